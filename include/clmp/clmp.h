@@ -1,0 +1,289 @@
+/*
+ * libclmp - loss max-pooling for semantic segmentation on OpenCL
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The library computes, for the n valid pixels of a problem and their losses l >= 0,
+ *
+ *     L = max { sum_u w_u l_u  :  w >= 0,  ||w||_p <= gamma,  ||w||_inf <= tau }
+ *
+ * with 1/p + 1/q = 1, m = max(1, support n), gamma = n^(-1/q) and tau = gamma m^(-1/p), together with the
+ * maximising weights w and the gradient of L with respect to the logits.  Source: S. Rota Bulo, G. Neuhold,
+ * P. Kontschieder, "Loss Max-Pooling for Semantic Image Segmentation", CVPR 2017, arXiv 1704.02966, equations (2)
+ * to (5); docs/algorithm.md derives what is computed here.
+ *
+ * Data walks one way:  logits, labels -> loss -> threshold -> weights -> gradient.
+ *
+ * How it is used:
+ *
+ *     clmp_context   once for a cl_context and cl_device_id that you own     (clmp_context_create)
+ *     clmp_plan      once for a problem: shape, label type, p, support ...   (clmp_plan_create)
+ *     clmp_enqueue_* every step, on your queue and your buffers; returns at once
+ *
+ * Same inputs, same bits: results do not depend on the device, work-group size, vector width or scheduling.
+ *
+ * Errors: every function that can fail returns a clmp_status.  The detail (which argument, an OpenCL error by name,
+ * a build log) goes to the log callback of the context, if there is one; the library never prints.  Whatever can be
+ * checked is checked before anything is enqueued.
+ *
+ * Ownership: OpenCL objects that you pass stay yours; the library retains what it keeps.
+ *
+ * Threads: a clmp_context may be used by any number of threads at once; a clmp_plan by one thread at a time.
+ */
+#ifndef CLMP_CLMP_H
+#define CLMP_CLMP_H
+
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 120
+#endif
+#include <CL/cl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CLMP_API __attribute__((visibility("default")))
+#else
+#define CLMP_API
+#endif
+
+/* ------------------------------------------------------------------------------------------------ version, status */
+
+#define CLMP_VERSION_MAJOR 0
+#define CLMP_VERSION_MINOR 1
+#define CLMP_VERSION_PATCH 0
+
+/* The version of the library that is linked, "major.minor.patch".  Thread-safe; the string is static. */
+CLMP_API const char *clmp_version(void);
+
+typedef enum clmp_status {
+    CLMP_OK = 0,
+    CLMP_INVALID_ARGUMENT = 1,   /* a NULL that matters, or a parameter outside its range */
+    CLMP_SIZE_OVERFLOW = 2,      /* a shape whose sizes in bytes or pixels overflow */
+    CLMP_BUFFER_TOO_SMALL = 3,   /* a cl_mem that does not hold what it must from its offset on */
+    CLMP_BUFFER_OVERLAP = 4,     /* an output that overlaps another buffer, and was not asked to */
+    CLMP_NO_DEVICE = 5,          /* no OpenCL device at all */
+    CLMP_DEVICE_NOT_FOUND = 6,   /* there are devices, but none matches */
+    CLMP_DEVICE_UNSUPPORTED = 7, /* the device lacks something the kernels need */
+    CLMP_OUT_OF_MEMORY = 8,      /* host or device memory */
+    CLMP_BUILD_FAILED = 9,       /* the device's compiler refused a kernel; the log has its words */
+    CLMP_OPENCL_ERROR = 10       /* any other OpenCL error; the log has its name */
+} clmp_status;
+
+/* The name of a status, as "CLMP_BUFFER_TOO_SMALL".  Never NULL.  Thread-safe; the string is static. */
+CLMP_API const char *clmp_status_name(clmp_status status);
+
+/* A sentence for a status, as "a buffer is too small".  Never NULL.  Thread-safe; the string is static. */
+CLMP_API const char *clmp_status_text(clmp_status status);
+
+/*
+ * Called with the detail of an error (one line without a line end; a build log has several).  `message` is valid during
+ * the call only.  May be called from every thread that uses the context; must not call back into the library.
+ */
+typedef void (*clmp_log_fn)(void *user, const char *message);
+
+/* --------------------------------------------------------------------------------------------------------- devices */
+
+/* One OpenCL device, as clmp_list_devices() found it. */
+typedef struct clmp_device_info {
+    cl_platform_id platform;
+    cl_device_id device;
+    cl_device_type type;
+    char name[128];          /* CL_DEVICE_NAME */
+    char platform_name[128]; /* CL_PLATFORM_NAME */
+    char version[128];       /* CL_DEVICE_VERSION */
+    char driver[128];        /* CL_DRIVER_VERSION */
+    cl_uint compute_units;
+    cl_ulong global_memory; /* bytes */
+    cl_ulong max_alloc;     /* bytes of one buffer */
+    cl_bool supported;      /* whether the library runs on it */
+} clmp_device_info;
+
+/*
+ * Lists the OpenCL devices of all platforms; platforms without devices are skipped.  Writes at most `capacity` entries
+ * to `infos` (may be NULL where capacity is 0) and the number that there are to `*count`.  Thread-safe.
+ * No device at all is CLMP_OK with a count of 0.
+ */
+CLMP_API clmp_status clmp_list_devices(clmp_device_info *infos, size_t capacity, size_t *count);
+
+/* --------------------------------------------------------------------------------------------------------- context */
+
+typedef struct clmp_context clmp_context;
+
+typedef struct clmp_context_params {
+    clmp_log_fn log; /* NULL: no log */
+    void *log_user;  /* handed to `log` */
+} clmp_context_params;
+
+/* Sets the defaults: no log. */
+CLMP_API void clmp_context_params_init(clmp_context_params *params);
+
+/*
+ * Wraps an OpenCL context and one of its devices; retains both.  `params` may be NULL (defaults).  On success
+ * `*context` is to be destroyed with clmp_context_destroy(); on failure it is NULL.  Thread-safe. Errors:
+ * INVALID_ARGUMENT, DEVICE_UNSUPPORTED, OUT_OF_MEMORY, OPENCL_ERROR.
+ */
+CLMP_API clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_context_params *params,
+                                         clmp_context **context);
+
+/*
+ * Opens a device by name, with an OpenCL context of its own: the first supported device whose name or platform name
+ * contains `device` (upper and lower case alike).  NULL or "": the first GPU, else the first device.  Else as
+ * clmp_context_create().  Errors besides: NO_DEVICE, DEVICE_NOT_FOUND.
+ */
+CLMP_API clmp_status clmp_context_open(const char *device, const clmp_context_params *params, clmp_context **context);
+
+/* Releases the caller's hold; plans made from the context keep it alive until they are destroyed.  NULL is allowed. */
+CLMP_API void clmp_context_destroy(clmp_context *context);
+
+/* The OpenCL objects of the context, not retained for the caller.  Thread-safe. */
+CLMP_API cl_context clmp_context_cl(const clmp_context *context);
+CLMP_API cl_device_id clmp_context_device(const clmp_context *context);
+
+/* ------------------------------------------------------------------------------------------------------------ plan */
+
+typedef struct clmp_plan clmp_plan;
+
+typedef enum clmp_input {
+    CLMP_INPUT_LOGITS = 0, /* per-pixel softmax cross-entropy from logits and labels */
+    CLMP_INPUT_LOSSES = 1  /* bring your own loss: per-pixel losses from the caller */
+} clmp_input;
+
+typedef enum clmp_label_type { CLMP_LABEL_UINT8 = 0, CLMP_LABEL_INT32 = 1, CLMP_LABEL_INT64 = 2 } clmp_label_type;
+
+typedef enum clmp_scope {
+    CLMP_SCOPE_BATCH = 0, /* all pixels of the batch are one pool */
+    CLMP_SCOPE_IMAGE = 1  /* each image is a pool; L is the mean over the images that have a valid pixel */
+} clmp_scope;
+
+typedef enum clmp_solver {
+    CLMP_SOLVER_SEARCH = 0, /* integer histograms corner the threshold in three rounds */
+    CLMP_SOLVER_SORT = 1    /* the paper's way: sort, then scan; the same bits, slower */
+} clmp_solver;
+
+/* How the kernels are cut up for a device.  0 means: the library chooses.  Results do not depend on it, bit for bit. */
+typedef struct clmp_tuning {
+    uint32_t vector_width; /* pixels that a work-item holds in one vector: 1, 2, 4, 8 or 16 */
+    uint32_t group_size;   /* work-items of a work-group: a power of two, at most what the device allows */
+    uint32_t chunks;       /* work-groups that share one pool in the threshold stage: 1 to 65536 */
+} clmp_tuning;
+
+typedef struct clmp_plan_params {
+    clmp_input input;
+    uint64_t images;            /* N */
+    uint64_t classes;           /* C; unused with CLMP_INPUT_LOSSES */
+    uint64_t height, width;     /* H, W in pixels */
+    clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
+    int64_t ignore_index;       /* a pixel with this label is not valid; any value */
+    const float *class_weights; /* host, C finite values >= 0, copied; multiplies a pixel's loss by that of its
+                                   label.  NULL: all 1 */
+    double p;                   /* the norm, in [1, inf]; INFINITY gives the plain mean */
+    double support;             /* s in (0, 1]: the least share of pixels that carry the weight */
+    clmp_scope scope;
+    clmp_solver solver;
+    clmp_tuning tuning;
+} clmp_plan_params;
+
+/*
+ * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), labels uint8, ignore_index 255,
+ * no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0.
+ */
+CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
+
+/*
+ * Checks a problem, builds its kernels and lays out its workspace.  Retains the context.  On success `*plan` is to be
+ * destroyed with clmp_plan_destroy(); on failure it is NULL and the log says which parameter had which value.
+ * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, OUT_OF_MEMORY, BUILD_FAILED, OPENCL_ERROR.
+ * Limits: 1 <= C <= 2^20; N, H, W >= 1; N H W <= 2^36 pixels; all tensors below 2^63 bytes.
+ */
+CLMP_API clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *params, clmp_plan **plan);
+
+/* Releases a plan; work that is still enqueued completes.  NULL is allowed. */
+CLMP_API void clmp_plan_destroy(clmp_plan *plan);
+
+/* Bytes of workspace that every enqueue of this plan needs.  0 for a NULL plan. */
+CLMP_API size_t clmp_plan_workspace_size(const clmp_plan *plan);
+
+/* Number of clmp_result records that every enqueue writes: 1 for scope batch, 1 + N for scope image. */
+CLMP_API size_t clmp_plan_result_count(const clmp_plan *plan);
+
+/* The tuning in force, with the library's choices filled in. */
+CLMP_API clmp_tuning clmp_plan_tuning(const clmp_plan *plan);
+
+/* --------------------------------------------------------------------------------------------------------- enqueue */
+
+/*
+ * One record of the result buffer, 64 bytes, in the device's memory as here.  With scope image, record 0 is the total
+ * (loss: the mean over images with a valid pixel; counts: sums; alpha and tau: 0 unless there is one image) and record
+ * 1 + i is image i.
+ */
+typedef struct clmp_result {
+    cl_float loss;    /* L */
+    cl_float alpha;   /* the threshold: pixels with a loss above it have full weight; 0 if the p-norm bound is slack */
+    cl_float tau;     /* the largest weight a pixel may have */
+    cl_uint reserved; /* 0 */
+    cl_ulong support; /* pixels at full weight, w = tau */
+    cl_ulong valid;   /* n: pixels that take part */
+    cl_ulong ignored; /* label = ignore_index */
+    cl_ulong invalid_labels; /* label outside [0, C) and not ignore_index */
+    cl_ulong nonfinite;      /* loss NaN or infinite (or, brought by the caller, negative) */
+    cl_ulong pixels;         /* valid + ignored + invalid_labels + nonfinite */
+} clmp_result;
+
+/* A place in device memory: a buffer and an offset in bytes, a multiple of the element's size (of 8 for a result, of
+ * 128 for a workspace).  mem NULL: absent. */
+typedef struct clmp_buffer {
+    cl_mem mem;
+    size_t offset;
+} clmp_buffer;
+
+/* What an enqueue reads and writes.  Each call says which it uses; those that it does not use are not looked at.
+ * Outputs must not overlap anything else. */
+typedef struct clmp_buffers {
+    clmp_buffer logits;    /* float32 (N, C, H, W) */
+    clmp_buffer labels;    /* label_type (N, H, W) */
+    clmp_buffer losses;    /* float32 (N, H, W) */
+    clmp_buffer weights;   /* float32 (N, H, W); with scope image, those of each image's own problem */
+    clmp_buffer gradient;  /* float32 (N, C, H, W) */
+    clmp_buffer result;    /* clmp_plan_result_count() records of clmp_result */
+    clmp_buffer workspace; /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
+                              allocates its own at the first use, and orders enqueues that share it */
+    float gradient_scale;  /* upstream gradient (loss scale), finite; multiplies the gradient only */
+    bool in_place;         /* gradient is the same place as logits, and overwrites them */
+} clmp_buffers;
+
+/* Sets everything to absent, gradient_scale to 1, in_place to false. */
+CLMP_API void clmp_buffers_init(clmp_buffers *buffers);
+
+/*
+ * The three entries.  Each enqueues one step on `queue` (in-order or out-of-order, of the plan's device and context)
+ * after the `num_wait` events of `wait`, and returns without waiting.  If `event` is not NULL, it is set to an event of
+ * the last command, to be released by the caller (on failure: NULL).  They allocate nothing after the first use.
+ * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL, BUFFER_OVERLAP, OUT_OF_MEMORY, OPENCL_ERROR; the first three before
+ * anything is enqueued.  After an OPENCL_ERROR part of the step may have been enqueued, and outputs are undefined.
+ *
+ * clmp_enqueue_weights     plan with CLMP_INPUT_LOSSES.  In: losses.  Out: weights (may be absent), result.
+ *                          A loss that is NaN, infinite or negative counts as nonfinite and gets weight 0; -0 is 0, and
+ * a subnormal loss is taken as 0. clmp_enqueue_loss        plan with CLMP_INPUT_LOGITS.  In: logits, labels.  Out:
+ * losses, weights (each may be absent), result. clmp_enqueue_gradient    as clmp_enqueue_loss, and out: gradient, that
+ * of gradient_scale L with respect to the logits: w_u gradient_scale dl_u/dx, which is exact although w is held
+ * constant (Danskin's theorem).
+ *
+ * Losses and weights are 0 where a pixel is not valid, and so is its gradient.
+ */
+CLMP_API clmp_status clmp_enqueue_weights(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                          cl_uint num_wait, const cl_event *wait, cl_event *event);
+CLMP_API clmp_status clmp_enqueue_loss(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                       cl_uint num_wait, const cl_event *wait, cl_event *event);
+CLMP_API clmp_status clmp_enqueue_gradient(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                           cl_uint num_wait, const cl_event *wait, cl_event *event);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CLMP_CLMP_H */

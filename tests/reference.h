@@ -1,0 +1,48 @@
+/*
+ * The two references that every device is held to.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   reference_bits   the library's own arithmetic in plain C: a device gives the same bits, or the test fails
+ *   reference_exact  the definition in long double (sort, then the equations): bounds the error of both
+ *
+ * Both take a problem as a plan does, on host arrays, and allocate what they need themselves.
+ */
+#ifndef CLMP_TESTS_REFERENCE_H
+#define CLMP_TESTS_REFERENCE_H
+
+#include "clmp/clmp.h"
+
+struct reference_input {
+    clmp_plan_params params; /* solver and tuning are not looked at */
+    const float *logits;     /* (N, C, H, W); CLMP_INPUT_LOGITS only */
+    const void *labels;      /* params.label_type (N, H, W); CLMP_INPUT_LOGITS only */
+    const float *losses;     /* (N, H, W); CLMP_INPUT_LOSSES only */
+    float gradient_scale;
+};
+
+/* Where results go, laid out as in clmp_buffers; NULL where not wanted. */
+struct bits_output {
+    float *losses;
+    float *weights;
+    float *gradient;
+    clmp_result *result; /* 1 record, or 1 + N with scope image */
+};
+
+void reference_bits(const struct reference_input *in, const struct bits_output *out);
+
+struct exact_result {
+    long double loss, alpha, tau;
+    uint64_t support, valid, ignored, invalid_labels, nonfinite, pixels;
+};
+
+struct exact_output {
+    long double *losses;
+    long double *weights;
+    long double *gradient;
+    struct exact_result *result;
+};
+
+void reference_exact(const struct reference_input *in, const struct exact_output *out);
+
+#endif
