@@ -45,4 +45,7 @@ struct exact_output {
 
 void reference_exact(const struct reference_input *in, const struct exact_output *out);
 
+/* Whether a pixel takes part, by the definition. */
+bool reference_valid(const struct reference_input *in, uint64_t pixel);
+
 #endif

@@ -169,7 +169,8 @@ typedef enum clmp_solver {
 typedef struct clmp_tuning {
     uint32_t vector_width; /* pixels that a work-item holds in one vector: 1, 2, 4, 8 or 16 */
     uint32_t group_size;   /* work-items of a work-group: a power of two, at most what the device allows */
-    uint32_t chunks;       /* work-groups that share one pool in the threshold stage: 1 to 65536 */
+    uint32_t bin_group;    /* work-items that fill one set of bins: as group_size; 1 needs no atomics */
+    uint32_t chunks;       /* sets of bins, or sorting work-groups, that share one pool's pixels: 1 to 65536 */
 } clmp_tuning;
 
 typedef struct clmp_plan_params {

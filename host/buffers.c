@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "buffers.h"
+
+#include <math.h>
+
+void clmp_buffers_init(clmp_buffers *buffers) {
+    if (buffers != NULL)
+        *buffers = (clmp_buffers){.gradient_scale = 1.0f, .in_place = false};
+}
+
+/* One buffer of a step, and where it lies: sub-buffers lie in a root buffer. */
+struct place {
+    const char *name;
+    clmp_buffer buffer;
+    uint64_t size; /* bytes that are read or written */
+    size_t align;  /* of the offset, in bytes */
+    bool needed, written;
+    cl_mem root;
+    size_t begin;
+};
+
+static clmp_status memory_info(const struct clmp_log *log, cl_mem mem, cl_mem_info what, size_t size, void *value) {
+    const cl_int error = clGetMemObjectInfo(mem, what, size, value, NULL);
+    return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(log, error, "clGetMemObjectInfo");
+}
+
+static clmp_status check_place(const clmp_plan *plan, struct place *place) {
+    const struct clmp_log *log = &plan->context->log;
+    const cl_mem mem = place->buffer.mem;
+    if (mem == NULL)
+        return place->needed ? clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is NULL, expected a buffer", place->name)
+                             : CLMP_OK;
+    cl_mem_object_type type = 0;
+    if (clGetMemObjectInfo(mem, CL_MEM_TYPE, sizeof type, &type, NULL) != CL_SUCCESS || type != CL_MEM_OBJECT_BUFFER)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is not an OpenCL buffer", place->name);
+    cl_context cl = NULL;
+    cl_mem_flags flags = 0;
+    size_t size = 0;
+    clmp_status status = memory_info(log, mem, CL_MEM_CONTEXT, sizeof cl, &cl);
+    if (status == CLMP_OK)
+        status = memory_info(log, mem, CL_MEM_FLAGS, sizeof flags, &flags);
+    if (status == CLMP_OK)
+        status = memory_info(log, mem, CL_MEM_SIZE, sizeof size, &size);
+    if (status == CLMP_OK)
+        status = memory_info(log, mem, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof place->root, &place->root);
+    if (status == CLMP_OK && place->root != NULL)
+        status = memory_info(log, mem, CL_MEM_OFFSET, sizeof place->begin, &place->begin);
+    if (status != CLMP_OK)
+        return status;
+    if (place->root == NULL)
+        place->root = mem;
+    place->begin += place->buffer.offset;
+    if (cl != plan->context->cl)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is a buffer of another OpenCL context", place->name);
+    if ((flags & (place->written ? CL_MEM_READ_ONLY : CL_MEM_WRITE_ONLY)) != 0)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s was created for kernels to %s only, but is %s", place->name,
+                         place->written ? "read" : "write", place->written ? "written" : "read");
+    if (place->buffer.offset % place->align != 0)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the offset of %s is %zu, expected a multiple of %zu", place->name,
+                         place->buffer.offset, place->align);
+    if (place->buffer.offset > size || size - place->buffer.offset < place->size)
+        return clmp_fail(log, CLMP_BUFFER_TOO_SMALL, "%s has %zu bytes from offset %zu on, expected at least %llu",
+                         place->name, place->buffer.offset > size ? (size_t)0 : size - place->buffer.offset,
+                         place->buffer.offset, (unsigned long long)place->size);
+    return CLMP_OK;
+}
+
+static bool overlap(const struct place *a, const struct place *b) {
+    if (a->buffer.mem == NULL || b->buffer.mem == NULL || a->root != b->root)
+        return false;
+    return a->begin < b->begin + b->size && b->begin < a->begin + a->size;
+}
+
+clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers) {
+    const struct clmp_log *log = &plan->context->log;
+    const uint64_t plane = plan->pixels * sizeof(float);
+    const uint64_t logits = plane * plan->params.classes;
+    const bool from_logits = entry != CLMP_ENTRY_WEIGHTS;
+    const bool gradient = entry == CLMP_ENTRY_GRADIENT;
+    /* in place, logits are an output, and gradient is no other buffer */
+    const bool in_place = gradient && buffers->in_place;
+    const clmp_buffer absent = {NULL, 0};
+    struct place places[] = {
+        {"logits", from_logits ? buffers->logits : absent, logits, sizeof(float), from_logits, in_place, NULL, 0},
+        {"labels", from_logits ? buffers->labels : absent, plan->pixels * plan->label_size, plan->label_size,
+         from_logits, false, NULL, 0},
+        {"losses", buffers->losses, plane, sizeof(float), !from_logits, from_logits, NULL, 0},
+        {"weights", buffers->weights, plane, sizeof(float), false, true, NULL, 0},
+        {"gradient", gradient ? buffers->gradient : absent, logits, sizeof(float), gradient, true, NULL, 0},
+        {"result", buffers->result, clmp_plan_result_count(plan) * sizeof(clmp_result), 8, true, true, NULL, 0},
+        {"workspace", buffers->workspace, plan->layout.size, 128, false, true, NULL, 0},
+    };
+    const size_t count = sizeof places / sizeof places[0];
+    for (size_t i = 0; i < count; ++i) {
+        const clmp_status status = check_place(plan, &places[i]);
+        if (status != CLMP_OK)
+            return status;
+    }
+    if (gradient && !isfinite(buffers->gradient_scale))
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "gradient_scale is %g, expected a finite number",
+                         (double)buffers->gradient_scale);
+    const struct place *from = &places[0], *to = &places[4];
+    if (in_place && (from->root != to->root || from->begin != to->begin))
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "in_place is set, but gradient is not the same place as logits");
+    for (size_t i = 0; i < count; ++i)
+        for (size_t j = i + 1; j < count; ++j) {
+            const bool meant = in_place && &places[i] == from && &places[j] == to;
+            if (!meant && (places[i].written || places[j].written) && overlap(&places[i], &places[j]))
+                return clmp_fail(log, CLMP_BUFFER_OVERLAP, "%s and %s overlap%s", places[i].name, places[j].name,
+                                 gradient && &places[i] == from && &places[j] == to ? ", and in_place is not set" : "");
+        }
+    return CLMP_OK;
+}

@@ -1,0 +1,34 @@
+/*
+ * What goes to standard output.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CLMP_CLI_REPORT_H
+#define CLMP_CLI_REPORT_H
+
+#include "options.h"
+#include "output.h"
+
+#include <jansson.h>
+
+/* The outcome of a run. */
+struct report {
+    const clmp_result *results; /* clmp_plan_result_count() records */
+    size_t count;               /* of them; more than one: the total, and each image */
+    const char *device;
+    const struct outputs *outputs; /* that have been written */
+};
+
+/* As JSON, or as a listing; nothing where an output goes to standard output. */
+bool report_print(const struct report *report, const struct options *options, struct failure *failure);
+
+/* Prints a JSON object, which it releases; NULL is a lack of memory. */
+bool report_json(json_t *object, struct failure *failure);
+
+/* A JSON string of a device's name, whatever its bytes are. */
+json_t *report_name(const char *name);
+
+/* Whether all that was printed has arrived. */
+bool report_flush(struct failure *failure);
+
+#endif /* CLMP_CLI_REPORT_H */

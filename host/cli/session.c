@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Keeps messages on one line, the last first: a build log comes before the sentence that says what failed. */
+static void keep_log(void *user, const char *message) {
+    struct session *session = user;
+    char before[SESSION_LOG];
+    memcpy(before, session->log, sizeof before);
+    const int length =
+        snprintf(session->log, sizeof session->log, "%s%s%s", message, before[0] != '\0' ? "; " : "", before);
+    for (int i = 0; i < length && i < SESSION_LOG; ++i)
+        if (session->log[i] == '\n' || session->log[i] == '\r')
+            session->log[i] = ' ';
+}
+
+bool session_failed(const struct session *session, clmp_status status, struct failure *failure) {
+    const char *detail = session->log[0] != '\0' ? session->log : clmp_status_text(status);
+    return fail(failure, EXIT_OF_DEVICE, "%s (%s)", detail, clmp_status_name(status));
+}
+
+static bool failed_cl(const char *function, const char *what, uint64_t size, cl_int error, struct failure *failure) {
+    const char *name = error == CL_OUT_OF_RESOURCES                ? "CL_OUT_OF_RESOURCES"
+                       : error == CL_OUT_OF_HOST_MEMORY            ? "CL_OUT_OF_HOST_MEMORY"
+                       : error == CL_MEM_OBJECT_ALLOCATION_FAILURE ? "CL_MEM_OBJECT_ALLOCATION_FAILURE"
+                       : error == CL_INVALID_BUFFER_SIZE           ? "CL_INVALID_BUFFER_SIZE"
+                       : error == CL_DEVICE_NOT_AVAILABLE          ? "CL_DEVICE_NOT_AVAILABLE"
+                                                                   : "an OpenCL error";
+    return fail(failure, EXIT_OF_DEVICE, "%s failed for %" PRIu64 " bytes of %s: %s (%d)", function, size, what, name,
+                (int)error);
+}
+
+bool session_devices(clmp_device_info **infos, size_t *count, struct failure *failure) {
+    size_t capacity = 0;
+    *infos = NULL;
+    *count = 0;
+    clmp_status status = clmp_list_devices(NULL, 0, &capacity);
+    if (status == CLMP_OK && capacity == 0)
+        return fail(failure, EXIT_OF_DEVICE,
+                    "there is no OpenCL device; is a driver installed? (clinfo -l lists them)");
+    *infos = status == CLMP_OK ? calloc(capacity, sizeof **infos) : NULL;
+    if (*infos == NULL)
+        return fail(failure, EXIT_OF_DEVICE, "out of memory for the list of devices");
+    status = clmp_list_devices(*infos, capacity, count);
+    if (*count > capacity) /* one more by now */
+        *count = capacity;
+    if (status == CLMP_OK)
+        return true;
+    free(*infos);
+    *infos = NULL;
+    return fail(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
+}
+
+/* In ASCII, whatever the locale. */
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool contains(const char *text, const char *part) {
+    for (;; ++text) {
+        size_t same = 0;
+        while (part[same] != '\0' && lower(text[same]) == lower(part[same]))
+            ++same;
+        if (part[same] == '\0')
+            return true;
+        if (*text == '\0')
+            return false;
+    }
+}
+
+bool session_device_matches(const clmp_device_info *info, const char *part) {
+    return part == NULL || contains(info->name, part) || contains(info->platform_name, part);
+}
+
+bool session_no_match(const clmp_device_info *infos, size_t count, const char *wanted, struct failure *failure) {
+    enum { ENTRY = sizeof infos->name + sizeof infos->platform_name + 32 };
+    char *list = malloc(count * ENTRY + 1);
+    if (list == NULL)
+        return fail_memory(failure, "the list of devices");
+    size_t used = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < count; ++i)
+        used += (size_t)snprintf(list + used, ENTRY, "%s'%s' (%s%s)", i == 0 ? "" : ", ", infos[i].name,
+                                 infos[i].platform_name, infos[i].supported ? "" : ", not supported");
+    fail(failure, EXIT_OF_INPUT, "--device is '%s', expected part of one of: %s", wanted, list);
+    free(list);
+    return false;
+}
+
+/* Why clmp_context_open() did not find a device, which is the user's affair if --device was given. */
+static bool not_found(const char *wanted, struct failure *failure) {
+    clmp_device_info *infos = NULL;
+    size_t count = 0;
+    if (!session_devices(&infos, &count, failure))
+        return false;
+    if (wanted != NULL && wanted[0] != '\0')
+        session_no_match(infos, count, wanted, failure);
+    else
+        fail(failure, EXIT_OF_DEVICE, "none of the %zu OpenCL devices is supported (see clmp devices)", count);
+    free(infos);
+    return false;
+}
+
+bool session_open(struct session *session, const char *wanted, struct failure *failure) {
+    clmp_context_params params;
+    clmp_context_params_init(&params);
+    *session = (struct session){.context = NULL};
+    params.log = keep_log;
+    params.log_user = session;
+    const clmp_status status = clmp_context_open(wanted, &params, &session->context);
+    if (status == CLMP_DEVICE_NOT_FOUND || status == CLMP_NO_DEVICE)
+        return not_found(wanted, failure);
+    if (status != CLMP_OK)
+        return session_failed(session, status, failure);
+    const cl_device_id device = clmp_context_device(session->context);
+    if (clGetDeviceInfo(device, CL_DEVICE_NAME, sizeof session->device, session->device, NULL) != CL_SUCCESS)
+        snprintf(session->device, sizeof session->device, "a device without a name");
+    cl_int error = CL_SUCCESS;
+    session->queue = clCreateCommandQueue(clmp_context_cl(session->context), device, 0, &error);
+    if (error != CL_SUCCESS)
+        return fail(failure, EXIT_OF_DEVICE, "clCreateCommandQueue failed on '%s' (%d)", session->device, (int)error);
+    return true;
+}
+
+bool session_plan(struct session *session, const clmp_plan_params *params, clmp_plan **plan, struct failure *failure) {
+    const clmp_status status = clmp_plan_create(session->context, params, plan);
+    if (status == CLMP_INVALID_ARGUMENT || status == CLMP_SIZE_OVERFLOW)
+        return fail(failure, EXIT_OF_INPUT, "%s", session->log[0] != '\0' ? session->log : clmp_status_text(status));
+    return status == CLMP_OK || session_failed(session, status, failure);
+}
+
+bool session_buffer(struct session *session, const char *what, const void *bytes, uint64_t size, cl_mem *buffer,
+                    struct failure *failure) {
+    cl_int error = CL_INVALID_BUFFER_SIZE;
+    if (size <= SIZE_MAX)
+        *buffer = clCreateBuffer(clmp_context_cl(session->context), CL_MEM_READ_WRITE, (size_t)size, NULL, &error);
+    if (error != CL_SUCCESS) {
+        *buffer = NULL;
+        return failed_cl("clCreateBuffer", what, size, error, failure);
+    }
+    if (bytes != NULL)
+        error = clEnqueueWriteBuffer(session->queue, *buffer, CL_TRUE, 0, (size_t)size, bytes, 0, NULL, NULL);
+    return error == CL_SUCCESS || failed_cl("clEnqueueWriteBuffer", what, size, error, failure);
+}
+
+bool session_read(struct session *session, const char *what, cl_mem buffer, uint64_t size, void **bytes,
+                  struct failure *failure) {
+    *bytes = malloc((size_t)size);
+    if (*bytes == NULL)
+        return fail_memory(failure, what);
+    const cl_int error = clEnqueueReadBuffer(session->queue, buffer, CL_TRUE, 0, (size_t)size, *bytes, 0, NULL, NULL);
+    return error == CL_SUCCESS || failed_cl("clEnqueueReadBuffer", what, size, error, failure);
+}
+
+void session_close(struct session *session) {
+    if (session->queue != NULL) {
+        clFinish(session->queue); /* after a failure something may still run */
+        clReleaseCommandQueue(session->queue);
+    }
+    clmp_context_destroy(session->context);
+    session->queue = NULL;
+    session->context = NULL;
+}

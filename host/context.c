@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "context.h"
+
+#include "program.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void clmp_context_params_init(clmp_context_params *params) {
+    if (params != NULL)
+        *params = (clmp_context_params){.log = NULL, .log_user = NULL};
+}
+
+static struct clmp_log params_log(const clmp_context_params *params) {
+    struct clmp_log log = {NULL, NULL};
+    if (params != NULL)
+        log = (struct clmp_log){params->log, params->log_user};
+    return log;
+}
+
+/* Whether the OpenCL context is one of the device. */
+static clmp_status check_device(cl_context cl, cl_device_id device, const struct clmp_log *log) {
+    size_t size = 0;
+    cl_int error = clGetContextInfo(cl, CL_CONTEXT_DEVICES, 0, NULL, &size);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(log, error, "clGetContextInfo");
+    cl_device_id *devices = malloc(size);
+    if (devices == NULL)
+        return clmp_fail(log, CLMP_OUT_OF_MEMORY, "no memory for %zu bytes", size);
+    error = clGetContextInfo(cl, CL_CONTEXT_DEVICES, size, devices, NULL);
+    bool found = false;
+    for (size_t i = 0; error == CL_SUCCESS && i < size / sizeof *devices; ++i)
+        found = found || devices[i] == device;
+    free(devices);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(log, error, "clGetContextInfo");
+    if (!found)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the device is not one of the OpenCL context's");
+    return CLMP_OK;
+}
+
+clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_context_params *params,
+                                clmp_context **context) {
+    const struct clmp_log log = params_log(params);
+    if (context == NULL)
+        return clmp_fail(&log, CLMP_INVALID_ARGUMENT, "context is NULL, expected a place for the result");
+    *context = NULL;
+    if (cl == NULL || device == NULL)
+        return clmp_fail(&log, CLMP_INVALID_ARGUMENT, "%s is NULL", cl == NULL ? "the OpenCL context" : "the device");
+    const clmp_status status = check_device(cl, device, &log);
+    if (status != CLMP_OK)
+        return status;
+    struct clmp_device_facts facts;
+    const char *lacks = clmp_device_lacks(device, &facts);
+    if (lacks != NULL)
+        return clmp_fail(&log, CLMP_DEVICE_UNSUPPORTED, "the device lacks %s", lacks);
+
+    clmp_context *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory for a context");
+    if (pthread_mutex_init(&made->lock, NULL) != 0) {
+        free(made);
+        return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory for a lock");
+    }
+    const cl_int error = clRetainContext(cl);
+    if (error != CL_SUCCESS) {
+        pthread_mutex_destroy(&made->lock);
+        free(made);
+        return clmp_fail_cl(&log, error, "clRetainContext");
+    }
+    (void)clRetainDevice(device); /* counts for sub-devices only */
+    atomic_init(&made->holders, 1);
+    made->cl = cl;
+    made->device = device;
+    made->facts = facts;
+    made->log = log;
+    made->process = getpid();
+    *context = made;
+    return CLMP_OK;
+}
+
+/* Whether `text` contains `part`, upper and lower case alike. */
+static bool contains(const char *text, const char *part) {
+    const size_t length = strlen(part);
+    for (; strlen(text) >= length; ++text) {
+        size_t same = 0;
+        while (same < length && tolower((unsigned char)text[same]) == tolower((unsigned char)part[same]))
+            ++same;
+        if (same == length)
+            return true;
+    }
+    return false;
+}
+
+/* The index of the device to open, or `count`. */
+static size_t pick_device(const clmp_device_info *infos, size_t count, const char *wanted) {
+    size_t first = count;
+    for (size_t i = 0; i < count; ++i) {
+        if (!infos[i].supported)
+            continue;
+        if (wanted != NULL && wanted[0] != '\0') {
+            if (contains(infos[i].name, wanted) || contains(infos[i].platform_name, wanted))
+                return i;
+        } else if ((infos[i].type & CL_DEVICE_TYPE_GPU) != 0) {
+            return i;
+        } else if (first == count) {
+            first = i;
+        }
+    }
+    return first;
+}
+
+clmp_status clmp_context_open(const char *device, const clmp_context_params *params, clmp_context **context) {
+    const struct clmp_log log = params_log(params);
+    if (context == NULL)
+        return clmp_fail(&log, CLMP_INVALID_ARGUMENT, "context is NULL, expected a place for the result");
+    *context = NULL;
+    size_t count = 0;
+    clmp_status status = clmp_list_devices(NULL, 0, &count);
+    if (status != CLMP_OK)
+        return clmp_fail(&log, status, "no memory for the list of devices");
+    if (count == 0)
+        return clmp_fail(&log, CLMP_NO_DEVICE, "there is no OpenCL device");
+    clmp_device_info *infos = calloc(count, sizeof *infos);
+    if (infos == NULL)
+        return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory for the list of devices");
+    size_t found = 0; /* there may be more by now */
+    status = clmp_list_devices(infos, count, &found);
+    if (found < count)
+        count = found;
+    const size_t picked = status == CLMP_OK ? pick_device(infos, count, device) : count;
+    if (status != CLMP_OK) {
+        clmp_fail(&log, status, "no memory for the list of devices");
+    } else if (picked == count) {
+        status = clmp_fail(&log, CLMP_DEVICE_NOT_FOUND, "none of the %zu OpenCL devices matches '%s'", count,
+                           device == NULL ? "" : device);
+    } else {
+        const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)infos[picked].platform,
+                                                    0};
+        cl_int error = CL_SUCCESS;
+        cl_context cl = clCreateContext(properties, 1, &infos[picked].device, NULL, NULL, &error);
+        if (error != CL_SUCCESS) {
+            status = clmp_fail_cl(&log, error, "clCreateContext");
+        } else {
+            status = clmp_context_create(cl, infos[picked].device, params, context);
+            clReleaseContext(cl);
+        }
+    }
+    free(infos);
+    return status;
+}
+
+void clmp_context_retain(clmp_context *context) { atomic_fetch_add(&context->holders, 1); }
+
+void clmp_context_destroy(clmp_context *context) {
+    if (context == NULL || atomic_fetch_sub(&context->holders, 1) != 1)
+        return;
+    clmp_programs_release(context);
+    clReleaseDevice(context->device);
+    clReleaseContext(context->cl);
+    pthread_mutex_destroy(&context->lock);
+    free(context);
+}
+
+clmp_status clmp_context_check(const clmp_context *context) {
+    if (context->process == getpid())
+        return CLMP_OK;
+    return clmp_fail(&context->log, CLMP_INVALID_ARGUMENT,
+                     "the context was made before a fork; OpenCL objects do not survive one");
+}
+
+cl_context clmp_context_cl(const clmp_context *context) { return context == NULL ? NULL : context->cl; }
+
+cl_device_id clmp_context_device(const clmp_context *context) { return context == NULL ? NULL : context->device; }

@@ -1,0 +1,20 @@
+/* What the library asks of a device.  SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_DEVICE_H
+#define CLMP_DEVICE_H
+
+#include "clmp/clmp.h"
+
+struct clmp_device_facts {
+    cl_device_type type;
+    cl_uint compute_units;
+    size_t max_group; /* work-items */
+};
+
+/* Fills `facts`; NULL where the library runs on the device, else what it lacks. */
+const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts);
+
+/* Calls `visit` for every device of every platform until it returns false.  Devices are those of platforms that have any;
+ * false if memory ran out. */
+bool clmp_each_device(bool (*visit)(void *user, cl_platform_id platform, cl_device_id device), void *user);
+
+#endif

@@ -1,0 +1,138 @@
+/* The three entries.  SPDX-License-Identifier: Apache-2.0 */
+#include "buffers.h"
+#include "stages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static clmp_status check_queue(const clmp_plan *plan, cl_command_queue queue) {
+    const struct clmp_log *log = &plan->context->log;
+    cl_context cl = NULL;
+    cl_device_id device = NULL;
+    if (queue == NULL)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "queue is NULL");
+    cl_int error = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof cl, &cl, NULL);
+    if (error == CL_SUCCESS)
+        error = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(log, error, "clGetCommandQueueInfo");
+    if (cl != plan->context->cl || device != plan->context->device)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the queue is one of another OpenCL %s than the plan's",
+                         cl != plan->context->cl ? "context" : "device");
+    return CLMP_OK;
+}
+
+static clmp_status check_entry(const clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue,
+                               const clmp_buffers *buffers, cl_uint wait_count, const cl_event *wait) {
+    const struct clmp_log *log = &plan->context->log;
+    clmp_status status = clmp_context_check(plan->context);
+    if (status != CLMP_OK)
+        return status;
+    const bool from_logits = entry != CLMP_ENTRY_WEIGHTS;
+    if (from_logits != (plan->params.input == CLMP_INPUT_LOGITS))
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the plan's input is %s, this entry takes %s",
+                         from_logits ? "losses" : "logits", from_logits ? "logits" : "losses");
+    if (buffers == NULL)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "buffers is NULL");
+    if ((wait_count == 0) != (wait == NULL))
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "num_wait is %u, but wait is %s", (unsigned)wait_count,
+                         wait == NULL ? "NULL" : "not NULL");
+    for (cl_uint i = 0; i < wait_count; ++i)
+        if (wait[i] == NULL)
+            return clmp_fail(log, CLMP_INVALID_ARGUMENT, "wait[%u] is NULL", (unsigned)i);
+    status = check_queue(plan, queue);
+    return status == CLMP_OK ? clmp_buffers_check(plan, entry, buffers) : status;
+}
+
+static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry) {
+    clmp_status status = entry == CLMP_ENTRY_WEIGHTS ? CLMP_OK : clmp_stage_loss(step);
+    if (status == CLMP_OK)
+        status = clmp_stage_threshold(step);
+    if (status == CLMP_OK && step->buffers->weights.mem != NULL)
+        status = clmp_stage_weights(step);
+    if (status == CLMP_OK && entry == CLMP_ENTRY_GRADIENT)
+        status = clmp_stage_gradient(step);
+    return status;
+}
+
+/* The caller's workspace, or the plan's own: then the step also waits for the last one that used it. */
+static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_event **own_wait) {
+    const struct clmp_log *log = &plan->context->log;
+    step->workspace = step->buffers->workspace;
+    if (step->workspace.mem != NULL)
+        return CLMP_OK;
+    if (plan->workspace == NULL) {
+        cl_int error = CL_SUCCESS;
+        plan->workspace = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, plan->layout.size, NULL, &error);
+        if (error != CL_SUCCESS) {
+            plan->workspace = NULL;
+            return clmp_fail_cl(log, error, "clCreateBuffer");
+        }
+    }
+    step->workspace = (clmp_buffer){plan->workspace, 0};
+    if (plan->workspace_free == NULL)
+        return CLMP_OK;
+    if (step->wait_count == 0) {
+        step->wait = &plan->workspace_free;
+        step->wait_count = 1;
+        return CLMP_OK;
+    }
+    cl_event *list = malloc(((size_t)step->wait_count + 1) * sizeof *list);
+    if (list == NULL)
+        return clmp_fail(log, CLMP_OUT_OF_MEMORY, "no memory for a list of %u events", (unsigned)step->wait_count + 1);
+    memcpy(list, step->wait, step->wait_count * sizeof *list);
+    list[step->wait_count++] = plan->workspace_free;
+    step->wait = list;
+    *own_wait = list;
+    return CLMP_OK;
+}
+
+/* The step's last event goes to the caller, and guards the plan's own workspace. */
+static void finish(clmp_plan *plan, struct clmp_step *step, clmp_status status, cl_event *event) {
+    if (step->last == NULL)
+        return;
+    if (step->workspace.mem == plan->workspace && clRetainEvent(step->last) == CL_SUCCESS) {
+        if (plan->workspace_free != NULL)
+            clReleaseEvent(plan->workspace_free);
+        plan->workspace_free = step->last;
+    }
+    if (status == CLMP_OK && event != NULL)
+        *event = step->last;
+    else
+        clReleaseEvent(step->last);
+}
+
+static clmp_status enqueue(clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue, const clmp_buffers *buffers,
+                           cl_uint wait_count, const cl_event *wait, cl_event *event) {
+    if (event != NULL)
+        *event = NULL;
+    if (plan == NULL)
+        return CLMP_INVALID_ARGUMENT; /* and no log to tell */
+    clmp_status status = check_entry(plan, entry, queue, buffers, wait_count, wait);
+    if (status != CLMP_OK)
+        return status;
+    struct clmp_step step = {
+        .plan = plan, .queue = queue, .buffers = buffers, .wait_count = wait_count, .wait = wait};
+    cl_event *own_wait = NULL;
+    status = find_workspace(plan, &step, &own_wait);
+    if (status == CLMP_OK)
+        status = run_stages(&step, entry);
+    finish(plan, &step, status, event);
+    free(own_wait);
+    return status;
+}
+
+clmp_status clmp_enqueue_weights(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers, cl_uint num_wait,
+                                 const cl_event *wait, cl_event *event) {
+    return enqueue(plan, CLMP_ENTRY_WEIGHTS, queue, buffers, num_wait, wait, event);
+}
+
+clmp_status clmp_enqueue_loss(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers, cl_uint num_wait,
+                              const cl_event *wait, cl_event *event) {
+    return enqueue(plan, CLMP_ENTRY_LOSS, queue, buffers, num_wait, wait, event);
+}
+
+clmp_status clmp_enqueue_gradient(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                  cl_uint num_wait, const cl_event *wait, cl_event *event) {
+    return enqueue(plan, CLMP_ENTRY_GRADIENT, queue, buffers, num_wait, wait, event);
+}

@@ -1,0 +1,17 @@
+/* Stage gradient: kernels/gradient.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "stages.h"
+
+clmp_status clmp_stage_gradient(struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_GRADIENT);
+    clmp_argument_inputs(&arguments, step);
+    clmp_argument_floats(&arguments, plane);
+    clmp_argument_mem(&arguments, plan->problem);
+    clmp_argument_workspace(&arguments, step);
+    clmp_argument_offset(&arguments, step, plan->layout.pools);
+    clmp_argument_ulong(&arguments, plan->params.images / plan->pools);
+    clmp_argument_float(&arguments, step->buffers->gradient_scale);
+    clmp_argument_floats(&arguments, step->buffers->gradient);
+    return clmp_launch_pixels(step, &arguments, plan->image_pixels, plan->params.images);
+}

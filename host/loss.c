@@ -1,0 +1,33 @@
+/* Stage loss: kernels/loss.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "stages.h"
+
+void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    const clmp_buffers *buffers = step->buffers;
+    clmp_argument_floats(arguments, buffers->logits);
+    clmp_argument_mem(arguments, buffers->labels.mem);
+    clmp_argument_ulong(arguments, buffers->labels.offset / plan->label_size);
+    /* some buffer, where none is read */
+    clmp_argument_mem(arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
+    clmp_argument_long(arguments, plan->params.ignore_index);
+    clmp_argument_ulong(arguments, plan->image_pixels);
+}
+
+clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t pixels,
+                               uint64_t rows) {
+    const clmp_tuning *tuning = &step->plan->tuning;
+    return clmp_launch(step, arguments, (pixels + tuning->vector_width - 1) / tuning->vector_width, rows,
+                       tuning->group_size);
+}
+
+clmp_status clmp_stage_loss(struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
+    const bool store = step->buffers->losses.mem != NULL;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_LOSS);
+    clmp_argument_inputs(&arguments, step);
+    clmp_argument_floats(&arguments, plane);
+    clmp_argument_floats(&arguments, store ? step->buffers->losses : plane);
+    clmp_argument_int(&arguments, store);
+    return clmp_launch_pixels(step, &arguments, plan->image_pixels, plan->params.images);
+}

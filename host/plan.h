@@ -1,0 +1,65 @@
+/* A plan from inside: one problem, its kernels and its workspace.  SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_PLAN_H
+#define CLMP_PLAN_H
+
+#include "context.h"
+#include "layout.h"
+
+enum clmp_kernel_id {
+    CLMP_KERNEL_LOSS,
+    CLMP_KERNEL_FILL,
+    CLMP_KERNEL_REDUCE,
+    CLMP_KERNEL_SORT_KEYS,
+    CLMP_KERNEL_SORT_COUNT,
+    CLMP_KERNEL_SORT_SCAN,
+    CLMP_KERNEL_SORT_SCATTER,
+    CLMP_KERNEL_SORT_SUMS,
+    CLMP_KERNEL_SORT_BINS,
+    CLMP_KERNEL_SELECT,
+    CLMP_KERNEL_TOTAL,
+    CLMP_KERNEL_WEIGHTS,
+    CLMP_KERNEL_GRADIENT,
+    CLMP_KERNEL_COUNT
+};
+
+/* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are. */
+struct clmp_workspace_layout {
+    size_t plane;    /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t pools;
+    size_t bins;
+    size_t segments;
+    size_t sets;     /* search only */
+    size_t keys[2];  /* from here on: sort only */
+    size_t counters;
+    size_t sums;
+    size_t offsets;
+    size_t partial;
+    size_t size;
+};
+
+struct clmp_plan {
+    clmp_context *context;
+    clmp_plan_params params; /* class_weights is not kept there */
+    uint64_t image_pixels;   /* H W */
+    uint64_t pixels;         /* N H W */
+    uint64_t pools;          /* 1, or N */
+    uint64_t pool_pixels;
+    size_t label_size; /* bytes */
+    clmp_tuning tuning;
+    uint64_t sort_workers; /* of a pool */
+    uint64_t sort_run;     /* pixels of one */
+    struct clmp_workspace_layout layout;
+    cl_kernel kernels[CLMP_KERNEL_COUNT]; /* those that the plan needs */
+    cl_mem problem;                       /* one clmp_problem */
+    cl_mem class_weights;                 /* NULL: none */
+    cl_mem workspace;                     /* the plan's own, from the first use on */
+    cl_event workspace_free;              /* the last command that used it */
+};
+
+/* "params" errors as clmp_plan_create() reports them; fills what follows from the params alone. */
+clmp_status clmp_plan_check(struct clmp_plan *plan);
+
+/* Chooses what the tuning leaves open, and lays out the workspace.  False where the sizes overflow. */
+bool clmp_plan_lay_out(struct clmp_plan *plan);
+
+#endif

@@ -1,0 +1,117 @@
+/* What a plan may be.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#define MAX_PIXELS ((uint64_t)1 << 36)  /* sums of 24-bit mantissas stay below 2^60 */
+#define MAX_CLASSES ((uint64_t)1 << 20) /* sums of exponentials stay far from overflow */
+#define MAX_CHUNKS 65536u
+#define MAX_GROUP 1024u
+
+#define REFUSE(...) return clmp_fail(log, CLMP_INVALID_ARGUMENT, __VA_ARGS__)
+
+static bool is_power_of_two(uint32_t x) { return x != 0 && (x & (x - 1)) == 0; }
+
+static clmp_status check_tuning(const clmp_tuning *tuning, size_t device_group, const struct clmp_log *log) {
+    const uint32_t most = device_group < MAX_GROUP ? (uint32_t)device_group : MAX_GROUP;
+    if (tuning->vector_width != 0 && (!is_power_of_two(tuning->vector_width) || tuning->vector_width > 16))
+        REFUSE("tuning.vector_width is %" PRIu32 ", expected 0, 1, 2, 4, 8 or 16", tuning->vector_width);
+    if (tuning->group_size != 0 && (!is_power_of_two(tuning->group_size) || tuning->group_size > most))
+        REFUSE("tuning.group_size is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->group_size, most);
+    if (tuning->bin_group != 0 && (!is_power_of_two(tuning->bin_group) || tuning->bin_group > most))
+        REFUSE("tuning.bin_group is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->bin_group, most);
+    if (tuning->chunks > MAX_CHUNKS)
+        REFUSE("tuning.chunks is %" PRIu32 ", expected at most %u", tuning->chunks, MAX_CHUNKS);
+    return CLMP_OK;
+}
+
+static clmp_status check_class_weights(const float *weights, uint64_t classes, const struct clmp_log *log) {
+    for (uint64_t c = 0; weights != NULL && c < classes; ++c)
+        if (!(weights[c] >= 0.0f) || isinf(weights[c]))
+            REFUSE("class_weights[%" PRIu64 "] is %g, expected a finite number >= 0", c, (double)weights[c]);
+    return CLMP_OK;
+}
+
+/* a b in *product, or false */
+static bool multiply(uint64_t a, uint64_t b, uint64_t most, uint64_t *product) {
+    if (b != 0 && a > most / b)
+        return false;
+    *product = a * b;
+    return true;
+}
+
+clmp_status clmp_plan_check(struct clmp_plan *plan) {
+    const clmp_plan_params *params = &plan->params;
+    const struct clmp_log *log = &plan->context->log;
+    const bool logits = params->input == CLMP_INPUT_LOGITS;
+    if (!logits && params->input != CLMP_INPUT_LOSSES)
+        REFUSE("input is %d, expected a clmp_input", (int)params->input);
+    if (params->images == 0 || params->height == 0 || params->width == 0)
+        REFUSE("the shape is %" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels, expected at least 1 of each",
+               params->images, params->height, params->width);
+    if (logits && (params->classes == 0 || params->classes > MAX_CLASSES))
+        REFUSE("classes is %" PRIu64 ", expected 1 to %" PRIu64, params->classes, MAX_CLASSES);
+    if (logits && params->label_type != CLMP_LABEL_UINT8 && params->label_type != CLMP_LABEL_INT32 &&
+        params->label_type != CLMP_LABEL_INT64)
+        REFUSE("label_type is %d, expected a clmp_label_type", (int)params->label_type);
+    if (!(params->p >= 1.0)) /* NaN, too */
+        REFUSE("p is %g, expected a number from 1 to infinity", params->p);
+    if (!(params->support > 0.0 && params->support <= 1.0))
+        REFUSE("support is %g, expected a number in (0, 1]", params->support);
+    if (params->scope != CLMP_SCOPE_BATCH && params->scope != CLMP_SCOPE_IMAGE)
+        REFUSE("scope is %d, expected a clmp_scope", (int)params->scope);
+    if (params->solver != CLMP_SOLVER_SEARCH && params->solver != CLMP_SOLVER_SORT)
+        REFUSE("solver is %d, expected a clmp_solver", (int)params->solver);
+    clmp_status status = check_tuning(&params->tuning, plan->context->facts.max_group, log);
+    if (status == CLMP_OK && logits)
+        status = check_class_weights(params->class_weights, params->classes, log);
+    if (status != CLMP_OK)
+        return status;
+
+    uint64_t logits_bytes = 0;
+    if (!multiply(params->height, params->width, MAX_PIXELS, &plan->image_pixels) ||
+        !multiply(params->images, plan->image_pixels, MAX_PIXELS, &plan->pixels) ||
+        (logits && !multiply(plan->pixels, 4 * params->classes, INT64_MAX, &logits_bytes)) || logits_bytes > SIZE_MAX)
+        return clmp_fail(log, CLMP_SIZE_OVERFLOW,
+                         "%" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels are more than 2^36 pixels",
+                         params->images, params->height, params->width);
+    plan->pools = params->scope == CLMP_SCOPE_IMAGE ? params->images : 1;
+    plan->pool_pixels = plan->pixels / plan->pools;
+    plan->label_size = params->label_type == CLMP_LABEL_UINT8 ? 1 : params->label_type == CLMP_LABEL_INT32 ? 4 : 8;
+    return CLMP_OK;
+}
+
+/* A region of `count` records of `size` bytes, aligned for every type. */
+static bool take(size_t *end, uint64_t count, size_t size, size_t *at) {
+    if (count > (SIZE_MAX - 256 - *end) / size)
+        return false;
+    *at = *end;
+    *end = (*end + (size_t)count * size + 127) / 128 * 128;
+    return true;
+}
+
+bool clmp_plan_lay_out(struct clmp_plan *plan) {
+    struct clmp_workspace_layout *layout = &plan->layout;
+    const uint64_t pools = plan->pools;
+    *layout = (struct clmp_workspace_layout){0};
+    bool fits = true;
+    if (plan->params.input == CLMP_INPUT_LOGITS)
+        fits = fits && take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
+    fits = fits && take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
+    fits = fits && take(&layout->size, pools * CLMP_BINS, sizeof(clmp_bin), &layout->bins);
+    fits = fits && take(&layout->size, pools * CLMP_SEGMENTS, sizeof(clmp_segment), &layout->segments);
+    if (plan->params.solver == CLMP_SOLVER_SEARCH)
+        return fits &&
+               take(&layout->size, pools * plan->tuning.chunks, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
+    plan->sort_workers = (uint64_t)plan->tuning.chunks * plan->tuning.group_size;
+    if (plan->sort_workers > plan->pool_pixels)
+        plan->sort_workers = plan->pool_pixels;
+    plan->sort_run = (plan->pool_pixels + plan->sort_workers - 1) / plan->sort_workers;
+    fits = fits && take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[0]);
+    fits = fits && take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[1]);
+    fits = fits && take(&layout->size, pools * plan->sort_workers, 256 * sizeof(cl_ulong), &layout->counters);
+    fits = fits && take(&layout->size, plan->pixels, 2 * sizeof(cl_ulong), &layout->sums);
+    fits = fits && take(&layout->size, pools * plan->sort_workers, 2 * sizeof(cl_ulong), &layout->offsets);
+    return fits && take(&layout->size, pools * plan->tuning.group_size, 2 * sizeof(cl_ulong), &layout->partial);
+}

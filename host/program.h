@@ -1,0 +1,17 @@
+/* Programs built from the embedded kernel sources, kept by the context.  SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_PROGRAM_H
+#define CLMP_PROGRAM_H
+
+#include "context.h"
+
+/*
+ * A new kernel `kernel` of kernels/<source>.cl built with `options` (macros).  A program is built once for each pair of
+ * source and options, and kept until the context goes.  Thread-safe; builds of one context wait for each other.
+ */
+clmp_status clmp_kernel_create(clmp_context *context, const char *source, const char *options, const char *kernel,
+                               cl_kernel *out);
+
+/* Called when the context goes. */
+void clmp_programs_release(clmp_context *context);
+
+#endif

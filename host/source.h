@@ -1,0 +1,16 @@
+/* Kernel sources, embedded at build time (kernels/embed.py).  SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_SOURCE_H
+#define CLMP_SOURCE_H
+
+#include <stddef.h>
+
+struct clmp_source {
+    const char *name; /* of the file, without ".cl" */
+    const char *text;
+    size_t length;
+};
+
+/* Ends with an entry whose name is NULL. */
+extern const struct clmp_source clmp_sources[];
+
+#endif

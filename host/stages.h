@@ -1,0 +1,26 @@
+/* The four stages, in the order in which data walks.  Each enqueues its kernels.  SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_STAGES_H
+#define CLMP_STAGES_H
+
+#include "launch.h"
+
+clmp_status clmp_stage_loss(struct clmp_step *step);
+
+clmp_status clmp_stage_threshold(struct clmp_step *step);
+/* Its two ways to bins: before round one, and in every round. */
+clmp_status clmp_search_fill(struct clmp_step *step, uint32_t round);
+clmp_status clmp_sort_losses(struct clmp_step *step);
+clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round);
+
+clmp_status clmp_stage_weights(struct clmp_step *step);
+
+clmp_status clmp_stage_gradient(struct clmp_step *step);
+
+/* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, pixels of an image. */
+void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);
+
+/* One work-item for each vector of pixels of each of `rows` rows. */
+clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t pixels,
+                               uint64_t rows);
+
+#endif

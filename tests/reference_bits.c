@@ -1,0 +1,232 @@
+/*
+ * The library's arithmetic in plain C, one pixel after another: what every device must give, bit for bit.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The functions of kernels/arith.clh and select.clh are the library's; loops, sums and the order of everything are
+ * written out here once more, in the plainest way.  reference_exact.c bounds the error of both.
+ */
+#include "reference.h"
+
+#include <stdlib.h>
+
+#include "opencl_c.h"
+#define CLMP_GLOBAL
+#include "arith.clh"
+#include "layout.clh"
+#include "problem.h"
+#include "real.clh"
+#include "select.clh"
+
+#define NOT_VALID(reason) (-(float)(reason))
+
+struct shape {
+    uint64_t images, classes, image_pixels, pools, pool_pixels;
+};
+
+static void *allocate(size_t count, size_t size) {
+    void *memory = calloc(count == 0 ? 1 : count, size);
+    if (memory == NULL)
+        abort(); /* a test without memory has no result */
+    return memory;
+}
+
+static int64_t label_at(const struct reference_input *in, uint64_t i) {
+    switch (in->params.label_type) {
+    case CLMP_LABEL_UINT8:
+        return ((const uint8_t *)in->labels)[i];
+    case CLMP_LABEL_INT32:
+        return ((const int32_t *)in->labels)[i];
+    default:
+        return ((const int64_t *)in->labels)[i];
+    }
+}
+
+/* Maximum, sum of the other classes' exponentials, the label's one, as kernels/softmax.clh. */
+struct softmax {
+    float maximum, label_logit, label_exp, others;
+    bool finite;
+};
+
+static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes, int64_t label) {
+    struct softmax s = {-INFINITY, x[(uint64_t)label * stride], 0.0f, 0.0f, true};
+    for (uint64_t c = 0; c < classes; ++c) {
+        const float logit = x[c * stride];
+        s.finite = s.finite && logit < INFINITY;
+        if (logit > s.maximum)
+            s.maximum = logit;
+    }
+    s.finite = s.finite && s.label_logit > -INFINITY;
+    float error = 0.0f;
+    for (uint64_t c = 0; c < classes; ++c) {
+        const float e = clmp_exp_scaled(x[c * stride] - s.maximum);
+        float term = e;
+        if (c == (uint64_t)label) {
+            s.label_exp = e;
+            term = 0.0f;
+        }
+        term -= error;
+        const float sum = s.others + term;
+        error = (sum - s.others) - term;
+        s.others = sum;
+    }
+    return s;
+}
+
+static float class_weight(const struct reference_input *in, int64_t label) {
+    return in->params.class_weights == NULL ? 1.0f : in->params.class_weights[label];
+}
+
+/* A pixel's loss, or its mark. */
+static float pixel_loss(const struct reference_input *in, const struct shape *shape, uint64_t image, uint64_t pixel) {
+    const int64_t label = label_at(in, image * shape->image_pixels + pixel);
+    if (label == in->params.ignore_index)
+        return NOT_VALID(CLMP_IGNORED);
+    if (label < 0 || (uint64_t)label >= shape->classes)
+        return NOT_VALID(CLMP_INVALID_LABEL);
+    const float *x = in->logits + image * shape->classes * shape->image_pixels + pixel;
+    const struct softmax s = softmax(x, shape->image_pixels, shape->classes, label);
+    const float others = s.others * CLMP_EXP_UNSCALE;
+    float log_sum = 0.0f;
+    if (others < 0x1.a8p-2f)
+        log_sum = clmp_log1p_core(others);
+    else
+        log_sum = clmp_log((s.others + s.label_exp) * CLMP_EXP_UNSCALE);
+    const float loss = clmp_flush(((s.maximum - s.label_logit) + log_sum) * class_weight(in, label));
+    return s.finite && loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
+}
+
+/* A loss, or its mark, as a key. */
+static uint32_t key_of(float loss, bool marked) {
+    if (loss >= 0.0f && loss < INFINITY) {
+        const uint32_t key = as_uint(loss) & 0x7fffffffu;
+        return key < 0x00800000u ? 0 : key;
+    }
+    if (marked && loss == NOT_VALID(CLMP_IGNORED))
+        return CLMP_IGNORED << 20;
+    if (marked && loss == NOT_VALID(CLMP_INVALID_LABEL))
+        return CLMP_INVALID_LABEL << 20;
+    return CLMP_NONFINITE << 20;
+}
+
+static bool is_loss(uint32_t key) {
+    return key == 0 || key >= 0x00800000u;
+}
+
+static void fill_bins(const uint32_t *keys, uint64_t pixels, uint32_t round, const clmp_problem *problem,
+                      const clmp_pool *pool, clmp_bin *bins) {
+    const uint32_t parent = CLMP_PARENT(round), child = CLMP_CHILD(round), window_bins = CLMP_ROUND_WINDOW_BINS(round);
+    memset(bins, 0, CLMP_BINS * sizeof *bins);
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const uint32_t prefix = keys[i] >> parent;
+        uint32_t bin = (keys[i] >> child) & (window_bins - 1);
+        if (round != 1 && prefix == pool->window[0])
+            bin += window_bins;
+        else if (round != 1 && prefix != pool->window[1])
+            continue;
+        const float power = clmp_power_in_octave(keys[i], keys[i] | ((1u << child) - 1), problem->q_log2e);
+        bins[bin].count += 1;
+        bins[bin].mantissas += (keys[i] & 0x007fffffu) | 0x00800000u;
+        bins[bin].powers += clmp_fixed(as_uint(power), problem->fraction_bits);
+    }
+}
+
+static void solve(const uint32_t *keys, uint64_t pixels, const clmp_problem *problem, clmp_pool *pool,
+                  clmp_record *record) {
+    clmp_bin *bins = allocate(CLMP_BINS, sizeof *bins);
+    clmp_segment *segments = allocate(CLMP_SEGMENTS, sizeof *segments);
+    pool->solved = 0;
+    for (uint32_t round = 1; round <= CLMP_ROUNDS && !pool->solved; ++round) {
+        fill_bins(keys, pixels, round, problem, pool, bins);
+        const uint32_t count = CLMP_ROUND_WINDOWS(round) * CLMP_ROUND_WINDOW_BINS(round) / CLMP_SEGMENT_BINS(round);
+        for (uint32_t i = 0; i < count; ++i)
+            clmp_segment_sum(round, i, bins, problem, pool, segments);
+        for (uint32_t i = 0; i < count; ++i)
+            clmp_segment_decay(round, i, problem, pool, segments);
+        clmp_segments_scan(round, count, pixels, bins, problem, pool, segments);
+        for (uint32_t i = 0; i < count; ++i)
+            clmp_segment_test(i, problem, pool, segments);
+        if (pool->solved)
+            clmp_solve_slack(problem, pool, record);
+        else
+            clmp_segments_choose(round, count, bins, problem, pool, segments, record);
+    }
+    clmp_record_finish(pool, record);
+    free(segments);
+    free(bins);
+}
+
+static float weight_of(uint32_t key, const clmp_pool *pool, const clmp_problem *problem) {
+    if (!is_loss(key))
+        return 0.0f;
+    if (key == 0)
+        return pool->at_zero;
+    if (key > pool->v)
+        return pool->tau;
+    if (key == pool->v)
+        return pool->at;
+    return clmp_flush(pool->at * clmp_ratio_power(key, pool->v, pool->reciprocal_v, problem->slope));
+}
+
+static void pixel_gradient(const struct reference_input *in, const struct shape *shape, uint64_t image, uint64_t pixel,
+                           uint32_t key, float weight, float share, float *gradient) {
+    const uint64_t stride = shape->image_pixels;
+    const uint64_t corner = image * shape->classes * stride + pixel;
+    if (!is_loss(key)) {
+        for (uint64_t c = 0; c < shape->classes; ++c)
+            gradient[corner + c * stride] = 0.0f;
+        return;
+    }
+    const int64_t label = label_at(in, image * stride + pixel);
+    const float *x = in->logits + corner;
+    const struct softmax s = softmax(x, stride, shape->classes, label);
+    float factor = clmp_limit(weight * clmp_limit(in->gradient_scale * share));
+    factor = clmp_limit(factor * class_weight(in, label));
+    factor = clmp_flush(factor * clmp_reciprocal(s.others + s.label_exp));
+    for (uint64_t c = 0; c < shape->classes; ++c) {
+        const float e = c == (uint64_t)label ? -s.others : clmp_exp_scaled(x[c * stride] - s.maximum);
+        gradient[corner + c * stride] = clmp_flush(factor * e);
+    }
+}
+
+void reference_bits(const struct reference_input *in, const struct bits_output *out) {
+    const clmp_plan_params *params = &in->params;
+    const bool from_logits = params->input == CLMP_INPUT_LOGITS;
+    const bool by_image = params->scope == CLMP_SCOPE_IMAGE;
+    struct shape shape = {params->images, params->classes, params->height * params->width, 1, 0};
+    const uint64_t pixels = shape.images * shape.image_pixels;
+    shape.pools = by_image ? shape.images : 1;
+    shape.pool_pixels = pixels / shape.pools;
+    const clmp_problem problem = clmp_problem_make(params->p, params->support, shape.pool_pixels);
+
+    uint32_t *keys = allocate(pixels, sizeof *keys);
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const float loss =
+            from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels) : in->losses[i];
+        keys[i] = key_of(loss, from_logits);
+        if (from_logits && out->losses != NULL)
+            out->losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
+    }
+
+    clmp_pool *pools = allocate(shape.pools, sizeof *pools);
+    clmp_record *records = allocate(shape.pools + 1, sizeof *records);
+    clmp_record *first = by_image ? records + 1 : records;
+    for (uint64_t i = 0; i < shape.pools; ++i)
+        solve(keys + i * shape.pool_pixels, shape.pool_pixels, &problem, &pools[i], &first[i]);
+    if (by_image)
+        clmp_total(shape.pools, pools, records);
+    if (out->result != NULL)
+        memcpy(out->result, records, (by_image ? 1 + shape.pools : 1) * sizeof *records);
+
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const float weight = weight_of(keys[i], &pools[i / shape.pool_pixels], &problem);
+        if (out->weights != NULL)
+            out->weights[i] = weight;
+        if (from_logits && out->gradient != NULL)
+            pixel_gradient(in, &shape, i / shape.image_pixels, i % shape.image_pixels, keys[i], weight,
+                           pools[0].image_share, out->gradient);
+    }
+    free(records);
+    free(pools);
+    free(keys);
+}

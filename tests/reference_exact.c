@@ -1,0 +1,366 @@
+/*
+ * reference_exact: the definition of loss max-pooling in long double.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * It shares no arithmetic with the library: losses through expl and log1pl, the threshold by sorting, every sum
+ * compensated.  S. Rota Bulo, G. Neuhold, P. Kontschieder, "Loss Max-Pooling for Semantic Image Segmentation",
+ * CVPR 2017, arXiv 1704.02966, equations (2) to (5):
+ *
+ *     eta(alpha) = sum_u min(1, (l_u / alpha)^q) = m,   m = max(1, s n)
+ *     w_u        = tau min(1, (l_u / alpha)^(q - 1)),   tau = n^(-1/q) m^(-1/p)
+ *     L          = tau (sum_{l_u > alpha} l_u + alpha (m - #{l_u > alpha}))
+ */
+#include "reference.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* Below this p - 1 the library takes p for exactly 1. */
+#define P_MINUS_ONE_MIN 0x1p-32L
+
+struct sum {
+    long double total, lost;
+};
+
+/* Neumaier's compensated sum. */
+static void sum_add(struct sum *sum, long double term) {
+    long double next = sum->total + term;
+    if (fabsl(sum->total) >= fabsl(term))
+        sum->lost += (sum->total - next) + term;
+    else
+        sum->lost += (term - next) + sum->total;
+    sum->total = next;
+}
+
+static long double sum_value(const struct sum *sum) {
+    return sum->total + sum->lost;
+}
+
+static void *allocate(uint64_t count, size_t size) {
+    void *memory = calloc(count ? count : 1, size);
+    if (!memory)
+        abort();
+    return memory;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- the loss
+ */
+
+enum pixel_state { PIXEL_VALID, PIXEL_IGNORED, PIXEL_INVALID_LABEL, PIXEL_NONFINITE };
+
+static int64_t label_at(const struct reference_input *in, uint64_t pixel) {
+    switch (in->params.label_type) {
+    case CLMP_LABEL_UINT8:
+        return ((const uint8_t *)in->labels)[pixel];
+    case CLMP_LABEL_INT32:
+        return ((const int32_t *)in->labels)[pixel];
+    default:
+        return ((const int64_t *)in->labels)[pixel];
+    }
+}
+
+/* The first logit of a pixel in (N, C, H, W); the next class is H W further on. */
+static const float *logits_at(const struct reference_input *in, uint64_t pixel) {
+    uint64_t area = in->params.height * in->params.width;
+    return in->logits + (pixel / area) * in->params.classes * area + pixel % area;
+}
+
+static long double class_weight(const struct reference_input *in, int64_t label) {
+    return in->params.class_weights ? (long double)in->params.class_weights[label] : 1.0L;
+}
+
+static uint64_t largest_class(const float *x, uint64_t classes, uint64_t stride) {
+    uint64_t largest = 0;
+    for (uint64_t c = 1; c < classes; c++)
+        if (x[c * stride] > x[largest * stride])
+            largest = c;
+    return largest;
+}
+
+/*
+ * Softmax cross-entropy relative to the largest logit M:  (M - x_y) + log1p(sum of the other classes' exp(x_c - M)).
+ * The label is the reference class where it is a maximum itself, so that a confident pixel keeps its small loss.
+ */
+static long double cross_entropy(const float *x, uint64_t classes, uint64_t stride, uint64_t label) {
+    uint64_t top = largest_class(x, classes, stride);
+    if (x[top * stride] == x[label * stride])
+        top = label;
+    long double largest = x[top * stride];
+    struct sum others = {0};
+    for (uint64_t c = 0; c < classes; c++)
+        if (c != top)
+            sum_add(&others, expl((long double)x[c * stride] - largest));
+    return (largest - (long double)x[label * stride]) + log1pl(sum_value(&others));
+}
+
+/* What no float32 holds: a loss above FLT_MAX is infinite, and one below FLT_MIN is 0, since nothing is subnormal. */
+static enum pixel_state as_float_range(long double *loss) {
+    if (!(*loss >= 0.0L) || isinf((float)*loss)) {
+        *loss = 0.0L;
+        return PIXEL_NONFINITE;
+    }
+    if (*loss < (long double)FLT_MIN)
+        *loss = 0.0L;
+    return PIXEL_VALID;
+}
+
+static enum pixel_state pixel_loss(const struct reference_input *in, uint64_t pixel, long double *loss) {
+    *loss = 0.0L;
+    if (in->params.input == CLMP_INPUT_LOSSES) {
+        *loss = in->losses[pixel];
+        return as_float_range(loss);
+    }
+    int64_t label = label_at(in, pixel);
+    if (label == in->params.ignore_index)
+        return PIXEL_IGNORED;
+    if (label < 0 || (uint64_t)label >= in->params.classes)
+        return PIXEL_INVALID_LABEL;
+    const float *x = logits_at(in, pixel);
+    uint64_t stride = in->params.height * in->params.width;
+    for (uint64_t c = 0; c < in->params.classes; c++) {
+        float logit = x[c * stride];
+        if (isnan(logit) || (isinf(logit) && (logit > 0.0f || c == (uint64_t)label)))
+            return PIXEL_NONFINITE;
+    }
+    *loss = cross_entropy(x, in->params.classes, stride, (uint64_t)label) * class_weight(in, label);
+    return as_float_range(loss);
+}
+
+bool reference_valid(const struct reference_input *in, uint64_t pixel) {
+    long double loss;
+    return pixel_loss(in, pixel, &loss) == PIXEL_VALID;
+}
+
+/* ----------------------------------------------------------------------------------------------------- the threshold
+ */
+
+/* One pool of pixels and what its weighting comes to. */
+struct pool {
+    const long double *losses;
+    const bool *valid;
+    uint64_t pixels;
+    long double p, q, m; /* p = 1: q is not used */
+    long double share;   /* of tau, for the pixels at alpha when p = 1 */
+    struct exact_result *result;
+};
+
+static int compare(const void *a, const void *b) {
+    long double x = *(const long double *)a, y = *(const long double *)b;
+    return (x > y) - (x < y);
+}
+
+/* p = 1: alpha is the largest value v with #{l >= v} >= m; the pixels at alpha share what those above it leave. */
+static void threshold_hardest(struct pool *pool, const long double *sorted, uint64_t count) {
+    uint64_t first = count, last = count; /* the block [first, last) of pixels at the value under test */
+    while (first > 0) {
+        last = first;
+        while (first > 0 && sorted[first - 1] == sorted[last - 1])
+            first--;
+        if ((long double)(count - first) >= pool->m)
+            break;
+    }
+    uint64_t ties = last - first, above = count - last;
+    pool->result->alpha = sorted[first];
+    pool->share = (pool->m - (long double)above) / (long double)ties;
+    pool->result->support = above + (pool->share == 1.0L ? ties : 0);
+}
+
+/*
+ * 1 < p: the largest loss v with eta(v) >= m; alpha lies in [v, next larger loss), where eta is k + S (v / alpha)^q
+ * with k = #{l > v} and S = sum_{l <= v} (l / v)^q.  S goes from one loss to the next larger by rescaling, so that
+ * everything is relative to the largest loss that matters, whatever q is.
+ */
+static void threshold_root(struct pool *pool, const long double *sorted, uint64_t count) {
+    long double below = 0.0L, alpha = 0.0L;
+    for (uint64_t first = 0, last; first < count; first = last) {
+        long double v = sorted[first];
+        for (last = first + 1; last < count && sorted[last] == v;)
+            last++;
+        if (first > 0)
+            below *= powl(sorted[first - 1] / v, pool->q);
+        long double inside = below + (long double)(last - first), above = (long double)(count - last);
+        if (above + inside < pool->m)
+            break; /* eta decreases: no larger loss will do */
+        alpha = v * powl(inside / (pool->m - above), 1.0L / pool->q);
+        below = inside;
+    }
+    pool->result->alpha = alpha;
+    pool->result->support = 0;
+    for (uint64_t i = count; i > 0 && sorted[i - 1] >= alpha; i--)
+        pool->result->support++;
+}
+
+static void threshold(struct pool *pool) {
+    struct exact_result *r = pool->result;
+    long double *sorted = allocate(pool->pixels, sizeof *sorted);
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        if (pool->valid[i] && pool->losses[i] > 0.0L)
+            sorted[count++] = pool->losses[i];
+    if ((long double)count <= pool->m) { /* the p-norm bound is slack */
+        r->alpha = 0.0L;
+        r->support = count;
+    } else {
+        qsort(sorted, count, sizeof *sorted, compare);
+        if (pool->p == 1.0L)
+            threshold_hardest(pool, sorted, count);
+        else
+            threshold_root(pool, sorted, count);
+    }
+    if (isinf(pool->p))
+        r->support = r->valid;
+    free(sorted);
+}
+
+/* ------------------------------------------------------------------------------------------------ weights and result
+ */
+
+static long double weight_of(const struct pool *pool, long double loss) {
+    const struct exact_result *r = pool->result;
+    if (isinf(pool->p))
+        return 1.0L / (long double)r->valid;
+    if (loss == 0.0L)
+        return 0.0L;
+    if (r->alpha == 0.0L || loss > r->alpha)
+        return r->tau;
+    if (pool->p == 1.0L)
+        return loss == r->alpha ? r->tau * pool->share : 0.0L;
+    return r->tau * powl(loss / r->alpha, 1.0L / (pool->p - 1.0L)); /* q - 1 = 1 / (p - 1) */
+}
+
+static long double pooled_loss(const struct pool *pool) {
+    const struct exact_result *r = pool->result;
+    struct sum above = {0};
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        if (pool->valid[i] && pool->losses[i] > r->alpha) {
+            sum_add(&above, pool->losses[i]);
+            count++;
+        }
+    if (r->alpha > 0.0L)
+        sum_add(&above, r->alpha * (pool->m - (long double)count));
+    return r->tau * sum_value(&above);
+}
+
+static void solve(struct pool *pool, const clmp_plan_params *params, long double *weights) {
+    struct exact_result *r = pool->result;
+    if (r->valid == 0)
+        return;
+    long double n = (long double)r->valid;
+    pool->p = params->p;
+    if (pool->p - 1.0L < P_MINUS_ONE_MIN)
+        pool->p = 1.0L;
+    pool->q = isinf(pool->p) ? 1.0L : pool->p / (pool->p - 1.0L);
+    pool->m = fmaxl(1.0L, (long double)params->support * n);
+    /* n^(-1/q) m^(-1/p), without the roots where there are none */
+    r->tau = pool->p == 1.0L ? 1.0L / pool->m : powl(n / pool->m, 1.0L / pool->p) / n;
+    threshold(pool);
+    r->loss = pooled_loss(pool);
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        if (pool->valid[i])
+            weights[i] = weight_of(pool, pool->losses[i]);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- gradient
+ */
+
+/* `factor` (p_c - [c = label]) for every class; the label's entry from the other classes, which do not cancel. */
+static void pixel_gradient(const struct reference_input *in, uint64_t pixel, long double factor,
+                           long double *gradient) {
+    uint64_t area = in->params.height * in->params.width, classes = in->params.classes;
+    const float *x = logits_at(in, pixel);
+    long double *g = gradient + (x - in->logits);
+    uint64_t label = (uint64_t)label_at(in, pixel);
+    long double largest = x[largest_class(x, classes, area) * area];
+    struct sum all = {0}, others = {0};
+    for (uint64_t c = 0; c < classes; c++) {
+        long double e = expl((long double)x[c * area] - largest);
+        sum_add(&all, e);
+        if (c != label)
+            sum_add(&others, e);
+        g[c * area] = e;
+    }
+    g[label * area] = -sum_value(&others);
+    for (uint64_t c = 0; c < classes; c++)
+        g[c * area] *= factor / sum_value(&all);
+}
+
+/* ------------------------------------------------------------------------------------------------------- the problem
+ */
+
+static void classify(const struct reference_input *in, uint64_t first, uint64_t pixels, long double *losses,
+                     bool *valid, struct exact_result *r) {
+    for (uint64_t i = first; i < first + pixels; i++) {
+        enum pixel_state state = pixel_loss(in, i, &losses[i]);
+        valid[i] = state == PIXEL_VALID;
+        r->valid += state == PIXEL_VALID;
+        r->ignored += state == PIXEL_IGNORED;
+        r->invalid_labels += state == PIXEL_INVALID_LABEL;
+        r->nonfinite += state == PIXEL_NONFINITE;
+    }
+    r->pixels = pixels;
+}
+
+/* The total of several pools: counts are sums, the loss is the mean over those that have a valid pixel. */
+static uint64_t total(struct exact_result *sum, const struct exact_result *pools, uint64_t count) {
+    uint64_t used = 0;
+    struct sum loss = {0};
+    for (uint64_t i = 0; i < count; i++) {
+        used += pools[i].valid > 0;
+        sum_add(&loss, pools[i].loss);
+        sum->support += pools[i].support;
+        sum->valid += pools[i].valid;
+        sum->ignored += pools[i].ignored;
+        sum->invalid_labels += pools[i].invalid_labels;
+        sum->nonfinite += pools[i].nonfinite;
+        sum->pixels += pools[i].pixels;
+    }
+    sum->loss = used ? sum_value(&loss) / (long double)used : 0.0L;
+    sum->alpha = count == 1 ? pools[0].alpha : 0.0L;
+    sum->tau = count == 1 ? pools[0].tau : 0.0L;
+    return used;
+}
+
+void reference_exact(const struct reference_input *in, const struct exact_output *out) {
+    uint64_t images = in->params.images, area = in->params.height * in->params.width, pixels = images * area;
+    uint64_t pools = in->params.scope == CLMP_SCOPE_IMAGE ? images : 1, used;
+    long double *losses = allocate(pixels, sizeof *losses), *weights = allocate(pixels, sizeof *weights);
+    bool *valid = allocate(pixels, sizeof *valid);
+    struct exact_result *records = allocate(pools, sizeof *records), sum = {0};
+
+    for (uint64_t k = 0, size = pixels / pools; k < pools; k++) {
+        classify(in, k * size, size, losses, valid, &records[k]);
+        struct pool pool = {
+            .losses = losses + k * size, .valid = valid + k * size, .pixels = size, .result = &records[k]};
+        solve(&pool, &in->params, weights + k * size);
+    }
+    used = total(&sum, records, pools);
+
+    for (uint64_t i = 0; i < pixels; i++) {
+        if (out->losses)
+            out->losses[i] = losses[i];
+        if (out->weights)
+            out->weights[i] = weights[i];
+    }
+    if (out->gradient) {
+        for (uint64_t i = 0; i < pixels * in->params.classes; i++)
+            out->gradient[i] = 0.0L;
+        for (uint64_t i = 0; i < pixels; i++)
+            if (valid[i])
+                pixel_gradient(in, i,
+                               weights[i] * (long double)in->gradient_scale * class_weight(in, label_at(in, i)) /
+                                   (long double)used,
+                               out->gradient);
+    }
+    if (out->result) {
+        out->result[0] = in->params.scope == CLMP_SCOPE_IMAGE ? sum : records[0];
+        for (uint64_t k = 0; in->params.scope == CLMP_SCOPE_IMAGE && k < pools; k++)
+            out->result[1 + k] = records[k];
+    }
+    free(losses);
+    free(weights);
+    free(valid);
+    free(records);
+}

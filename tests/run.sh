@@ -1,0 +1,97 @@
+#!/bin/sh
+# Builds and runs the tests.  The last line counts them: N passed, N failed.
+#
+# usage: sh tests/run.sh [quick]
+#
+# A test is one of Check's tests, or a whole program that is none of Check's; a build that fails is a failed test.
+# With CI set, warnings are errors.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$root/build-tests
+
+case ${1-} in
+'') suites= ;;
+quick) suites='--suite quick' ;;
+*)
+    echo 'usage: sh tests/run.sh [quick]' >&2
+    exit 2
+    ;;
+esac
+werror=false
+if [ -n "${CI-}" ]; then
+    werror=true
+fi
+
+sh "$root/tests/setup.sh" tests
+
+fail_build() {
+    tail -n 60 "$log"
+    echo "the build failed; all of it is in $log"
+    echo '0 passed, 1 failed'
+    exit 1
+}
+
+mkdir -p "$build"
+log=$build/tests-build.log
+options="-Dcli=enabled -Dtests=enabled -Ddemo=enabled -Dwerror=$werror"
+echo "building in $build"
+# Word splitting is meant: the options are several words.
+# shellcheck disable=SC2086
+if [ -f "$build/build.ninja" ]; then
+    meson configure $options "$build" >"$log" 2>&1 || fail_build
+else
+    meson setup $options "$build" "$root" >"$log" 2>&1 || fail_build
+fi
+meson compile -C "$build" >>"$log" 2>&1 || fail_build
+
+# A log of an earlier run must not be counted as this one's.
+results=$build/meson-logs/testlog.json
+rm -f "$results"
+# shellcheck disable=SC2086
+meson test -C "$build" --no-rebuild $suites || true # what failed is told, and counted, from the log
+if [ ! -f "$results" ]; then
+    echo 'no test ran'
+    echo '0 passed, 1 failed'
+    exit 1
+fi
+
+# Names and output of what failed, then the count.  Python is there: meson is written in it.
+exec python3 - "$results" <<'PYTHON'
+import json
+import re
+import sys
+
+passed = failed = skipped = 0
+for line in open(sys.argv[1], encoding='utf-8'):
+    test = json.loads(line)
+    counts = [tuple(map(int, c)) for c in
+              re.findall(r'^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)', test['stdout'] or '', re.M)]
+    checks = sum(c for c, _, _ in counts)
+    broken = sum(f + e for _, f, e in counts)
+    if test['result'] == 'SKIP':
+        skipped += 1
+        continue
+    if test['result'] in ('OK', 'EXPECTEDFAIL'):
+        passed += checks - broken if counts else 1
+        failed += broken
+        bad = broken > 0
+    else:
+        # A program that failed without a failed check crashed, or was stopped: that is a failure of its own.
+        passed += checks - broken
+        failed += max(1, broken)
+        bad = True
+    if bad:
+        print(f"\nFAILED: {test['name']} ({test['result'].lower()}, exit status {test['returncode']})")
+        for stream in ('stdout', 'stderr'):
+            lines = (test.get(stream) or '').splitlines()
+            # Check names each test that passed only when told to be verbose.
+            lines = [text for text in lines if not re.search(r':P:', text)]
+            print('\n'.join('    ' + text for text in lines[-60:]))
+
+print('\nlog: ' + sys.argv[1].replace('.json', '.txt'))
+print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''))
+sys.exit(1 if failed or not passed else 0)
+PYTHON

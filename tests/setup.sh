@@ -1,0 +1,66 @@
+#!/bin/sh
+# Installs the Debian packages that the demo or the tests need, as far as they are missing.
+#
+# usage: sh tests/setup.sh demo|tests
+#
+# CLMP_SETUP=no skips it, for systems that have the same things under other names.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+
+# To build the library: compiler, build system, OpenCL headers and loader.  PoCL is a device that every machine has.
+build='meson ninja-build gcc libc6-dev pkg-config python3 ocl-icd-opencl-dev opencl-c-headers pocl-opencl-icd'
+# The demo reads NIfTI, writes PNG, and looks at the brain in mricron-data.
+demo='libnifti2-dev libpng-dev mricron-data'
+# The tests: Check, what the clmp command needs, a C++ compiler for the header, and two more OpenCL devices.
+tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind'
+
+case ${1-} in
+demo) wanted="$build $demo" ;;
+tests) wanted="$build $demo $tests" ;;
+*)
+    echo 'usage: sh tests/setup.sh demo|tests' >&2
+    exit 2
+    ;;
+esac
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+if [ "${CLMP_SETUP-}" = no ]; then
+    exit 0
+fi
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    fail "no apt here; install what Debian calls $wanted, then set CLMP_SETUP=no"
+fi
+
+missing=
+for package in $wanted; do
+    state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || state=none
+    if [ "$state" != installed ]; then
+        missing="$missing $package"
+    fi
+done
+if [ -z "$missing" ]; then
+    echo 'setup: all packages are there' >&2
+    exit 0
+fi
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "must be root, or have sudo, to install:$missing"
+    as_root=sudo
+fi
+echo "setup: installing with apt:$missing" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Word splitting is meant: one argument per package.
+# shellcheck disable=SC2086
+if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
+    tail -n 20 "$log" >&2
+    fail "apt could not install:$missing"
+fi
+echo 'setup: done' >&2

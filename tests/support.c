@@ -1,0 +1,157 @@
+/*
+ * The executable, the device and the random numbers of every test.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "support.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_SKIPPED 77
+#define DEFAULT_SEED 0x6c6f7373u
+#define CASE_TIMEOUT_SECONDS 600
+
+static struct test_device the_device;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static char log_line[4096];
+
+static bool is_set(const char *name) {
+    const char *value = getenv(name);
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+bool test_small(void) {
+    return is_set("CLMP_TEST_SMALL");
+}
+
+bool test_huge(void) {
+    return is_set("CLMP_TEST_HUGE");
+}
+
+/* ------------------------------------------------------------------------------------------------------------ device
+ */
+
+static void keep_log(void *user, const char *message) {
+    (void)user;
+    pthread_mutex_lock(&log_lock);
+    snprintf(log_line, sizeof log_line, "%s", message);
+    pthread_mutex_unlock(&log_lock);
+}
+
+const char *last_log(void) {
+    return log_line;
+}
+
+void clear_log(void) {
+    pthread_mutex_lock(&log_lock);
+    log_line[0] = 0;
+    pthread_mutex_unlock(&log_lock);
+}
+
+const struct test_device *test_device(void) {
+    return &the_device;
+}
+
+cl_command_queue test_queue(cl_command_queue_properties properties) {
+    cl_int error;
+    cl_command_queue queue = clCreateCommandQueue(the_device.cl, the_device.id, properties, &error);
+    return error == CL_SUCCESS ? queue : NULL;
+}
+
+/* The status to exit with, or 0 when the device is open. */
+static int open_device(void) {
+    const char *name = getenv("CLMP_TEST_DEVICE");
+    clmp_context_params params;
+    clmp_context_params_init(&params);
+    params.log = keep_log;
+    clmp_status status = clmp_context_open(name, &params, &the_device.context);
+    if (status != CLMP_OK) {
+        bool absent = status == CLMP_NO_DEVICE || status == CLMP_DEVICE_NOT_FOUND;
+        fprintf(stderr, "no device '%s': %s (%s)\n", name ? name : "", clmp_status_text(status), log_line);
+        return name && *name && absent ? EXIT_SKIPPED : EXIT_FAILURE;
+    }
+    the_device.cl = clmp_context_cl(the_device.context);
+    the_device.id = clmp_context_device(the_device.context);
+    the_device.queue = test_queue(0);
+    clGetDeviceInfo(the_device.id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof the_device.max_group, &the_device.max_group,
+                    NULL);
+    clGetDeviceInfo(the_device.id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof the_device.max_alloc, &the_device.max_alloc,
+                    NULL);
+    return the_device.queue ? 0 : EXIT_FAILURE;
+}
+
+/* -------------------------------------------------------------------------------------------------------- executable
+ */
+
+TCase *add_case(Suite *suite, const char *name, const char *tags) {
+    TCase *tcase = tcase_create(name);
+    tcase_set_timeout(tcase, CASE_TIMEOUT_SECONDS);
+    tcase_set_tags(tcase, tags);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+int host_test_main(Suite *suite) {
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK); /* an OpenCL runtime does not survive a fork */
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    if (is_set("CLMP_TEST_REPORT"))
+        accuracy_report();
+    if (failed)
+        printf("CLMP_TEST_SEED=%llu\n", (unsigned long long)test_seed());
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int test_main(Suite *suite) {
+    int status = open_device();
+    if (status) /* the suite is left to the process's end, which comes now */
+        return status;
+    status = host_test_main(suite);
+    clReleaseCommandQueue(the_device.queue);
+    clmp_context_destroy(the_device.context);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------------------- random numbers
+ */
+
+uint64_t test_seed(void) {
+    const char *seed = getenv("CLMP_TEST_SEED");
+    return seed && *seed ? strtoull(seed, NULL, 0) : DEFAULT_SEED;
+}
+
+/* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. */
+uint64_t rng_next(struct rng *rng) {
+    uint64_t z = rng->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+struct rng rng_for(const char *name, uint64_t index) {
+    struct rng rng = {test_seed()};
+    for (; *name; name++)
+        rng.state = rng_next(&rng) ^ (unsigned char)*name;
+    rng.state = rng_next(&rng) ^ index;
+    rng_next(&rng);
+    return rng;
+}
+
+uint64_t rng_below(struct rng *rng, uint64_t bound) {
+    return rng_next(rng) % bound; /* the bias is far below what a test could see */
+}
+
+double rng_uniform(struct rng *rng) {
+    return (double)(rng_next(rng) >> 11) * 0x1p-53;
+}
+
+double rng_normal(struct rng *rng) {
+    double radius = sqrt(-2.0 * log(1.0 - rng_uniform(rng)));
+    return radius * cos(6.283185307179586 * rng_uniform(rng));
+}

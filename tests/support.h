@@ -1,0 +1,197 @@
+/*
+ * What all tests share: a device, random numbers, problems, and the runner that holds a device to both references.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Environment:
+ *   CLMP_TEST_DEVICE  part of a device's name; the test is skipped (exit 77) if there is none.  Default: the first
+ *   CLMP_TEST_SEED    seed of all random numbers; a failure prints the one in use
+ *   CLMP_TEST_SMALL   set: small cases only, for a device that is simulated
+ *   CLMP_TEST_REPORT  set: print how near to their bounds the errors came
+ *   CLMP_TEST_HUGE    set: the cases that need gigabytes, too
+ */
+#ifndef CLMP_TESTS_SUPPORT_H
+#define CLMP_TESTS_SUPPORT_H
+
+#include "reference.h"
+
+#include <check.h>
+
+/* -------------------------------------------------------------------------------------------------------- executable
+ */
+
+/* Runs a suite and prints Check's counts; the value is for main() to return. */
+int test_main(Suite *suite);
+
+/* The same for a suite that uses no device. */
+int host_test_main(Suite *suite);
+
+/* Adds a test case whose tests each get `timeout` seconds; `tags` as "quick small" choose it (CK_INCLUDE_TAGS). */
+TCase *add_case(Suite *suite, const char *name, const char *tags);
+
+bool test_small(void);
+bool test_huge(void);
+
+/* ------------------------------------------------------------------------------------------------------------ device
+ */
+
+struct test_device {
+    clmp_context *context;
+    cl_context cl;
+    cl_device_id id;
+    cl_command_queue queue; /* in-order */
+    size_t max_group;       /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
+    cl_ulong max_alloc;     /* CL_DEVICE_MAX_MEM_ALLOC_SIZE, bytes */
+};
+
+/* The device under test, opened by test_main(). */
+const struct test_device *test_device(void);
+
+/* A queue of the device under test, or NULL where it has no such queues. */
+cl_command_queue test_queue(cl_command_queue_properties properties);
+
+/* What the library logged last through the context of the device under test. */
+const char *last_log(void);
+void clear_log(void);
+
+#define ck_status(call, expected)                                                                                      \
+    do {                                                                                                               \
+        clmp_status ck_got = (call), ck_want = (expected);                                                             \
+        ck_assert_msg(ck_got == ck_want, "%s is %s, not %s (log: %s)", #call, clmp_status_name(ck_got),                \
+                      clmp_status_name(ck_want), last_log());                                                          \
+    } while (0)
+
+#define ck_cl(call)                                                                                                    \
+    do {                                                                                                               \
+        cl_int ck_error = (call);                                                                                      \
+        ck_assert_msg(ck_error == CL_SUCCESS, "%s failed with %d", #call, (int)ck_error);                              \
+    } while (0)
+
+/* ---------------------------------------------------------------------------------------------------- random numbers
+ */
+
+struct rng {
+    uint64_t state;
+};
+
+/* A stream that depends on the seed, a name and an index only: every test reproduces alone. */
+struct rng rng_for(const char *name, uint64_t index);
+uint64_t rng_next(struct rng *rng);
+uint64_t rng_below(struct rng *rng, uint64_t bound);
+double rng_uniform(struct rng *rng); /* [0, 1) */
+double rng_normal(struct rng *rng);
+uint64_t test_seed(void);
+
+/* ---------------------------------------------------------------------------------------------------------- problems
+ */
+
+/* A problem with its own arrays.  `in` points into them; parameters are changed in `in.params`. */
+struct problem {
+    struct reference_input in;
+    float *logits;
+    void *labels;
+    float *losses;
+    float *class_weights;
+    uint64_t pixels, elements; /* N H W, and N C H W */
+};
+
+struct problem *problem_of_losses(uint64_t images, uint64_t height, uint64_t width);
+struct problem *problem_of_logits(uint64_t images, uint64_t classes, uint64_t height, uint64_t width,
+                                  clmp_label_type type);
+void problem_free(struct problem *problem);
+
+size_t label_size(clmp_label_type type);
+void set_label(struct problem *problem, uint64_t pixel, int64_t label);
+int64_t get_label(const struct problem *problem, uint64_t pixel);
+float *logit_of(struct problem *problem, uint64_t pixel, uint64_t class_index);
+
+/* What losses may look like. */
+enum losses_kind {
+    LOSSES_LOG_NORMAL, /* over 8 decades, as a trained network has them */
+    LOSSES_UNIFORM,
+    LOSSES_TIES,  /* five values only */
+    LOSSES_ZEROS, /* log-normal, and a third exact zeros */
+    LOSSES_EQUAL,
+    LOSSES_CLOSE,   /* neighbouring floats */
+    LOSSES_EDGES,   /* powers of two, eighths between them, and the floats next to those */
+    LOSSES_TINY,    /* from FLT_MIN on */
+    LOSSES_HUGE,    /* up to FLT_MAX */
+    LOSSES_UNCLEAN, /* log-normal, with NaN, infinite, negative, -0 and subnormal ones among them */
+    LOSSES_KINDS
+};
+const char *losses_kind_name(enum losses_kind kind);
+void fill_losses(struct problem *problem, enum losses_kind kind, struct rng *rng);
+
+/* Logits as a network in training has them: many pixels right and confident, some wrong; labels in range. */
+void fill_logits(struct problem *problem, struct rng *rng);
+
+/* A tenth of the labels ignored, some out of range, some logits NaN or infinite. */
+void spoil(struct problem *problem, struct rng *rng);
+
+/* One sentence with all parameters and the seed, for a failure to print.  Valid until the next call. */
+const char *describe(const struct problem *problem);
+
+/* ------------------------------------------------------------------------------------------------------------ runner
+ */
+
+enum entry { ENTRY_FULL, ENTRY_LOSS }; /* FULL: the weights of losses, the gradient of logits */
+
+/* How a problem is run; all 0 is the plain way. */
+struct run {
+    enum entry entry;
+    clmp_solver solver;
+    clmp_tuning tuning;
+    cl_command_queue queue;     /* NULL: the device's in-order one */
+    bool internal_workspace;    /* instead of the caller's, which holds garbage */
+    bool in_place;              /* gradient over the logits */
+    bool no_losses, no_weights; /* absent outputs */
+    size_t shift;               /* every buffer begins this many elements (records, blocks of workspace) late */
+};
+
+/* Host arrays as in clmp_buffers; NULL: not computed. */
+struct outputs {
+    float *losses, *weights, *gradient;
+    clmp_result *result;
+    size_t records;
+};
+
+struct outputs *outputs_new(const struct problem *problem, enum entry entry);
+void outputs_free(struct outputs *outputs);
+
+/* The library's arithmetic in plain C. */
+struct outputs *run_reference(const struct problem *problem);
+
+/* On the device: every output is NaN before, and must be written; nothing beside it may be. */
+struct outputs *run_device(const struct problem *problem, const struct run *run);
+
+/* Device memory for a test's own enqueues; all are released by buffers_release(). */
+struct device_buffers {
+    clmp_buffers use;
+    cl_mem memory[7];
+    size_t bytes[7];
+};
+void buffers_make(struct device_buffers *buffers, const struct problem *problem, const clmp_plan *plan,
+                  const struct run *run);
+struct outputs *buffers_read(const struct device_buffers *buffers, const struct problem *problem,
+                             const struct run *run);
+void buffers_release(struct device_buffers *buffers);
+
+/* The plan of a problem; asserts that it is made. */
+clmp_plan *plan_of(const struct problem *problem, const struct run *run);
+clmp_status enqueue_problem(clmp_plan *plan, cl_command_queue queue, const struct problem *problem,
+                            const struct run *run, const clmp_buffers *buffers, cl_uint num_wait, const cl_event *wait,
+                            cl_event *event);
+
+/* Equal by memcmp, in all that both have. */
+void assert_same_bits(const struct problem *problem, const struct outputs *got, const struct outputs *want);
+
+/* Within the bounds that the library promises, by the definition in long double. */
+void assert_accurate(const struct problem *problem, const struct outputs *got);
+
+/* Prints how near to its bounds the largest errors came, of all that assert_accurate() saw. */
+void accuracy_report(void);
+
+/* Runs both solvers on the device: same bits as the reference, which must be accurate.  Returns the outputs. */
+struct outputs *assert_solved(const struct problem *problem);
+
+#endif
