@@ -137,19 +137,36 @@ static void draw_titles(scene *s) {
     }
 }
 
-/* A tick under a colour bar, its text kept within the bar's width. */
-static void draw_tick(scene *s, double left, double width, double y, double at, const char *text) {
-    const double x = left + fmin(1, at) * (width - 1);
-    canvas_fill(&s->picture, (size_t)x, (size_t)y + BAR, 1, 5, black);
-    const double text_width = canvas_text_width(&small_text, text);
-    const double start = fmax(left, fmin(x - text_width / 2, left + width - text_width));
-    canvas_text(&s->picture, start, y + BAR + 18, &small_text, text);
+/* A colour bar of the loss or the weight with ticks at its ends and at one place between, whose text is left out where
+ * it would run into the others. */
+typedef struct scale {
+    double left, top, width;
+    double between; /* in [0, 1] of the bar; beyond: not shown */
+    const char *low, *middle, *high;
+} scale;
+
+static void draw_tick(scene *s, const scale *bar, double at, double text_left, const char *text) {
+    canvas_fill(&s->picture, (size_t)(bar->left + at * (bar->width - 1)), (size_t)bar->top + BAR, 1, 5, black);
+    canvas_text(&s->picture, text_left, bar->top + BAR + 18, &small_text, text);
+}
+
+static void draw_ticks(scene *s, const scale *bar) {
+    const double high_left = bar->left + bar->width - canvas_text_width(&small_text, bar->high);
+    draw_tick(s, bar, 0, bar->left, bar->low);
+    draw_tick(s, bar, 1, high_left, bar->high);
+    if (bar->between > 1)
+        return;
+    const double first = bar->left + canvas_text_width(&small_text, bar->low) + 8;
+    const double middle_width = canvas_text_width(&small_text, bar->middle), last = high_left - middle_width - 8;
+    const double wanted = bar->left + bar->between * bar->width - middle_width / 2;
+    const double middle_left = fmin(last, fmax(first, wanted));
+    const bool near_enough = first <= last && fabs(middle_left - wanted) < middle_width;
+    draw_tick(s, bar, bar->between, middle_left, near_enough ? bar->middle : "");
 }
 
 static void draw_legends(scene *s, double y) {
     const double width = (double)s->panel_width;
     const demo_outcome *o = s->outcome;
-    char text[64];
 
     canvas_paragraph(&s->picture, column_x(s, 0), y + 9, width, &small_text,
                      "Patient's left is left, front is up. The model has seen the even slices only; these are odd.");
@@ -157,23 +174,20 @@ static void draw_legends(scene *s, double y) {
                      "Black is background: skull, air and white matter. The model knows each region's mean place and "
                      "brightness and how they spread, nothing else.");
 
-    const double loss_x = column_x(s, 3);
+    char middle[48], high[48];
+    snprintf(middle, sizeof middle, "alpha = %.2f", (double)o->pooled.result.alpha);
+    snprintf(high, sizeof high, "%.0f and more", s->loss_end);
+    const scale loss = {column_x(s, 3), y, width, (double)o->pooled.result.alpha / s->loss_end, "0", middle, high};
     for (size_t i = 0; i < s->panel_width; i++)
-        canvas_fill(&s->picture, (size_t)loss_x + i, (size_t)y, 1, BAR, loss_colour((double)i / (width - 1)));
-    draw_tick(s, loss_x, width, y, 0, "0");
-    snprintf(text, sizeof text, "%.0f and more", s->loss_end);
-    draw_tick(s, loss_x, width, y, 1, text);
-    snprintf(text, sizeof text, "alpha = %.2f", (double)o->pooled.result.alpha);
-    draw_tick(s, loss_x, width, y, (double)o->pooled.result.alpha / s->loss_end, text);
+        canvas_fill(&s->picture, (size_t)loss.left + i, (size_t)y, 1, BAR, loss_colour((double)i / (width - 1)));
+    draw_ticks(s, &loss);
 
-    const double weight_x = column_x(s, 4);
+    snprintf(high, sizeof high, "%.2f *", s->largest);
+    const scale weight = {column_x(s, 4), y, width, 1 / s->largest, "0", "1 * plain mean", high};
     for (size_t i = 0; i < s->panel_width; i++)
-        canvas_fill(&s->picture, (size_t)weight_x + i, (size_t)y, 1, BAR,
+        canvas_fill(&s->picture, (size_t)weight.left + i, (size_t)y, 1, BAR,
                     weight_colour(s->largest * (double)i / (width - 1), s->largest));
-    draw_tick(s, weight_x, width, y, 0, "0");
-    draw_tick(s, weight_x, width, y, 1 / s->largest, "1 * plain mean");
-    snprintf(text, sizeof text, "%.2f *", s->largest);
-    draw_tick(s, weight_x, width, y, 1, text);
+    draw_ticks(s, &weight);
 }
 
 typedef struct split {
@@ -243,6 +257,12 @@ static void draw_caption(scene *s, double y, const split *pixels, const split *w
         100 * pixels->background, o->p, o->support, s->largest, 100 * (double)r->support / (double)r->valid,
         100 * pixels->background, 100 * weight->background, 100 * pixels->small, 100 * weight->small,
         demo_plain_mean(o), (double)r->loss);
+    if (s->largest < 1.005)
+        snprintf(
+            text, sizeof text,
+            "With p = %g and support = %g the bounds leave no choice: the weights are those of the plain mean, and "
+            "so is the loss, %.3f.",
+            o->p, o->support, (double)r->loss);
     y = canvas_paragraph(&s->picture, EDGE, y, (double)s->picture.width - 2 * EDGE, &body_text, text);
     canvas_text(&s->picture, EDGE, y + 4, &small_text,
                 "Method: S. Rota Bulo, G. Neuhold, P. Kontschieder, CVPR 2017, arXiv 1704.02966. Computed by libclmp. "
@@ -254,14 +274,14 @@ static int ascending(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* A round end for the scale of the losses: one pixel in fifty is beyond it. */
+/* A round end for the scale of the losses: alpha is on it, and at most one pixel in fifty beyond it. */
 static bool choose_loss_end(const demo_outcome *o, double *end) {
     float *sorted = malloc(o->pixels * sizeof *sorted);
     if (!sorted)
         return demo_fail("out of memory");
     memcpy(sorted, o->pooled.losses, o->pixels * sizeof *sorted);
     qsort(sorted, o->pixels, sizeof *sorted, ascending);
-    *end = fmax(1, ceil((double)sorted[o->pixels - 1 - o->pixels / 50]));
+    *end = fmax(1, ceil(fmax((double)sorted[o->pixels - 1 - o->pixels / 50], (double)o->pooled.result.alpha)));
     free(sorted);
     return true;
 }

@@ -76,8 +76,10 @@ bool demo_table_print(const demo_outcome *outcome) {
     }
     qsort(entries, seen, sizeof *entries, larger_first);
 
-    puts("Shares of all test pixels, in percent.  Under a plain mean, a class has the weight of its share of pixels;\n"
-         "gain is what pooling makes of it: its share of the pooled weight over its share of the pixels.\n");
+    printf(
+        "Shares of all pixels of %zu test slices, in percent.  Under a plain mean, a class has the weight of its share "
+        "of\npixels; gain is what pooling makes of it: its share of the pooled weight over its share of pixels.\n\n",
+        outcome->images);
     printf("%-24s %8s %7s %10s %14s %17s %7s\n", "class", "pixels", "right", "of pixels", "of plain loss",
            "of pooled weight", "gain");
     for (size_t i = 0; i < seen; i++) {

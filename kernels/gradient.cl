@@ -49,16 +49,16 @@ clmp_gradient(global const float *logits, ulong logits_at, global const CLMP_LAB
     FLOATV factor = clmp_weigh(key, pools + image / images_per_pool, problem->slope);
     factor = clmp_limit(factor * clmp_limit((FLOATV)scale * (FLOATV)pools->image_share));
     factor = clmp_limit(factor * clmp_label_weight(label, class_weights));
-    factor = clmp_flush(factor * clmp_reciprocal(s.others + s.label_exp));
+    factor = clmp_flush(factor * clmp_reciprocal((s.others + s.label_exp) * (FLOATV)CLMP_EXP_UNSCALE));
 
     const ulong stride = pixels;
     for (int c = 0; c < CLMP_CLASSES; ++c) {
 #if CLMP_CLASSES <= CLMP_KEEP
         const FLOATV e = kept[c];
 #else
-        const FLOATV e = clmp_exp_scaled(clmp_load(x + (ulong)c * stride, lanes, 0.0f) - s.maximum);
+        const FLOATV e = clmp_exp_scaled(clmp_load(x + (ulong)c * stride, lanes, 0.0f), s.maximum);
 #endif
-        FLOATV g = factor * select(e, -s.others, (INTV)(label == (INTV)c));
+        FLOATV g = factor * (select(e, -s.others, (INTV)(label == (INTV)c)) * (FLOATV)CLMP_EXP_UNSCALE);
         g = select((FLOATV)0.0f, clmp_flush(g), valid); /* a NaN stays in its pixel */
         clmp_store(g, gradient + gradient_at + corner + (ulong)c * stride, lanes);
     }

@@ -59,7 +59,7 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
     s.finite = s.finite && s.label_logit > -INFINITY;
     float error = 0.0f;
     for (uint64_t c = 0; c < classes; ++c) {
-        const float e = clmp_exp_scaled(x[c * stride] - s.maximum);
+        const float e = clmp_exp_scaled(x[c * stride], s.maximum);
         float term = e;
         if (c == (uint64_t)label) {
             s.label_exp = e;
@@ -182,10 +182,10 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
     const struct softmax s = softmax(x, stride, shape->classes, label);
     float factor = clmp_limit(weight * clmp_limit(in->gradient_scale * share));
     factor = clmp_limit(factor * class_weight(in, label));
-    factor = clmp_flush(factor * clmp_reciprocal(s.others + s.label_exp));
+    factor = clmp_flush(factor * clmp_reciprocal((s.others + s.label_exp) * CLMP_EXP_UNSCALE));
     for (uint64_t c = 0; c < shape->classes; ++c) {
-        const float e = c == (uint64_t)label ? -s.others : clmp_exp_scaled(x[c * stride] - s.maximum);
-        gradient[corner + c * stride] = clmp_flush(factor * e);
+        const float e = c == (uint64_t)label ? -s.others : clmp_exp_scaled(x[c * stride], s.maximum);
+        gradient[corner + c * stride] = clmp_flush(factor * (e * CLMP_EXP_UNSCALE));
     }
 }
 

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-bool fail(struct failure *failure, int code, const char *format, ...) {
+bool fail_with(struct failure *failure, int code, const char *format, ...) {
     if (failure->code != 0)
         return false;
     failure->code = code;
@@ -25,7 +25,7 @@ bool fail(struct failure *failure, int code, const char *format, ...) {
 }
 
 bool fail_memory(struct failure *failure, const char *what) {
-    return fail(failure, EXIT_OF_INPUT, "out of memory for %s", what);
+    return fail_with(failure, EXIT_OF_INPUT, "out of memory for %s", what);
 }
 
 void failure_print(const struct failure *failure, const char *command, FILE *stream) {

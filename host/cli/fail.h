@@ -17,8 +17,8 @@ struct failure {
     char *line; /* owned; NULL also where there was no memory for it */
 };
 
-/* Notes the failure, unless there is one already.  Always false, for `return fail(...)`. */
-bool fail(struct failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Notes the failure, unless there is one already.  Always false, for `return fail_with(...)`. */
+bool fail_with(struct failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same for a lack of memory; `what` is what it was for. */
 bool fail_memory(struct failure *failure, const char *what);

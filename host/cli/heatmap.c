@@ -52,9 +52,9 @@ bool heatmap_is_valid(const struct heatmap *h, uint64_t image, uint64_t at) {
 
 bool heatmap_check(const struct logits *logits, const char *path, struct failure *failure) {
     if (logits->width > PNG_MOST || logits->height > PNG_MOST || logits->images > PNG_MOST / logits->height)
-        return fail(failure, EXIT_OF_INPUT,
-                    "cannot write %s: %" PRIu64 " images of %" PRIu64 "x%" PRIu64 " are too large for a PNG", path,
-                    logits->images, logits->height, logits->width);
+        return fail_with(failure, EXIT_OF_INPUT,
+                         "cannot write %s: %" PRIu64 " images of %" PRIu64 "x%" PRIu64 " are too large for a PNG", path,
+                         logits->images, logits->height, logits->width);
     return true;
 }
 
@@ -69,7 +69,7 @@ struct writer {
 
 static void on_error(png_structp png, png_const_charp message) {
     struct writer *writer = png_get_error_ptr(png);
-    fail(writer->failure, EXIT_OF_INPUT, "cannot write %s: %s", writer->output->path, message);
+    fail_with(writer->failure, EXIT_OF_INPUT, "cannot write %s: %s", writer->output->path, message);
     png_longjmp(png, 1);
 }
 

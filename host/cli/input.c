@@ -11,12 +11,12 @@ bool input_open(struct input *input, const char *path, struct failure *failure) 
     *input = (struct input){.path = path};
     input->file = fopen(path, "rb");
     if (input->file == NULL)
-        return fail(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
+        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
     struct stat status;
     if (fstat(fileno(input->file), &status) != 0)
-        return fail(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
+        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
     if (S_ISDIR(status.st_mode))
-        return fail(failure, EXIT_OF_INPUT, "%s is a folder, expected a file", path);
+        return fail_with(failure, EXIT_OF_INPUT, "%s is a folder, expected a file", path);
     /* files of /proc say 0 and hold something */
     input->sized = S_ISREG(status.st_mode) && status.st_size > 0;
     input->size = input->sized ? (uint64_t)status.st_size : 0;
@@ -24,7 +24,7 @@ bool input_open(struct input *input, const char *path, struct failure *failure) 
     if (!input_read(input, input->head, sizeof input->head, &got, failure))
         return false;
     if (got == 0)
-        return fail(failure, EXIT_OF_INPUT, "%s is empty", path);
+        return fail_with(failure, EXIT_OF_INPUT, "%s is empty", path);
     input->head_size = got;
     input->taken = 0; /* looked at, not taken */
     return true;
@@ -43,7 +43,7 @@ bool input_read(struct input *input, void *bytes, size_t size, size_t *got, stru
     *got = from_head + from_file;
     input->taken += *got;
     if (*got < size && ferror(input->file))
-        return fail(failure, EXIT_OF_INPUT, "cannot read %s: %s", input->path, strerror(errno));
+        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", input->path, strerror(errno));
     return true;
 }
 
@@ -65,8 +65,9 @@ static bool read_growing(struct input *input, uint64_t size, const char *what, u
             return false;
         held += got;
         if (got < wanted)
-            return fail(failure, EXIT_OF_INPUT, "%s ends after %" PRIu64 " bytes of data, expected %" PRIu64 " for %s",
-                        input->path, held, size, what);
+            return fail_with(failure, EXIT_OF_INPUT,
+                             "%s ends after %" PRIu64 " bytes of data, expected %" PRIu64 " for %s", input->path, held,
+                             size, what);
     }
     return true;
 }
@@ -77,18 +78,18 @@ bool input_read_rest(struct input *input, uint64_t size, const char *what, void 
     if (input->sized) {
         const uint64_t rest = input->size > input->taken ? input->size - input->taken : 0;
         if (rest != size)
-            return fail(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " bytes of data, expected %" PRIu64 " for %s",
-                        input->path, rest, size, what);
+            return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " bytes of data, expected %" PRIu64 " for %s",
+                             input->path, rest, size, what);
         read = size <= SIZE_MAX ? malloc((size_t)size) : NULL;
         if (read == NULL)
             return fail_memory(failure, input->path);
         if (input_read(input, read, (size_t)size, &got, failure) && got < size)
-            fail(failure, EXIT_OF_INPUT, "%s became shorter while it was read", input->path);
+            fail_with(failure, EXIT_OF_INPUT, "%s became shorter while it was read", input->path);
     } else if (read_growing(input, size, what, &read, failure)) {
         unsigned char more;
         if (input_read(input, &more, 1, &got, failure) && got != 0)
-            fail(failure, EXIT_OF_INPUT, "%s goes on after its data, expected %" PRIu64 " bytes for %s", input->path,
-                 size, what);
+            fail_with(failure, EXIT_OF_INPUT, "%s goes on after its data, expected %" PRIu64 " bytes for %s",
+                      input->path, size, what);
     }
     if (failure->code != 0) {
         free(read);

@@ -54,14 +54,14 @@ static bool run_command(enum command command, int argc, char **argv, struct fail
 static bool run(int argc, char **argv, enum command *command, struct failure *failure) {
     static const char expected[] = "expected devices, weights or loss (see clmp --help)";
     if (argc < 2)
-        return fail(failure, EXIT_OF_INPUT, "no command is given, %s", expected);
+        return fail_with(failure, EXIT_OF_INPUT, "no command is given, %s", expected);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_text(help_text(COMMANDS), failure);
     if (strcmp(argv[1], "--version") == 0)
         return print_version(failure);
     *command = command_find(argv[1]);
     if (*command == COMMANDS)
-        return fail(failure, EXIT_OF_INPUT, "'%s' is no command, %s", argv[1], expected);
+        return fail_with(failure, EXIT_OF_INPUT, "'%s' is no command, %s", argv[1], expected);
     return run_command(*command, argc - 1, argv + 1, failure);
 }
 

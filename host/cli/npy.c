@@ -36,29 +36,29 @@ static bool read_head(struct input *input, void *bytes, size_t size, struct fail
     if (!input_read(input, bytes, size, &got, failure))
         return false;
     if (got < size)
-        return fail(failure, EXIT_OF_INPUT, "%s ends within its .npy header, after %" PRIu64 " bytes", input->path,
-                    input->taken);
+        return fail_with(failure, EXIT_OF_INPUT, "%s ends within its .npy header, after %" PRIu64 " bytes", input->path,
+                         input->taken);
     return true;
 }
 
 bool npy_read_header(struct input *input, unsigned types, struct npy_header *header, struct failure *failure) {
     if (!npy_is(input))
-        return fail(failure, EXIT_OF_INPUT, "%s is not a .npy file", input->path);
+        return fail_with(failure, EXIT_OF_INPUT, "%s is not a .npy file", input->path);
     unsigned char start[8], length_bytes[4] = {0};
     if (!read_head(input, start, sizeof start, failure))
         return false;
     const unsigned major = start[6], minor = start[7];
     if (major < 1 || major > 3 || minor != 0)
-        return fail(failure, EXIT_OF_INPUT, "%s has .npy version %u.%u, expected 1.0, 2.0 or 3.0", input->path, major,
-                    minor);
+        return fail_with(failure, EXIT_OF_INPUT, "%s has .npy version %u.%u, expected 1.0, 2.0 or 3.0", input->path,
+                         major, minor);
     if (!read_head(input, length_bytes, major == 1 ? 2 : 4, failure))
         return false;
     uint32_t length = 0;
     for (unsigned i = 0; i < 4; ++i)
         length |= (uint32_t)length_bytes[i] << (8 * i);
     if (length > NPY_MAX_HEADER)
-        return fail(failure, EXIT_OF_INPUT, "%s has a .npy header of %" PRIu32 " bytes, expected at most %d",
-                    input->path, length, NPY_MAX_HEADER);
+        return fail_with(failure, EXIT_OF_INPUT, "%s has a .npy header of %" PRIu32 " bytes, expected at most %d",
+                         input->path, length, NPY_MAX_HEADER);
     char *text = malloc(length > 0 ? length : 1);
     if (text == NULL)
         return fail_memory(failure, input->path);

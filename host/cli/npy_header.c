@@ -17,7 +17,7 @@ struct parser {
 };
 
 static bool malformed(struct parser *p, const char *expected) {
-    return fail(p->failure, EXIT_OF_INPUT, "%s has a malformed .npy header, expected %s", p->path, expected);
+    return fail_with(p->failure, EXIT_OF_INPUT, "%s has a malformed .npy header, expected %s", p->path, expected);
 }
 
 static void skip_space(struct parser *p) {
@@ -76,13 +76,13 @@ static bool take_length(struct parser *p, uint64_t *value) {
             break;
         const uint64_t digit = (uint64_t)(*p->at - '0');
         if (*value > (INT64_MAX - digit) / 10)
-            return fail(p->failure, EXIT_OF_INPUT, "%s has a shape that is too large", p->path);
+            return fail_with(p->failure, EXIT_OF_INPUT, "%s has a shape that is too large", p->path);
         *value = *value * 10 + digit;
     }
     if (p->at < p->end && (*p->at == 'L' || *p->at == 'l'))
         ++p->at;
     if (negative && *value != 0)
-        return fail(p->failure, EXIT_OF_INPUT, "%s has a negative length in its shape", p->path);
+        return fail_with(p->failure, EXIT_OF_INPUT, "%s has a negative length in its shape", p->path);
     return true;
 }
 
@@ -95,7 +95,7 @@ static bool take_shape(struct parser *p, struct npy_header *header) {
         if (!comma)
             return malformed(p, "',' or ')' in shape");
         if (header->dims == NPY_MAX_DIMS)
-            return fail(p->failure, EXIT_OF_INPUT, "%s has more than %d dimensions", p->path, NPY_MAX_DIMS);
+            return fail_with(p->failure, EXIT_OF_INPUT, "%s has more than %d dimensions", p->path, NPY_MAX_DIMS);
         if (!take_length(p, &header->shape[header->dims]))
             return false;
         ++header->dims;
@@ -116,7 +116,7 @@ static bool take_entry(struct parser *p, struct npy_header *header) {
     if (strcmp(key, "descr") == 0) {
         seen = &p->has_descr;
         if (p->at < p->end && (*p->at == '[' || *p->at == '(' || *p->at == '{'))
-            return fail(p->failure, EXIT_OF_INPUT, "%s has a structured type, expected plain numbers", p->path);
+            return fail_with(p->failure, EXIT_OF_INPUT, "%s has a structured type, expected plain numbers", p->path);
         if (!take_string(p, p->descr))
             return malformed(p, "a quoted type as descr");
     } else if (strcmp(key, "fortran_order") == 0) {
@@ -129,11 +129,11 @@ static bool take_entry(struct parser *p, struct npy_header *header) {
         if (!take_shape(p, header))
             return false;
     } else {
-        return fail(p->failure, EXIT_OF_INPUT,
-                    "%s has '%s' in its .npy header, expected descr, fortran_order and shape only", p->path, key);
+        return fail_with(p->failure, EXIT_OF_INPUT,
+                         "%s has '%s' in its .npy header, expected descr, fortran_order and shape only", p->path, key);
     }
     if (*seen)
-        return fail(p->failure, EXIT_OF_INPUT, "%s has '%s' twice in its .npy header", p->path, key);
+        return fail_with(p->failure, EXIT_OF_INPUT, "%s has '%s' twice in its .npy header", p->path, key);
     *seen = true;
     return true;
 }
@@ -184,17 +184,18 @@ static bool find_type(struct parser *p, unsigned types, struct npy_header *heade
     while (type < NPY_TYPES && strcmp(code, codes[type]) != 0)
         ++type;
     if (code[0] == 'O')
-        return fail(p->failure, EXIT_OF_INPUT, "%s holds Python objects ('%s'), expected %s", p->path, descr, expected);
+        return fail_with(p->failure, EXIT_OF_INPUT, "%s holds Python objects ('%s'), expected %s", p->path, descr,
+                         expected);
     if (type == NPY_TYPES || (types & NPY_BIT(type)) == 0) {
         if (type == NPY_TYPES)
-            return fail(p->failure, EXIT_OF_INPUT, "%s has type '%s', expected %s", p->path, descr, expected);
-        return fail(p->failure, EXIT_OF_INPUT, "%s is %s ('%s'), expected %s", p->path,
-                    npy_type_name((enum npy_type)type), descr, expected);
+            return fail_with(p->failure, EXIT_OF_INPUT, "%s has type '%s', expected %s", p->path, descr, expected);
+        return fail_with(p->failure, EXIT_OF_INPUT, "%s is %s ('%s'), expected %s", p->path,
+                         npy_type_name((enum npy_type)type), descr, expected);
     }
     header->type = (enum npy_type)type;
     if (order == '>' && npy_type_size(header->type) > 1)
-        return fail(p->failure, EXIT_OF_INPUT, "%s is big-endian ('%s'), expected little-endian ('<%s')", p->path,
-                    descr, code);
+        return fail_with(p->failure, EXIT_OF_INPUT, "%s is big-endian ('%s'), expected little-endian ('<%s')", p->path,
+                         descr, code);
     return true;
 }
 
@@ -203,12 +204,12 @@ static bool count_elements(struct parser *p, struct npy_header *header) {
     npy_shape_text(header->shape, header->dims, shape);
     for (size_t i = 0; i < header->dims; ++i)
         if (header->shape[i] == 0)
-            return fail(p->failure, EXIT_OF_INPUT, "%s is %s, expected at least one element", p->path, shape);
+            return fail_with(p->failure, EXIT_OF_INPUT, "%s is %s, expected at least one element", p->path, shape);
     const uint64_t most = INT64_MAX / npy_type_size(header->type);
     header->elements = 1;
     for (size_t i = 0; i < header->dims; ++i) {
         if (header->elements > most / header->shape[i])
-            return fail(p->failure, EXIT_OF_INPUT, "%s is %s, which is too large", p->path, shape);
+            return fail_with(p->failure, EXIT_OF_INPUT, "%s is %s, which is too large", p->path, shape);
         header->elements *= header->shape[i];
     }
     return true;
@@ -221,6 +222,7 @@ bool npy_parse_header(const char *text, size_t length, const char *path, unsigne
     if (!take_dictionary(&p, header) || !find_type(&p, types, header))
         return false;
     if (p.fortran)
-        return fail(failure, EXIT_OF_INPUT, "%s is in Fortran order, expected C order (numpy.ascontiguousarray)", path);
+        return fail_with(failure, EXIT_OF_INPUT, "%s is in Fortran order, expected C order (numpy.ascontiguousarray)",
+                         path);
     return count_elements(&p, header);
 }

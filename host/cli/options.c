@@ -84,13 +84,13 @@ static bool read_number(const char *text, double *value) {
 static bool read_p(const char *text, double *p, struct failure *failure) {
     if (read_number(text, p) && *p >= 1.0)
         return true;
-    return fail(failure, EXIT_OF_INPUT, "--p is '%s', expected a number >= 1 or inf", text);
+    return fail_with(failure, EXIT_OF_INPUT, "--p is '%s', expected a number >= 1 or inf", text);
 }
 
 static bool read_support(const char *text, double *support, struct failure *failure) {
     if (read_number(text, support) && *support > 0.0 && *support <= 1.0)
         return true;
-    return fail(failure, EXIT_OF_INPUT, "--support is '%s', expected a number in (0, 1]", text);
+    return fail_with(failure, EXIT_OF_INPUT, "--support is '%s', expected a number in (0, 1]", text);
 }
 
 static bool read_ignore_index(const char *text, int64_t *index, struct failure *failure) {
@@ -99,7 +99,7 @@ static bool read_ignore_index(const char *text, int64_t *index, struct failure *
     errno = 0;
     const long long value = number ? strtoll(text, &end, 10) : 0;
     if (!number || end == text || *end != '\0' || errno != 0)
-        return fail(failure, EXIT_OF_INPUT, "--ignore-index is '%s', expected a whole number of 64 bits", text);
+        return fail_with(failure, EXIT_OF_INPUT, "--ignore-index is '%s', expected a whole number of 64 bits", text);
     *index = value;
     return true;
 }
@@ -108,14 +108,14 @@ static bool read_scope(const char *text, clmp_scope *scope, struct failure *fail
     *scope = strcmp(text, "image") == 0 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH;
     if (*scope == CLMP_SCOPE_IMAGE || strcmp(text, "batch") == 0)
         return true;
-    return fail(failure, EXIT_OF_INPUT, "--scope is '%s', expected batch or image", text);
+    return fail_with(failure, EXIT_OF_INPUT, "--scope is '%s', expected batch or image", text);
 }
 
 static bool read_solver(const char *text, clmp_solver *solver, struct failure *failure) {
     *solver = strcmp(text, "sort") == 0 ? CLMP_SOLVER_SORT : CLMP_SOLVER_SEARCH;
     if (*solver == CLMP_SOLVER_SORT || strcmp(text, "search") == 0)
         return true;
-    return fail(failure, EXIT_OF_INPUT, "--solver is '%s', expected search or sort", text);
+    return fail_with(failure, EXIT_OF_INPUT, "--solver is '%s', expected search or sort", text);
 }
 
 static bool read_option(int id, const char *argument, struct options *options, struct failure *failure) {
@@ -164,24 +164,25 @@ static bool read_option(int id, const char *argument, struct options *options, s
 static bool fail_unknown(enum command command, int id, char **argv, struct failure *failure) {
     const char *name = command_name(command);
     if (optopt > 0 && optopt < 256 && strncmp(argv[optind - 1], "--", 2) != 0)
-        return fail(failure, EXIT_OF_INPUT,
-                    id == ':' ? "-%c has no value (see clmp %s --help)" : "unknown option -%c (see clmp %s --help)",
-                    optopt, name);
+        return fail_with(failure, EXIT_OF_INPUT,
+                         id == ':' ? "-%c has no value (see clmp %s --help)"
+                                   : "unknown option -%c (see clmp %s --help)",
+                         optopt, name);
     const char *what = id == ':'     ? "%s has no value (see clmp %s --help)"
                        : optopt != 0 ? "%s: this option takes no value (see clmp %s --help)"
                                      : "unknown option %s (see clmp %s --help)";
-    return fail(failure, EXIT_OF_INPUT, what, argv[optind - 1], name);
+    return fail_with(failure, EXIT_OF_INPUT, what, argv[optind - 1], name);
 }
 
 static bool read_operands(enum command command, int argc, char **argv, struct options *options,
                           struct failure *failure) {
     const int wanted = commands[command].operand_count, given = argc - optind;
     if (given > wanted)
-        return fail(failure, EXIT_OF_INPUT, "'%s' is one too many, expected %s (see clmp %s --help)",
-                    argv[optind + wanted], commands[command].operands, commands[command].name);
+        return fail_with(failure, EXIT_OF_INPUT, "'%s' is one too many, expected %s (see clmp %s --help)",
+                         argv[optind + wanted], commands[command].operands, commands[command].name);
     if (given < wanted)
-        return fail(failure, EXIT_OF_INPUT, "%d files are given, expected %s (see clmp %s --help)", given,
-                    commands[command].operands, commands[command].name);
+        return fail_with(failure, EXIT_OF_INPUT, "%d files are given, expected %s (see clmp %s --help)", given,
+                         commands[command].operands, commands[command].name);
     for (int i = 0; i < given; ++i)
         options->operands[i] = argv[optind + i];
     return true;

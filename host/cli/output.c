@@ -21,7 +21,7 @@ struct output *outputs_add(struct outputs *outputs, const char *option, const ch
 }
 
 bool output_failed(const struct output *output, int error, struct failure *failure) {
-    return fail(failure, EXIT_OF_INPUT, "cannot write %s: %s", output->path, strerror(error));
+    return fail_with(failure, EXIT_OF_INPUT, "cannot write %s: %s", output->path, strerror(error));
 }
 
 /* Where the last part of a path begins. */
@@ -82,12 +82,12 @@ static bool check_clashes(const struct outputs *outputs, const char *const *inpu
         const struct output *output = &outputs->list[i];
         for (size_t j = 0; j < i; ++j)
             if (outputs_clash(outputs->list[j].path, output->path))
-                return fail(failure, EXIT_OF_INPUT, "%s and %s are the same file, %s", outputs->list[j].option,
-                            output->option, output->path);
+                return fail_with(failure, EXIT_OF_INPUT, "%s and %s are the same file, %s", outputs->list[j].option,
+                                 output->option, output->path);
         for (size_t j = 0; j < input_count; ++j)
             if (inputs[j] != NULL && outputs_clash(inputs[j], output->path))
-                return fail(failure, EXIT_OF_INPUT, "%s is %s, which is also read; expected a file of its own",
-                            output->option, output->path);
+                return fail_with(failure, EXIT_OF_INPUT, "%s is %s, which is also read; expected a file of its own",
+                                 output->option, output->path);
     }
     return true;
 }
@@ -125,7 +125,7 @@ static bool open_temporary(struct output *output, struct failure *failure) {
     if (descriptor < 0) {
         free(name);
         if (error == ENOENT)
-            return fail(failure, EXIT_OF_INPUT, "cannot write %s: its folder does not exist", output->path);
+            return fail_with(failure, EXIT_OF_INPUT, "cannot write %s: its folder does not exist", output->path);
         return output_failed(output, error, failure);
     }
     output->temporary = name; /* from now on outputs_discard() sees to it */
@@ -142,16 +142,16 @@ static bool open_output(struct outputs *outputs, struct output *output, bool jso
     const char *path = output->path;
     const size_t length = strlen(path);
     if (length == 0)
-        return fail(failure, EXIT_OF_INPUT, "%s is empty, expected a file name", output->option);
+        return fail_with(failure, EXIT_OF_INPUT, "%s is empty, expected a file name", output->option);
     const bool exists = stat(path, &status) == 0;
     if (!exists && errno != ENOENT)
         return output_failed(output, errno, failure);
     if (exists ? S_ISDIR(status.st_mode) : path[length - 1] == '/')
-        return fail(failure, EXIT_OF_INPUT, "%s is %s, a folder, expected a file", output->option, path);
+        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, a folder, expected a file", output->option, path);
     if (exists && is_stdout(path, &status)) {
         if (json)
-            return fail(failure, EXIT_OF_INPUT, "%s is %s, but with --json standard output has the JSON only",
-                        output->option, path);
+            return fail_with(failure, EXIT_OF_INPUT, "%s is %s, but with --json standard output has the JSON only",
+                             output->option, path);
         outputs->to_stdout = true;
         return open_direct(output, true, failure);
     }
@@ -163,7 +163,7 @@ static bool open_output(struct outputs *outputs, struct output *output, bool jso
         output->target = realpath(path, NULL); /* a link stays, and what it leads to is replaced */
     } else {
         if (lstat(path, &status) == 0)
-            return fail(failure, EXIT_OF_INPUT, "cannot write %s: a link to a file that does not exist", path);
+            return fail_with(failure, EXIT_OF_INPUT, "cannot write %s: a link to a file that does not exist", path);
         output->target = strdup(path);
     }
     if (output->target == NULL)

@@ -21,7 +21,7 @@ bool png_is(const struct input *input) {
 
 static void on_error(png_structp png, png_const_charp message) {
     struct png_labels *labels = png_get_error_ptr(png);
-    fail(labels->failure, EXIT_OF_INPUT, "%s is a damaged PNG: %s", labels->input->path, message);
+    fail_with(labels->failure, EXIT_OF_INPUT, "%s is a damaged PNG: %s", labels->input->path, message);
     png_longjmp(png, 1);
 }
 
@@ -46,8 +46,8 @@ static bool check_kind(const struct png_labels *labels) {
                        : colour == PNG_COLOR_TYPE_GRAY_ALPHA ? "grey with alpha"
                        : colour == PNG_COLOR_TYPE_RGB        ? "RGB"
                                                              : "RGBA";
-    return fail(labels->failure, EXIT_OF_INPUT, "%s is a %s PNG of %d bits, expected 8-bit grey or palette",
-                labels->input->path, kind, depth);
+    return fail_with(labels->failure, EXIT_OF_INPUT, "%s is a %s PNG of %d bits, expected 8-bit grey or palette",
+                     labels->input->path, kind, depth);
 }
 
 static bool read_info(struct png_labels *labels) {

@@ -10,8 +10,8 @@
 bool report_flush(struct failure *failure) {
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout))
-        return fail(failure, EXIT_OF_INPUT, "cannot write to standard output: %s",
-                    errno != 0 ? strerror(errno) : "an earlier write failed");
+        return fail_with(failure, EXIT_OF_INPUT, "cannot write to standard output: %s",
+                         errno != 0 ? strerror(errno) : "an earlier write failed");
     return true;
 }
 

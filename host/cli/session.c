@@ -19,7 +19,7 @@ static void keep_log(void *user, const char *message) {
 
 bool session_failed(const struct session *session, clmp_status status, struct failure *failure) {
     const char *detail = session->log[0] != '\0' ? session->log : clmp_status_text(status);
-    return fail(failure, EXIT_OF_DEVICE, "%s (%s)", detail, clmp_status_name(status));
+    return fail_with(failure, EXIT_OF_DEVICE, "%s (%s)", detail, clmp_status_name(status));
 }
 
 static bool failed_cl(const char *function, const char *what, uint64_t size, cl_int error, struct failure *failure) {
@@ -29,8 +29,8 @@ static bool failed_cl(const char *function, const char *what, uint64_t size, cl_
                        : error == CL_INVALID_BUFFER_SIZE           ? "CL_INVALID_BUFFER_SIZE"
                        : error == CL_DEVICE_NOT_AVAILABLE          ? "CL_DEVICE_NOT_AVAILABLE"
                                                                    : "an OpenCL error";
-    return fail(failure, EXIT_OF_DEVICE, "%s failed for %" PRIu64 " bytes of %s: %s (%d)", function, size, what, name,
-                (int)error);
+    return fail_with(failure, EXIT_OF_DEVICE, "%s failed for %" PRIu64 " bytes of %s: %s (%d)", function, size, what,
+                     name, (int)error);
 }
 
 bool session_devices(clmp_device_info **infos, size_t *count, struct failure *failure) {
@@ -39,11 +39,11 @@ bool session_devices(clmp_device_info **infos, size_t *count, struct failure *fa
     *count = 0;
     clmp_status status = clmp_list_devices(NULL, 0, &capacity);
     if (status == CLMP_OK && capacity == 0)
-        return fail(failure, EXIT_OF_DEVICE,
-                    "there is no OpenCL device; is a driver installed? (clinfo -l lists them)");
+        return fail_with(failure, EXIT_OF_DEVICE,
+                         "there is no OpenCL device; is a driver installed? (clinfo -l lists them)");
     *infos = status == CLMP_OK ? calloc(capacity, sizeof **infos) : NULL;
     if (*infos == NULL)
-        return fail(failure, EXIT_OF_DEVICE, "out of memory for the list of devices");
+        return fail_with(failure, EXIT_OF_DEVICE, "out of memory for the list of devices");
     status = clmp_list_devices(*infos, capacity, count);
     if (*count > capacity) /* one more by now */
         *count = capacity;
@@ -51,7 +51,7 @@ bool session_devices(clmp_device_info **infos, size_t *count, struct failure *fa
         return true;
     free(*infos);
     *infos = NULL;
-    return fail(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
+    return fail_with(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
 }
 
 /* In ASCII, whatever the locale. */
@@ -85,7 +85,7 @@ bool session_no_match(const clmp_device_info *infos, size_t count, const char *w
     for (size_t i = 0; i < count; ++i)
         used += (size_t)snprintf(list + used, ENTRY, "%s'%s' (%s%s)", i == 0 ? "" : ", ", infos[i].name,
                                  infos[i].platform_name, infos[i].supported ? "" : ", not supported");
-    fail(failure, EXIT_OF_INPUT, "--device is '%s', expected part of one of: %s", wanted, list);
+    fail_with(failure, EXIT_OF_INPUT, "--device is '%s', expected part of one of: %s", wanted, list);
     free(list);
     return false;
 }
@@ -99,7 +99,7 @@ static bool not_found(const char *wanted, struct failure *failure) {
     if (wanted != NULL && wanted[0] != '\0')
         session_no_match(infos, count, wanted, failure);
     else
-        fail(failure, EXIT_OF_DEVICE, "none of the %zu OpenCL devices is supported (see clmp devices)", count);
+        fail_with(failure, EXIT_OF_DEVICE, "none of the %zu OpenCL devices is supported (see clmp devices)", count);
     free(infos);
     return false;
 }
@@ -121,14 +121,16 @@ bool session_open(struct session *session, const char *wanted, struct failure *f
     cl_int error = CL_SUCCESS;
     session->queue = clCreateCommandQueue(clmp_context_cl(session->context), device, 0, &error);
     if (error != CL_SUCCESS)
-        return fail(failure, EXIT_OF_DEVICE, "clCreateCommandQueue failed on '%s' (%d)", session->device, (int)error);
+        return fail_with(failure, EXIT_OF_DEVICE, "clCreateCommandQueue failed on '%s' (%d)", session->device,
+                         (int)error);
     return true;
 }
 
 bool session_plan(struct session *session, const clmp_plan_params *params, clmp_plan **plan, struct failure *failure) {
     const clmp_status status = clmp_plan_create(session->context, params, plan);
     if (status == CLMP_INVALID_ARGUMENT || status == CLMP_SIZE_OVERFLOW)
-        return fail(failure, EXIT_OF_INPUT, "%s", session->log[0] != '\0' ? session->log : clmp_status_text(status));
+        return fail_with(failure, EXIT_OF_INPUT, "%s",
+                         session->log[0] != '\0' ? session->log : clmp_status_text(status));
     return status == CLMP_OK || session_failed(session, status, failure);
 }
 

@@ -27,8 +27,8 @@ static bool read_logits(struct input *input, struct logits *logits, struct failu
     if (!npy_read_header(input, NPY_BIT(NPY_FLOAT32) | NPY_BIT(NPY_FLOAT16), header, failure))
         return false;
     if (header->dims != 3 && header->dims != 4)
-        return fail(failure, EXIT_OF_INPUT, "%s is %s, expected (C,H,W) or (N,C,H,W)", input->path,
-                    npy_shape_text(header->shape, header->dims, shape));
+        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected (C,H,W) or (N,C,H,W)", input->path,
+                         npy_shape_text(header->shape, header->dims, shape));
     const uint64_t *last = header->shape + header->dims - 3;
     logits->images = header->dims == 4 ? header->shape[0] : 1;
     logits->classes = last[0];
@@ -57,8 +57,9 @@ static bool check_label_shape(const char *path, const uint64_t *shape, size_t di
         return true;
     char found_text[NPY_SHAPE_TEXT], expected_text[NPY_SHAPE_TEXT];
     const size_t without = logits->header.dims == 3 ? 1 : 0;
-    return fail(failure, EXIT_OF_INPUT, "%s is %s, expected %s as %s", path, npy_shape_text(shape, dims, found_text),
-                npy_shape_text(expected + without, 3 - without, expected_text), logits->path);
+    return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected %s as %s", path,
+                     npy_shape_text(shape, dims, found_text),
+                     npy_shape_text(expected + without, 3 - without, expected_text), logits->path);
 }
 
 static bool read_npy_labels(struct input *input, const struct logits *logits, struct labels *labels,
@@ -101,7 +102,7 @@ bool labels_read(const char *path, const struct logits *logits, struct labels *l
     else if (good && png_is(&input))
         good = read_png_labels(&input, logits, labels, failure);
     else if (good)
-        good = fail(failure, EXIT_OF_INPUT, "%s is neither a .npy nor a PNG file", path);
+        good = fail_with(failure, EXIT_OF_INPUT, "%s is neither a .npy nor a PNG file", path);
     input_close(&input);
     return good;
 }
@@ -134,8 +135,8 @@ static bool check_losses(const char *path, const struct losses *losses, struct f
         if (losses->values[i] < 0.0f) { /* not so for -0 and NaN */
             char index[NPY_SHAPE_TEXT + 2];
             index_text(&losses->header, i, index);
-            return fail(failure, EXIT_OF_INPUT, "%s has %.9g at %s, expected losses >= 0", path,
-                        (double)losses->values[i], index);
+            return fail_with(failure, EXIT_OF_INPUT, "%s has %.9g at %s, expected losses >= 0", path,
+                             (double)losses->values[i], index);
         }
     return true;
 }
@@ -161,8 +162,8 @@ static bool read_class_weights(struct input *input, const struct logits *logits,
     if (!npy_read_header(input, NPY_BIT(NPY_FLOAT32) | NPY_BIT(NPY_FLOAT64), &header, failure))
         return false;
     if (header.dims != 1 || header.shape[0] != logits->classes)
-        return fail(failure, EXIT_OF_INPUT, "%s is %s, expected %" PRIu64 " class weights as %s has classes",
-                    input->path, npy_shape_text(header.shape, header.dims, shape), logits->classes, logits->path);
+        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected %" PRIu64 " class weights as %s has classes",
+                         input->path, npy_shape_text(header.shape, header.dims, shape), logits->classes, logits->path);
     if (!npy_read_data(input, &header, &values, failure))
         return false;
     for (size_t i = 0; i < header.elements; ++i) {
@@ -170,8 +171,8 @@ static bool read_class_weights(struct input *input, const struct logits *logits,
             header.type == NPY_FLOAT64 ? ((const double *)values)[i] : (double)((const float *)values)[i];
         if (!(value >= 0.0) || !isfinite((float)value)) {
             free(values);
-            return fail(failure, EXIT_OF_INPUT, "%s has %.9g at [%zu], expected finite class weights >= 0", input->path,
-                        value, i);
+            return fail_with(failure, EXIT_OF_INPUT, "%s has %.9g at [%zu], expected finite class weights >= 0",
+                             input->path, value, i);
         }
     }
     *weights = widen(values, header.type, header.elements);
