@@ -6,7 +6,8 @@
 
 enum clmp_entry { CLMP_ENTRY_WEIGHTS, CLMP_ENTRY_LOSS, CLMP_ENTRY_GRADIENT };
 
-/* Checks every buffer that the entry uses: present, of the plan's context, aligned, large enough, apart from the others. */
+/* Checks every buffer that the entry uses: present, of the plan's context, aligned, large enough, apart from the
+ * others. */
 clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers);
 
 #endif

@@ -152,7 +152,9 @@ clmp_status clmp_context_open(const char *device, const clmp_context_params *par
     return status;
 }
 
-void clmp_context_retain(clmp_context *context) { atomic_fetch_add(&context->holders, 1); }
+void clmp_context_retain(clmp_context *context) {
+    atomic_fetch_add(&context->holders, 1);
+}
 
 void clmp_context_destroy(clmp_context *context) {
     if (context == NULL || atomic_fetch_sub(&context->holders, 1) != 1)
@@ -171,6 +173,10 @@ clmp_status clmp_context_check(const clmp_context *context) {
                      "the context was made before a fork; OpenCL objects do not survive one");
 }
 
-cl_context clmp_context_cl(const clmp_context *context) { return context == NULL ? NULL : context->cl; }
+cl_context clmp_context_cl(const clmp_context *context) {
+    return context == NULL ? NULL : context->cl;
+}
 
-cl_device_id clmp_context_device(const clmp_context *context) { return context == NULL ? NULL : context->device; }
+cl_device_id clmp_context_device(const clmp_context *context) {
+    return context == NULL ? NULL : context->device;
+}

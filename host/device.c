@@ -10,8 +10,10 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
     char version[128] = "";
     *facts = (struct clmp_device_facts){.compute_units = 1, .max_group = 1};
     if (clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof facts->type, &facts->type, NULL) != CL_SUCCESS ||
-        clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof facts->compute_units, &facts->compute_units, NULL) !=
-            CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof facts->compute_units, &facts->compute_units,
+                        NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof facts->native_vector, &facts->native_vector,
+                        NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof facts->max_group, &facts->max_group, NULL) !=
             CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL) != CL_SUCCESS ||

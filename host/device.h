@@ -7,14 +7,15 @@
 struct clmp_device_facts {
     cl_device_type type;
     cl_uint compute_units;
-    size_t max_group; /* work-items */
+    cl_uint native_vector; /* floats; 1 where the compiler vectorises across work-items */
+    size_t max_group;      /* work-items */
 };
 
 /* Fills `facts`; NULL where the library runs on the device, else what it lacks. */
 const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts);
 
-/* Calls `visit` for every device of every platform until it returns false.  Devices are those of platforms that have any;
- * false if memory ran out. */
+/* Calls `visit` for every device of every platform until it returns false.  Devices are those of platforms that have
+ * any; false if memory ran out. */
 bool clmp_each_device(bool (*visit)(void *user, cl_platform_id platform, cl_device_id device), void *user);
 
 #endif

@@ -111,8 +111,7 @@ static clmp_status enqueue(clmp_plan *plan, enum clmp_entry entry, cl_command_qu
     clmp_status status = check_entry(plan, entry, queue, buffers, wait_count, wait);
     if (status != CLMP_OK)
         return status;
-    struct clmp_step step = {
-        .plan = plan, .queue = queue, .buffers = buffers, .wait_count = wait_count, .wait = wait};
+    struct clmp_step step = {.plan = plan, .queue = queue, .buffers = buffers, .wait_count = wait_count, .wait = wait};
     cl_event *own_wait = NULL;
     status = find_workspace(plan, &step, &own_wait);
     if (status == CLMP_OK)

@@ -11,12 +11,24 @@ static void set(struct clmp_arguments *arguments, size_t size, const void *value
         arguments->error = error;
 }
 
-void clmp_argument_mem(struct clmp_arguments *arguments, cl_mem mem) { set(arguments, sizeof mem, &mem); }
-void clmp_argument_ulong(struct clmp_arguments *arguments, cl_ulong value) { set(arguments, sizeof value, &value); }
-void clmp_argument_long(struct clmp_arguments *arguments, cl_long value) { set(arguments, sizeof value, &value); }
-void clmp_argument_uint(struct clmp_arguments *arguments, cl_uint value) { set(arguments, sizeof value, &value); }
-void clmp_argument_int(struct clmp_arguments *arguments, cl_int value) { set(arguments, sizeof value, &value); }
-void clmp_argument_float(struct clmp_arguments *arguments, cl_float value) { set(arguments, sizeof value, &value); }
+void clmp_argument_mem(struct clmp_arguments *arguments, cl_mem mem) {
+    set(arguments, sizeof mem, &mem);
+}
+void clmp_argument_ulong(struct clmp_arguments *arguments, cl_ulong value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_long(struct clmp_arguments *arguments, cl_long value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_uint(struct clmp_arguments *arguments, cl_uint value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_int(struct clmp_arguments *arguments, cl_int value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_float(struct clmp_arguments *arguments, cl_float value) {
+    set(arguments, sizeof value, &value);
+}
 
 void clmp_argument_workspace(struct clmp_arguments *arguments, const struct clmp_step *step) {
     clmp_argument_mem(arguments, step->workspace.mem);

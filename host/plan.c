@@ -28,9 +28,9 @@ static void choose_tuning(struct clmp_plan *plan) {
     const bool cpu = (facts->type & CL_DEVICE_TYPE_CPU) != 0;
     clmp_tuning *tuning = &plan->tuning;
     *tuning = plan->params.tuning;
-    /* a CPU's compiler vectorises within a work-item, a GPU runs work-items in lockstep */
+    /* PoCL vectorises within a work-item, and likes two registers of AVX2; others vectorise across work-items */
     if (tuning->vector_width == 0)
-        tuning->vector_width = cpu ? 16 : 1;
+        tuning->vector_width = cpu && facts->native_vector > 1 ? 16 : 1;
     if (tuning->group_size == 0) {
         const uint32_t wanted = cpu ? 64 : 256;
         tuning->group_size = 1;
@@ -99,8 +99,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
         for (size_t j = 0; j < sets[i].count; ++j) {
             const struct kernel_wanted *wanted = &sets[i].kernels[j];
-            const clmp_status status =
-                clmp_kernel_create(plan->context, wanted->source, sets[i].macros, wanted->name, &plan->kernels[wanted->id]);
+            const clmp_status status = clmp_kernel_create(plan->context, wanted->source, sets[i].macros, wanted->name,
+                                                          &plan->kernels[wanted->id]);
             if (status != CLMP_OK)
                 return status;
         }
@@ -132,7 +132,8 @@ static clmp_status kernel_group_limit(const struct clmp_plan *plan, size_t *limi
     return CLMP_OK;
 }
 
-/* Builds the kernels, with a smaller work-group where they need more registers than the device has for the first choice. */
+/* Builds the kernels, with a smaller work-group where they need more registers than the device has for the first
+ * choice. */
 static clmp_status build_kernels(struct clmp_plan *plan) {
     for (;;) {
         clmp_status status = create_kernels(plan);
@@ -158,8 +159,7 @@ static clmp_status create_constants(struct clmp_plan *plan, const float *class_w
     cl_context cl = plan->context->cl;
     cl_int error = CL_SUCCESS;
     clmp_problem problem = clmp_problem_make(plan->params.p, plan->params.support, plan->pool_pixels);
-    plan->problem =
-        clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof problem, &problem, &error);
+    plan->problem = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof problem, &problem, &error);
     if (error == CL_SUCCESS && class_weights != NULL && plan->params.input == CLMP_INPUT_LOGITS)
         plan->class_weights =
             clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, (size_t)plan->params.classes * sizeof(float),
@@ -216,7 +216,9 @@ void clmp_plan_destroy(clmp_plan *plan) {
     free(plan);
 }
 
-size_t clmp_plan_workspace_size(const clmp_plan *plan) { return plan == NULL ? 0 : plan->layout.size; }
+size_t clmp_plan_workspace_size(const clmp_plan *plan) {
+    return plan == NULL ? 0 : plan->layout.size;
+}
 
 size_t clmp_plan_result_count(const clmp_plan *plan) {
     if (plan == NULL)
@@ -224,4 +226,6 @@ size_t clmp_plan_result_count(const clmp_plan *plan) {
     return plan->params.scope == CLMP_SCOPE_IMAGE ? 1 + (size_t)plan->pools : 1;
 }
 
-clmp_tuning clmp_plan_tuning(const clmp_plan *plan) { return plan == NULL ? (clmp_tuning){0, 0, 0, 0} : plan->tuning; }
+clmp_tuning clmp_plan_tuning(const clmp_plan *plan) {
+    return plan == NULL ? (clmp_tuning){0, 0, 0, 0} : plan->tuning;
+}

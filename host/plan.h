@@ -22,14 +22,15 @@ enum clmp_kernel_id {
     CLMP_KERNEL_COUNT
 };
 
-/* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are. */
+/* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are.
+ */
 struct clmp_workspace_layout {
-    size_t plane;    /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t plane; /* losses, or marks; CLMP_INPUT_LOGITS only */
     size_t pools;
     size_t bins;
     size_t segments;
-    size_t sets;     /* search only */
-    size_t keys[2];  /* from here on: sort only */
+    size_t sets;    /* search only */
+    size_t keys[2]; /* from here on: sort only */
     size_t counters;
     size_t sums;
     size_t offsets;

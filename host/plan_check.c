@@ -11,14 +11,17 @@
 
 #define REFUSE(...) return clmp_fail(log, CLMP_INVALID_ARGUMENT, __VA_ARGS__)
 
-static bool is_power_of_two(uint32_t x) { return x != 0 && (x & (x - 1)) == 0; }
+static bool is_power_of_two(uint32_t x) {
+    return x != 0 && (x & (x - 1)) == 0;
+}
 
 static clmp_status check_tuning(const clmp_tuning *tuning, size_t device_group, const struct clmp_log *log) {
     const uint32_t most = device_group < MAX_GROUP ? (uint32_t)device_group : MAX_GROUP;
     if (tuning->vector_width != 0 && (!is_power_of_two(tuning->vector_width) || tuning->vector_width > 16))
         REFUSE("tuning.vector_width is %" PRIu32 ", expected 0, 1, 2, 4, 8 or 16", tuning->vector_width);
     if (tuning->group_size != 0 && (!is_power_of_two(tuning->group_size) || tuning->group_size > most))
-        REFUSE("tuning.group_size is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->group_size, most);
+        REFUSE("tuning.group_size is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->group_size,
+               most);
     if (tuning->bin_group != 0 && (!is_power_of_two(tuning->bin_group) || tuning->bin_group > most))
         REFUSE("tuning.bin_group is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->bin_group, most);
     if (tuning->chunks > MAX_CHUNKS)
@@ -102,8 +105,7 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     fits = fits && take(&layout->size, pools * CLMP_BINS, sizeof(clmp_bin), &layout->bins);
     fits = fits && take(&layout->size, pools * CLMP_SEGMENTS, sizeof(clmp_segment), &layout->segments);
     if (plan->params.solver == CLMP_SOLVER_SEARCH)
-        return fits &&
-               take(&layout->size, pools * plan->tuning.chunks, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
+        return fits && take(&layout->size, pools * plan->tuning.chunks, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
     plan->sort_workers = (uint64_t)plan->tuning.chunks * plan->tuning.group_size;
     if (plan->sort_workers > plan->pool_pixels)
         plan->sort_workers = plan->pool_pixels;

@@ -14,7 +14,8 @@ static clmp_real real_from_double(double x) {
     return (clmp_real){(cl_ulong)ldexp(fraction, 64), (cl_ulong)(cl_long)(exponent - 1)};
 }
 
-/* Bits behind the point of clmp_bin.powers: as many as a sum over `pixels` ones leaves room for in 64 bits, at most 40. */
+/* Bits behind the point of clmp_bin.powers: as many as a sum over `pixels` ones leaves room for in 64 bits, at most 40.
+ */
 static int fraction_bits(uint64_t pixels) {
     int bits = 63;
     while (bits > 0 && (pixels >> (63 - bits)) != 0)

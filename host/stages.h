@@ -1,4 +1,5 @@
-/* The four stages, in the order in which data walks.  Each enqueues its kernels.  SPDX-License-Identifier: Apache-2.0 */
+/* The four stages, in the order in which data walks.  Each enqueues its kernels.  SPDX-License-Identifier: Apache-2.0
+ */
 #ifndef CLMP_STAGES_H
 #define CLMP_STAGES_H
 

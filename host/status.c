@@ -30,6 +30,10 @@ static const char *word(clmp_status status, int which) {
     return status_words[status][which];
 }
 
-const char *clmp_status_name(clmp_status status) { return word(status, 0); }
+const char *clmp_status_name(clmp_status status) {
+    return word(status, 0);
+}
 
-const char *clmp_status_text(clmp_status status) { return word(status, 1); }
+const char *clmp_status_text(clmp_status status) {
+    return word(status, 1);
+}

@@ -1,4 +1,5 @@
-/* Stage threshold: kernels/threshold_select.cl, on bins from one of two solvers.  SPDX-License-Identifier: Apache-2.0 */
+/* Stage threshold: kernels/threshold_select.cl, on bins from one of two solvers.  SPDX-License-Identifier: Apache-2.0
+ */
 #include "stages.h"
 
 static clmp_status select_bins(struct clmp_step *step, uint32_t round) {
