@@ -5,8 +5,8 @@
  *
  *     g_c = w_u scale w_y ( softmax(x)_c - [c = y] )
  *
- * with the weights w_u held constant: exact, by Danskin's theorem.  At the label it is taken as minus the sum of the other
- * classes, which keeps its relative accuracy where the label's probability is near 1.
+ * with the weights w_u held constant: exact, by Danskin's theorem.  At the label it is taken as minus the sum of the
+ * other classes, which keeps its relative accuracy where the label's probability is near 1.
  *
  *   logits, labels, class_weights   as in loss.cl
  *   plane     float32 (N, pixels), from plane_at on: what loss.cl wrote

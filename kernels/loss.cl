@@ -5,14 +5,14 @@
  *
  *     l = w_y ( log sum_c exp(x_c) - x_y )
  *
- * taken as log1p(sum of exp(x_c - x_y) over the other classes) where the label y has the largest logit, so that the loss of
- * a confident pixel keeps its relative accuracy down to 2^-124.
+ * taken as log1p(sum of exp(x_c - x_y) over the other classes) where the label y has the largest logit, so that the
+ * loss of a confident pixel keeps its relative accuracy down to 2^-124.
  *
  *   logits         float32 (N, C, pixels), from logits_at on
  *   labels         CLMP_LABEL (N, pixels), from labels_at on
  *   class_weights  float32 (C), finite, >= 0          (with CLMP_CLASS_WEIGHTS)
- *   plane          float32 (N, pixels) out, from plane_at on: the loss, or the mark of a pixel that is not valid (layout.clh)
- *   losses         float32 (N, pixels) out, from losses_at on: the loss, or 0         (where store_losses)
+ *   plane          float32 (N, pixels) out, from plane_at on: the loss, or the mark of an invalid pixel (layout.clh)
+ *   losses         float32 (N, pixels) out, from losses_at on: the loss, or 0  (where store_losses)
  *
  * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, N).
  */

@@ -18,7 +18,9 @@
 #endif
 
 #if CLMP_BIN_GROUP == 1
-CLMP_FN void clmp_add(global ulong *sum, ulong x) { *sum += x; }
+CLMP_FN void clmp_add(global ulong *sum, ulong x) {
+    *sum += x;
+}
 #else
 /* A 64-bit sum in two 32-bit atomics: every wrap of the low word is seen by exactly one adder, which carries it. */
 CLMP_FN void clmp_add(global ulong *sum, ulong x) {

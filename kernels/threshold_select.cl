@@ -1,5 +1,6 @@
 /*
- * threshold, reading the bins - one work-group a pool finds the bins that alpha lies in, and in the last round alpha itself
+ * threshold, reading the bins - one work-group a pool finds the bins that alpha lies in, and in the last round alpha
+ * itself
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -31,8 +32,7 @@ clmp_threshold_select(global uchar *work, ulong bins_at, ulong pools_at, ulong s
     global clmp_record *record = CLMP_IN(clmp_record, result, records_at) + index;
     /* a pool that round one solved has no bins left to read; every work-item still meets every barrier */
     const int idle = round != 1 && pool->solved != 0;
-    const uint count =
-        idle ? 0 : CLMP_ROUND_WINDOWS(round) * CLMP_ROUND_WINDOW_BINS(round) / CLMP_SEGMENT_BINS(round);
+    const uint count = idle ? 0 : CLMP_ROUND_WINDOWS(round) * CLMP_ROUND_WINDOW_BINS(round) / CLMP_SEGMENT_BINS(round);
 
     for (uint i = item; i < count; i += CLMP_GROUP)
         clmp_segment_sum(round, i, bins, problem, pool, segments);

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A radix sort of the losses' keys (8 bits a pass, least first), then running sums over the sorted keys.  What the search
- * counts into a bin is here a difference of two running sums of integers: the same bits.  Each of `workers`
+ * A radix sort of the losses' keys (8 bits a pass, least first), then running sums over the sorted keys.  What the
+ * search counts into a bin is here a difference of two running sums of integers: the same bits.  Each of `workers`
  * work-items owns a run of `run` pixels of its pool.
  *
  * In the workspace, from byte NAME_at on:
@@ -187,14 +187,14 @@ CLMP_KERNEL clmp_sort_bins(global uchar *work, ulong sorted_at, ulong sums_at, u
     const uint last = keys[end - 1];
     bin->count = end - begin;
     bin->mantissas = (last & 0x007fffffu) | 0x00800000u;
-    bin->powers = clmp_fixed(as_uint(clmp_power_in_octave(last, last | (uint)tops, problem->q_log2e)),
-                             problem->fraction_bits);
+    bin->powers =
+        clmp_fixed(as_uint(clmp_power_in_octave(last, last | (uint)tops, problem->q_log2e)), problem->fraction_bits);
     global const ulong *mantissas = CLMP_IN(const ulong, work, sums_at) + 2 * pool * pixels;
     global const ulong *powers = mantissas + pixels;
     global const ulong *mantissas_before = CLMP_IN(const ulong, work, offsets_at) + 2 * pool * workers;
     global const ulong *powers_before = mantissas_before + workers;
     bin->mantissas += clmp_sum_before(mantissas, mantissas_before, end - 1, run) -
                       clmp_sum_before(mantissas, mantissas_before, begin, run);
-    bin->powers += clmp_sum_before(powers, powers_before, end - 1, run) -
-                   clmp_sum_before(powers, powers_before, begin, run);
+    bin->powers +=
+        clmp_sum_before(powers, powers_before, end - 1, run) - clmp_sum_before(powers, powers_before, begin, run);
 }

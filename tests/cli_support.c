@@ -48,6 +48,7 @@ void leave_folder(void) {
 }
 
 void write_file(const char *name, const void *bytes, size_t size) {
+    unlink(name); /* some file systems wait for the disk where a file is cut and written anew */
     FILE *file = fopen(name, "wb");
     ck_assert_msg(file != NULL, "%s: %s", name, strerror(errno));
     ck_assert(fwrite(bytes, 1, size, file) == size);
@@ -111,6 +112,7 @@ float *read_npy(const char *name, const char *shape, size_t count) {
 
 void write_png(const char *name, unsigned width, unsigned height, int depth, int colour, bool interlaced,
                const unsigned char *rows) {
+    unlink(name);
     FILE *file = fopen(name, "wb");
     ck_assert(file != NULL);
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
@@ -155,6 +157,8 @@ struct outcome run_program(const char *const *argv) {
     posix_spawn_file_actions_t actions;
     pid_t pid;
     int status;
+    unlink("stdout.txt");
+    unlink("stderr.txt");
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 1, "stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
     posix_spawn_file_actions_addopen(&actions, 2, "stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
