@@ -84,12 +84,15 @@ for line in open(sys.argv[1], encoding='utf-8'):
         failed += max(1, broken)
         bad = True
     if bad:
-        print(f"\nFAILED: {test['name']} ({test['result'].lower()}, exit status {test['returncode']})")
+        code = test['returncode']
+        how = f'signal {-code}' if code < 0 else f'exit status {code}'
+        print(f"\nFAILED: {test['name']} ({test['result'].lower()}, {how})")
         for stream in ('stdout', 'stderr'):
             lines = (test.get(stream) or '').splitlines()
             # Check names each test that passed only when told to be verbose.
             lines = [text for text in lines if not re.search(r':P:', text)]
-            print('\n'.join('    ' + text for text in lines[-60:]))
+            for text in lines[-60:]:
+                print('    ' + text)
 
 print('\nlog: ' + sys.argv[1].replace('.json', '.txt'))
 print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''))
