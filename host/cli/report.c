@@ -47,25 +47,32 @@ static json_t *json_count(cl_ulong value) {
     return json_integer((json_int_t)value);
 }
 
-static json_t *json_result(const clmp_result *result) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "loss", json_float(result->loss), "alpha",
-                     json_float(result->alpha), "tau", json_float(result->tau), "support", json_count(result->support),
-                     "valid", json_count(result->valid), "ignored", json_count(result->ignored), "invalid_labels",
-                     json_count(result->invalid_labels), "nonfinite", json_count(result->nonfinite));
-}
-
 static const char *solver_name(clmp_solver solver) {
     return solver == CLMP_SOLVER_SORT ? "sort" : "search";
 }
 
+/* One result as an object that can be read alone: with the device and the solver that it comes from. */
+static json_t *json_result(const struct report *report, const struct options *options, const clmp_result *result) {
+    json_t *object =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "loss", json_float(result->loss), "alpha",
+                  json_float(result->alpha), "tau", json_float(result->tau), "support", json_count(result->support),
+                  "valid", json_count(result->valid), "ignored", json_count(result->ignored), "invalid_labels",
+                  json_count(result->invalid_labels), "nonfinite", json_count(result->nonfinite));
+    if (object == NULL ||
+        (json_object_set_new(object, "device", report_name(report->device)) == 0 &&
+         json_object_set_new(object, "solver", json_string(solver_name(options->params.solver))) == 0))
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
 static bool print_json(const struct report *report, const struct options *options, struct failure *failure) {
-    json_t *object = json_result(&report->results[0]);
-    bool good = object != NULL && json_object_set_new(object, "device", report_name(report->device)) == 0 &&
-                json_object_set_new(object, "solver", json_string(solver_name(options->params.solver))) == 0;
+    json_t *object = json_result(report, options, &report->results[0]);
+    bool good = object != NULL;
     if (options->params.scope == CLMP_SCOPE_IMAGE) {
         json_t *images = json_array();
         for (size_t i = 1; i < report->count; ++i)
-            good = json_array_append_new(images, json_result(&report->results[i])) == 0 && good;
+            good = json_array_append_new(images, json_result(report, options, &report->results[i])) == 0 && good;
         good = json_object_set_new(object, "images", images) == 0 && good;
     }
     if (!good) {
@@ -124,7 +131,7 @@ static void print_listing(const struct report *report, const struct options *opt
     if (images)
         print_images(report);
     for (size_t i = 0; i < report->outputs->count; ++i)
-        printf("%s%s %s\n", i == 0 ? "\nwritten: " : "         ", report->outputs->list[i].path,
+        printf("%s%s (%s)\n", i == 0 ? "\nwritten: " : "         ", report->outputs->list[i].path,
                report->outputs->list[i].option);
 }
 
