@@ -27,13 +27,6 @@
  */
 #define END_TO_END_P 1.5
 
-/*
- * Below this a loss itself may be off by 1e-5, and with it, from logits, alpha and L: both are homogeneous and
- * monotone in the losses, so that they are off by no more than the losses are.
- */
-#define SMALL_LOSS 1e-3L
-#define SMALL_LOSS_RELATIVE 1e-5L
-
 struct exact {
     long double *losses, *weights, *gradient;
     struct exact_result *result;
@@ -131,25 +124,18 @@ static void check_counts(const struct problem *problem, size_t i, const clmp_res
                   (unsigned long long)want->nonfinite, (unsigned long long)want->pixels, describe(problem));
 }
 
-/* The part of a bound that stems from the losses, for a value that is an average of them. */
-static long double inherited(enum origin origin, long double value) {
-    return origin == FROM_LOGITS && value < SMALL_LOSS ? SMALL_LOSS_RELATIVE * value : 0.0L;
-}
-
 static void check_record(const struct problem *problem, size_t i, const clmp_result *got,
                          const struct exact_result *want, enum origin origin) {
-    long double alpha_bound = ALPHA_ULPS * ulp(want->alpha) + inherited(origin, want->alpha);
-    long double loss_bound = fmaxl(LOSS_RELATIVE * want->loss, inherited(origin, want->loss));
     check_counts(problem, i, got, want);
     if (isinf((float)want->alpha)) /* beyond float32: the largest number or infinity stands for it */
         check(got->alpha >= FLT_MAX, "alpha", i, got->alpha, want->alpha);
     else
-        check((got->alpha > 0) == (want->alpha > 0) &&
-                  within(origin == GIVEN ? ALPHA : ALPHA_END_TO_END, got->alpha, want->alpha, alpha_bound),
+        check((got->alpha > 0) == (want->alpha > 0) && within(origin == GIVEN ? ALPHA : ALPHA_END_TO_END, got->alpha,
+                                                              want->alpha, ALPHA_ULPS * ulp(want->alpha)),
               "alpha", i, got->alpha, want->alpha);
     check(within(TAU, got->tau, want->tau, WEIGHT_TAUS * want->tau), "tau", i, got->tau, want->tau);
     check(flushed(got->loss, want->loss) ||
-              within(origin == GIVEN ? POOLED : POOLED_END_TO_END, got->loss, want->loss, loss_bound),
+              within(origin == GIVEN ? POOLED : POOLED_END_TO_END, got->loss, want->loss, LOSS_RELATIVE * want->loss),
           "loss", i, got->loss, want->loss);
 }
 

@@ -95,6 +95,46 @@ START_TEST(losses_are_accurate_near_equal_logits_and_for_large_ones) {
 }
 END_TEST
 
+/* Margins of every size, of which no float holds the difference: the far class adds nothing, the near one what it adds.
+ */
+START_TEST(logits_far_apart_do_not_matter) {
+    static const float near[] = {0.0f, 1.0f, -60.0f, 333.3f, -5e4f, 1e10f, -1e20f, 1e30f, 0x1p127f, -0x1p126f};
+    static const float far[] = {-99.9f, -100.1f, -200.0f, -1e4f,    -3.3e7f,  -1e15f,
+                                -1e25f, -1e30f,  -1e38f,  -FLT_MAX, -INFINITY};
+    enum { NEAR = sizeof near / sizeof *near, FAR = sizeof far / sizeof *far };
+    struct problem *problem = problem_of_logits(1, 3, NEAR, FAR, CLMP_LABEL_UINT8);
+    for (uint64_t i = 0; i < problem->pixels; i++) {
+        float label = near[i / FAR], other = far[i % FAR];
+        set_label(problem, i, _i);
+        *logit_of(problem, i, (uint64_t)_i) = label;
+        *logit_of(problem, i, (uint64_t)(_i + 1) % 3) = label - 1.0f;
+        *logit_of(problem, i, (uint64_t)(_i + 2) % 3) = other < label - 90.0f ? other : -INFINITY;
+    }
+    struct outputs *got = losses_of(problem);
+    for (uint64_t i = 0; i < problem->pixels; i++) /* the difference of 1 is lost in the float label beyond 2^24 */
+        ck_assert(got->losses[i] >= 0.3132616f && got->losses[i] <= 0.6931473f);
+    ck_assert(got->result->valid == problem->pixels);
+    outputs_free(got);
+    problem_free(problem);
+}
+END_TEST
+
+/* Random bits as logits, of every exponent. */
+START_TEST(any_finite_logits_are_accurate) {
+    struct problem *problem = problem_of_logits(1, 3, 1, test_small() ? 100 : 2000, CLMP_LABEL_UINT8);
+    struct rng rng = rng_for("any logits", (uint64_t)_i);
+    for (uint64_t i = 0; i < problem->elements; i++) {
+        uint32_t bits = (uint32_t)rng_next(&rng);
+        if ((bits >> 23 & 255) == 255 || _i % 2) /* not finite; and every other time of moderate size */
+            bits = (bits & 0x80ffffff) | 0x3c000000;
+        memcpy(&problem->logits[i], &bits, sizeof bits);
+    }
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        set_label(problem, i, (int64_t)rng_below(&rng, 3));
+    check_losses(problem);
+}
+END_TEST
+
 START_TEST(one_class_has_no_loss) {
     struct problem *problem = problem_of_logits(1, 1, 3, 5, CLMP_LABEL_UINT8);
     for (uint64_t i = 0; i < problem->pixels; i++)
@@ -405,12 +445,13 @@ START_TEST(permuted_pixels_have_permuted_losses_and_the_same_result) {
 END_TEST
 
 int main(void) {
-    int small = test_small(), edge_count = small ? 5 : sizeof edges / sizeof *edges;
+    bool small = test_small();
     Suite *suite = suite_create("loss");
     TCase *tcase = add_case(suite, "shapes", "full small");
     tcase_add_loop_test(tcase, every_class_count_is_accurate_and_has_the_reference_bits, 0, small ? 6 : 8);
-    tcase_add_loop_test(tcase, pixel_counts_around_boundaries_have_the_reference_bits, 0, edge_count);
     tcase_add_loop_test(tcase, images_that_no_vector_divides_have_the_reference_bits, 0, 2);
+    tcase = add_case(suite, "boundaries", "full device");
+    tcase_add_loop_test(tcase, pixel_counts_around_boundaries_have_the_reference_bits, 0, sizeof edges / sizeof *edges);
     tcase = add_case(suite, "pixel counts", "full");
     tcase_add_loop_test(tcase, every_pixel_count_has_the_reference_bits, 1, 71);
     tcase = add_case(suite, "labels", "full quick small");
@@ -421,6 +462,8 @@ int main(void) {
     tcase = add_case(suite, "accuracy", "full quick small");
     tcase_add_test(tcase, losses_are_accurate_from_1e_30_to_100);
     tcase_add_test(tcase, losses_are_accurate_near_equal_logits_and_for_large_ones);
+    tcase_add_loop_test(tcase, logits_far_apart_do_not_matter, 0, small ? 1 : 3);
+    tcase_add_loop_test(tcase, any_finite_logits_are_accurate, 0, small ? 2 : 10);
     tcase_add_test(tcase, equal_logits_give_log_of_the_class_count);
     tcase_add_test(tcase, label_255_is_a_class_of_256_when_it_is_not_ignored);
     tcase = add_case(suite, "unclean logits", "full quick small");

@@ -15,7 +15,7 @@ static const double supports[] = {1e-6, 0.01, 0.25, 0.5, 1.0};
 enum { NORMS = sizeof norms / sizeof *norms, SUPPORTS = sizeof supports / sizeof *supports, POINTS = NORMS * SUPPORTS };
 
 static struct problem *losses_at(int point, enum losses_kind kind, uint64_t pixels) {
-    struct problem *problem = problem_of_losses(1, 1, pixels);
+    struct problem *problem = problem_of_losses(1, 1, test_small() ? 90 : pixels);
     struct rng rng = rng_for("weights", (uint64_t)point);
     fill_losses(problem, kind, &rng);
     problem->in.params.p = norms[point % NORMS];
@@ -175,11 +175,11 @@ END_TEST
 
 int main(void) {
     bool small = test_small();
-    int points = small ? NORMS : POINTS;
+    int points = small ? 4 : POINTS;
     Suite *suite = suite_create("weights");
     TCase *tcase = add_case(suite, "exact", "full quick small");
-    tcase_add_loop_test(tcase, p_infinite_weighs_every_pixel_one_nth, 0, 10);
-    tcase_add_loop_test(tcase, support_1_weighs_every_loss_one_nth, 0, NORMS);
+    tcase_add_loop_test(tcase, p_infinite_weighs_every_pixel_one_nth, 0, small ? 2 : 10);
+    tcase_add_loop_test(tcase, support_1_weighs_every_loss_one_nth, 0, small ? 4 : NORMS);
     tcase_add_loop_test(tcase, one_nth_is_rounded_right_for_every_n, 1, small ? 20 : 200);
     tcase = add_case(suite, "properties", "full small");
     tcase_add_loop_test(tcase, weights_are_admissible, 0, points);
