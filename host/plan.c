@@ -115,18 +115,21 @@ static void release_kernels(struct clmp_plan *plan) {
     }
 }
 
-/* The smallest limit on work-group sizes among the plan's kernels: registers may allow fewer than the device does. */
+/* The smallest limit on work-groups among the kernels that get fewer work-items than they are launched with, or
+ * SIZE_MAX: registers may allow fewer than the device does. */
 static clmp_status kernel_group_limit(const struct clmp_plan *plan, size_t *limit) {
     *limit = SIZE_MAX;
     for (int i = 0; i < CLMP_KERNEL_COUNT; ++i) {
         size_t size = 0;
-        if (plan->kernels[i] == NULL || i == CLMP_KERNEL_TOTAL)
+        if (plan->kernels[i] == NULL || i == CLMP_KERNEL_TOTAL) /* one work-item */
             continue;
         const cl_int error = clGetKernelWorkGroupInfo(plan->kernels[i], plan->context->device,
                                                       CL_KERNEL_WORK_GROUP_SIZE, sizeof size, &size, NULL);
         if (error != CL_SUCCESS)
             return clmp_fail_cl(&plan->context->log, error, "clGetKernelWorkGroupInfo");
-        if (size < *limit)
+        /* some runtimes answer with the size that the kernel states, so each is asked for its own */
+        const uint32_t wanted = i == CLMP_KERNEL_FILL ? plan->tuning.bin_group : plan->tuning.group_size;
+        if (size < wanted && size < *limit)
             *limit = size;
     }
     return CLMP_OK;
@@ -137,14 +140,14 @@ static clmp_status kernel_group_limit(const struct clmp_plan *plan, size_t *limi
 static clmp_status build_kernels(struct clmp_plan *plan) {
     for (;;) {
         clmp_status status = create_kernels(plan);
-        size_t limit = 0;
+        size_t limit = SIZE_MAX;
         if (status == CLMP_OK)
             status = kernel_group_limit(plan, &limit);
-        const clmp_tuning *asked = &plan->params.tuning;
-        clmp_tuning *tuning = &plan->tuning;
-        if (status != CLMP_OK || (tuning->group_size <= limit && tuning->bin_group <= limit))
+        if (status != CLMP_OK || limit == SIZE_MAX)
             return status;
         release_kernels(plan);
+        const clmp_tuning *asked = &plan->params.tuning;
+        clmp_tuning *tuning = &plan->tuning;
         if (asked->group_size != 0 || asked->bin_group != 0 || limit == 0)
             return clmp_fail(&plan->context->log, CLMP_INVALID_ARGUMENT,
                              "the kernels allow work-groups of %zu on this device, tuning asks for more", limit);
