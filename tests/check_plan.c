@@ -275,10 +275,10 @@ START_TEST(plan_tells_its_tuning_and_results) {
     clmp_plan_params params = good_params();
     clmp_plan *plan = NULL;
     params.images = 5;
-    params.tuning = (clmp_tuning){.vector_width = 4, .group_size = 8, .bin_group = 2, .chunks = 3};
+    params.tuning = (clmp_tuning){.vector_width = 2, .group_size = 8, .bin_group = 2, .chunks = 3};
     ck_status(clmp_plan_create(test_device()->context, &params, &plan), CLMP_OK);
     clmp_tuning tuning = clmp_plan_tuning(plan);
-    ck_assert(tuning.vector_width == 4 && tuning.group_size == 8 && tuning.bin_group == 2 && tuning.chunks == 3);
+    ck_assert(tuning.vector_width == 2 && tuning.group_size == 8 && tuning.bin_group == 2 && tuning.chunks == 3);
     ck_assert(clmp_plan_result_count(plan) == 1 && clmp_plan_workspace_size(plan) > 0);
     clmp_plan_destroy(plan);
     params.tuning = (clmp_tuning){.chunks = 0};

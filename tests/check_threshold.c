@@ -286,7 +286,7 @@ START_TEST(tuning_changes_no_bit) {
                                  .group_size = groups[_i / 5 % 5],
                                  .bin_group = bin_groups[_i % 3],
                                  .chunks = chunk_counts[_i % 6]}};
-    if (run.tuning.group_size > test_device()->max_group || run.tuning.bin_group > test_device()->max_group)
+    if (!can_tune(&run.tuning))
         return;
     run.solver = _i / 25 ? CLMP_SOLVER_SORT : CLMP_SOLVER_SEARCH;
     static const uint64_t counts[] = {1, 70, 4097, 20011};

@@ -62,6 +62,18 @@ cl_command_queue test_queue(cl_command_queue_properties properties) {
     return error == CL_SUCCESS ? queue : NULL;
 }
 
+/* A number from the environment, or `most`. */
+static unsigned long limit_of(const char *name, unsigned long most) {
+    const char *text = getenv(name);
+    return text && *text ? strtoul(text, NULL, 10) : most;
+}
+
+bool can_tune(const clmp_tuning *tuning) {
+    unsigned long widest = limit_of("CLMP_TEST_MAX_WIDTH", 16);
+    unsigned long largest = limit_of("CLMP_TEST_MAX_GROUP", the_device.max_group);
+    return tuning->group_size <= largest && tuning->bin_group <= largest && tuning->vector_width <= widest;
+}
+
 /* The status to exit with, or 0 when the device is open. */
 static int open_device(void) {
     const char *name = getenv("CLMP_TEST_DEVICE");

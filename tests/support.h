@@ -7,6 +7,8 @@
  *   CLMP_TEST_DEVICE  part of a device's name; the test is skipped (exit 77) if there is none.  Default: the first
  *   CLMP_TEST_SEED    seed of all random numbers; a failure prints the one in use
  *   CLMP_TEST_SMALL   set: small cases only, for a device that is simulated
+ *   CLMP_TEST_MAX_GROUP  largest work-group to ask for, where kernels allow fewer than the device does
+ *   CLMP_TEST_MAX_WIDTH  widest vector to ask for, where a compiler takes minutes for wider ones
  *   CLMP_TEST_REPORT  set: print how near to their bounds the errors came
  *   CLMP_TEST_HUGE    set: the cases that need gigabytes, too
  */
@@ -53,6 +55,9 @@ cl_command_queue test_queue(cl_command_queue_properties properties);
 /* What the library logged last through the context of the device under test. */
 const char *last_log(void);
 void clear_log(void);
+
+/* Whether the device under test can be asked for a tuning. */
+bool can_tune(const clmp_tuning *tuning);
 
 #define ck_status(call, expected)                                                                                      \
     do {                                                                                                               \

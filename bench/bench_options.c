@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench_options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REPEAT = 15, QUICK_REPEAT = 3, MOST_REPEAT = 10000, SCALING_END = 25, QUICK_SCALING_END = 20 };
+
+enum option_id {
+    OPTION_DEVICE = 256, /* beyond all characters */
+    OPTION_CASE,
+    OPTION_QUICK,
+    OPTION_SCALING,
+    OPTION_JSON,
+    OPTION_REPEAT,
+    OPTION_VECTOR_WIDTH,
+    OPTION_GROUP_SIZE,
+    OPTION_BIN_GROUP,
+    OPTION_CHUNKS
+};
+
+static void print_help(void) {
+    puts("usage: clmp-bench [options]\n"
+         "\n"
+         "Measures libclmp's stages on OpenCL devices, and sets them against the speed of a plain copy.\n"
+         "\n"
+         "  --device NAME     devices whose name or platform contains NAME (default: all)\n"
+         "  --case NAME       this case; may be given again (default: all cases)\n"
+         "  --scaling         2^16 to 2^25 pixels; the cases only where --case is given, too\n"
+         "  --quick           small cases, few repeats, scaling up to 2^20\n"
+         "  --repeat N        samples of each number (default: 15; quick: 3)\n"
+         "  --json FILE       the numbers as an array of records\n"
+         "  --vector-width N, --group-size N, --bin-group N, --chunks N\n"
+         "                    tuning of the plans (default: the library's choice)\n"
+         "  --help            this text\n"
+         "\ncases:");
+    for (size_t i = 0; bench_case_at(i) != NULL; ++i) {
+        const bench_case *c = bench_case_at(i);
+        printf("  %-19s %2d x %3d x %4d x %4d%s\n", c->name, (int)c->images, (int)c->classes, (int)c->height,
+               (int)c->width,
+               c->data == BENCH_EQUAL    ? ", all losses the same"
+               : c->data == BENCH_SORTED ? ", losses increase with the pixel's index"
+                                         : "");
+    }
+    puts("\n"
+         "The library enqueues whole entries, so stages are told apart from outside, by differences of medians:\n"
+         "  copy         clEnqueueCopyBuffer of the logits\n"
+         "  step         clmp_enqueue_gradient, without losses and weights\n"
+         "  threshold    clmp_enqueue_weights on given losses, without weights\n"
+         "  weights      clmp_enqueue_weights with weights, minus threshold\n"
+         "  loss         clmp_enqueue_loss without losses and weights, minus threshold\n"
+         "  gradient     step minus clmp_enqueue_loss\n"
+         "  plan         making a plan, first in a new context and second in the same\n"
+         "\n"
+         "Exit status: 0, 1 if a device failed, 2 for bad use.");
+}
+
+static bool read_number(const char *text, long most, long *value) {
+    char *end = NULL;
+    errno = 0;
+    *value = text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
+    return end != NULL && *end == '\0' && errno == 0 && *value >= 1 && *value <= most;
+}
+
+static enum bench_status read_tuning(const char *name, const char *text, uint32_t *to) {
+    long value = 0;
+    if (!read_number(text, 65536, &value))
+        return bench_fail(BENCH_BAD_USE, "--%s is '%s', expected a number from 1 to 65536", name, text);
+    *to = (uint32_t)value;
+    return BENCH_OK;
+}
+
+static enum bench_status add_case(const char *name, bench_options *options) {
+    const bench_case *found = bench_case_find(name);
+    if (found == NULL)
+        return bench_fail(BENCH_BAD_USE, "--case is '%s', which is none of the cases (see --help)", name);
+    for (size_t i = 0; i < options->case_count; ++i)
+        if (options->cases[i] == found)
+            return BENCH_OK;
+    options->cases[options->case_count++] = found;
+    return BENCH_OK;
+}
+
+static enum bench_status read_option(int id, const char *argument, bench_options *options, bool *quick) {
+    long value = 0;
+    switch (id) {
+    case OPTION_DEVICE:
+        options->device = strcmp(argument, "all") == 0 ? NULL : argument;
+        return BENCH_OK;
+    case OPTION_CASE:
+        return add_case(argument, options);
+    case OPTION_QUICK:
+        *quick = true;
+        return BENCH_OK;
+    case OPTION_SCALING:
+        options->scaling_end = SCALING_END;
+        return BENCH_OK;
+    case OPTION_JSON:
+        options->json = argument;
+        return BENCH_OK;
+    case OPTION_REPEAT:
+        if (!read_number(argument, MOST_REPEAT, &value))
+            return bench_fail(BENCH_BAD_USE, "--repeat is '%s', expected a number from 1 to %d", argument, MOST_REPEAT);
+        options->repeat = (size_t)value;
+        return BENCH_OK;
+    case OPTION_VECTOR_WIDTH:
+        return read_tuning("vector-width", argument, &options->tuning.vector_width);
+    case OPTION_GROUP_SIZE:
+        return read_tuning("group-size", argument, &options->tuning.group_size);
+    case OPTION_BIN_GROUP:
+        return read_tuning("bin-group", argument, &options->tuning.bin_group);
+    default:
+        return read_tuning("chunks", argument, &options->tuning.chunks);
+    }
+}
+
+/* What was not said. */
+static void complete(bench_options *options, bool quick) {
+    static const char *const quick_cases[] = {"small", "binary"};
+    if (options->repeat == 0)
+        options->repeat = quick ? QUICK_REPEAT : REPEAT;
+    if (quick && options->scaling_end != 0)
+        options->scaling_end = QUICK_SCALING_END;
+    if (options->case_count != 0 || options->scaling_end != 0)
+        return;
+    if (quick)
+        for (size_t i = 0; i < sizeof quick_cases / sizeof quick_cases[0]; ++i)
+            options->cases[options->case_count++] = bench_case_find(quick_cases[i]);
+    else
+        for (size_t i = 0; bench_case_at(i) != NULL; ++i)
+            options->cases[options->case_count++] = bench_case_at(i);
+}
+
+enum bench_status bench_options_read(int argc, char **argv, bench_options *options) {
+    static const struct option known[] = {
+        {"device", required_argument, NULL, OPTION_DEVICE},
+        {"case", required_argument, NULL, OPTION_CASE},
+        {"quick", no_argument, NULL, OPTION_QUICK},
+        {"scaling", no_argument, NULL, OPTION_SCALING},
+        {"json", required_argument, NULL, OPTION_JSON},
+        {"repeat", required_argument, NULL, OPTION_REPEAT},
+        {"vector-width", required_argument, NULL, OPTION_VECTOR_WIDTH},
+        {"group-size", required_argument, NULL, OPTION_GROUP_SIZE},
+        {"bin-group", required_argument, NULL, OPTION_BIN_GROUP},
+        {"chunks", required_argument, NULL, OPTION_CHUNKS},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool quick = false;
+    *options = (bench_options){.device = NULL};
+    opterr = 0; /* the lines are our own */
+    for (int id; (id = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
+        if (id == 'h') {
+            print_help();
+            options->help = true;
+            return BENCH_OK;
+        }
+        if (id == ':')
+            return bench_fail(BENCH_BAD_USE, "%s lacks its argument (see --help)", argv[optind - 1]);
+        if (id == '?')
+            return bench_fail(BENCH_BAD_USE, "%s is not an option, or takes no argument (see --help)",
+                              argv[optind - 1]);
+        const enum bench_status status = read_option(id, optarg, options, &quick);
+        if (status != BENCH_OK)
+            return status;
+    }
+    if (optind < argc)
+        return bench_fail(BENCH_BAD_USE, "'%s' is one argument too many (see --help)", argv[optind]);
+    complete(options, quick);
+    return BENCH_OK;
+}

@@ -1,0 +1,23 @@
+/* What the command line asks for.  SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_BENCH_OPTIONS_H
+#define CLMP_BENCH_OPTIONS_H
+
+#include "bench.h"
+#include "bench_cases.h"
+
+enum { BENCH_MOST_CASES = 16 };
+
+typedef struct bench_options {
+    const char *device; /* NULL: all */
+    const char *json;   /* NULL: none */
+    const bench_case *cases[BENCH_MOST_CASES];
+    size_t case_count;
+    unsigned scaling_end; /* up to 2^this many pixels; 0: no scaling */
+    size_t repeat;
+    clmp_tuning tuning;
+    bool help; /* it was printed, and is all */
+} bench_options;
+
+enum bench_status bench_options_read(int argc, char **argv, bench_options *options);
+
+#endif

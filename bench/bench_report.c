@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench_report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+void bench_report_device(const bench_device *device) {
+    const clmp_device_info *info = &device->info;
+    printf("%s\n  %s, %s, driver %s, %u compute units, libclmp %s\n", info->name, info->platform_name, info->version,
+           info->driver, (unsigned)info->compute_units, clmp_version());
+    if (!device->events)
+        puts("  its event times are no use: wall time is shown");
+    fflush(stdout);
+}
+
+static void print_stage(const bench_record *r) {
+    const double gbps = bench_record_gbps(r), of_copy = bench_record_of_copy(r);
+    printf("  %-7s %-10s %9.3f %9.3f %9.3f %9.3f %10.2f", r->solver, r->stage, r->ms.median, r->ms.low, r->ms.high,
+           r->wall_ms, (double)r->bytes * 1e-6);
+    if (isnan(gbps))
+        puts("        -        -");
+    else
+        printf(" %8.2f %8.2f\n", gbps, of_copy);
+}
+
+static void print_plan(const bench_record *r) {
+    if (r->context_ms > 0.0)
+        printf("  %-7s plan: context %.2f ms, first plan %.2f ms, first step %.1f ms", r->solver, r->context_ms,
+               r->ms.median, r->first_call_ms);
+    else
+        printf(", second plan %.3f ms\n", r->ms.median);
+}
+
+void bench_report_case(const bench_records *records, size_t first) {
+    const bench_record *r = &records->list[first];
+    printf("\n%s: %" PRIu64 " x %" PRIu64 " x %" PRIu64 " x %" PRIu64
+           "%s, vector %u, group %u, bin group %u, chunks %u\n",
+           r->of.name, r->of.images, r->of.classes, r->of.height, r->of.width,
+           r->of.losses_only ? ", from losses (logits do not fit)" : "", (unsigned)r->tuning.vector_width,
+           (unsigned)r->tuning.group_size, (unsigned)r->tuning.bin_group, (unsigned)r->tuning.chunks);
+    printf("  both solvers give the same bits: L %.9g, alpha %.9g\n", (double)r->loss, (double)r->alpha);
+    printf("  %-7s %-10s %9s %9s %9s %9s %10s %8s %8s\n", "solver", "stage", "ms", "quartile", "quartile", "wall ms",
+           "MB", "GB/s", "of copy");
+    for (size_t i = first; i < records->count; ++i)
+        if (records->list[i].plan == NULL)
+            print_stage(&records->list[i]);
+    for (size_t i = first; i < records->count; ++i)
+        if (records->list[i].plan != NULL)
+            print_plan(&records->list[i]);
+    fflush(stdout);
+}
