@@ -16,7 +16,7 @@ mkdir -p "$build"
 log=$build/demo-build.log
 {
     if [ ! -f "$build/build.ninja" ]; then
-        meson setup "$build" "$root" -Ddemo=enabled -Dtests=disabled -Dcli=disabled
+        meson setup "$build" "$root" -Ddemo=enabled -Dtests=disabled -Dcli=disabled -Dbench=disabled
     fi
     meson compile -C "$build"
 } >"$log" 2>&1 || {
