@@ -28,9 +28,11 @@ static enum bench_status run_case(const bench_device *device, const bench_case *
         return bench_fail(BENCH_OK, "%s is left out: it does not fit into the memory of %s", of->name,
                           device->info.name);
     const enum bench_status status = bench_run_case(device, of, options, records);
-    if (status == BENCH_OK)
-        bench_report_case(records, first);
-    return status;
+    if (status != BENCH_OK)
+        return status;
+    bench_report_case(records, first);
+    /* after each case: whatever stops a long run, what it has found is kept */
+    return options->json != NULL ? bench_json_write(records, options->json) : BENCH_OK;
 }
 
 static enum bench_status run_scaling(const bench_device *device, const bench_options *options, bench_records *records) {
