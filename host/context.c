@@ -3,7 +3,6 @@
 
 #include "program.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,19 +80,6 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
     return CLMP_OK;
 }
 
-/* Whether `text` contains `part`, upper and lower case alike. */
-static bool contains(const char *text, const char *part) {
-    const size_t length = strlen(part);
-    for (; strlen(text) >= length; ++text) {
-        size_t same = 0;
-        while (same < length && tolower((unsigned char)text[same]) == tolower((unsigned char)part[same]))
-            ++same;
-        if (same == length)
-            return true;
-    }
-    return false;
-}
-
 /* The index of the device to open, or `count`. */
 static size_t pick_device(const clmp_device_info *infos, size_t count, const char *wanted) {
     size_t first = count;
@@ -101,7 +87,7 @@ static size_t pick_device(const clmp_device_info *infos, size_t count, const cha
         if (!infos[i].supported)
             continue;
         if (wanted != NULL && wanted[0] != '\0') {
-            if (contains(infos[i].name, wanted) || contains(infos[i].platform_name, wanted))
+            if (clmp_name_contains(infos[i].name, wanted) || clmp_name_contains(infos[i].platform_name, wanted))
                 return i;
         } else if ((infos[i].type & CL_DEVICE_TYPE_GPU) != 0) {
             return i;

@@ -3,6 +3,7 @@
 
 #include "problem.h"
 #include "program.h"
+#include "tuning.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,34 +23,6 @@ void clmp_plan_params_init(clmp_plan_params *params) {
         };
 }
 
-/* What suits the device, where the caller leaves it open; bench/ measures it. */
-static void choose_tuning(struct clmp_plan *plan) {
-    const struct clmp_device_facts *facts = &plan->context->facts;
-    const bool cpu = (facts->type & CL_DEVICE_TYPE_CPU) != 0;
-    clmp_tuning *tuning = &plan->tuning;
-    *tuning = plan->params.tuning;
-    /* PoCL vectorises within a work-item, and likes two registers of AVX2; others vectorise across work-items */
-    if (tuning->vector_width == 0)
-        tuning->vector_width = cpu && facts->native_vector > 1 ? 16 : 1;
-    if (tuning->group_size == 0) {
-        const uint32_t wanted = cpu ? 64 : 256;
-        tuning->group_size = 1;
-        while (tuning->group_size < wanted && 2 * (size_t)tuning->group_size <= facts->max_group)
-            tuning->group_size *= 2;
-    }
-    /* on a CPU, one core fills a set of bins alone, without atomics */
-    if (tuning->bin_group == 0)
-        tuning->bin_group = cpu ? 1 : tuning->group_size;
-    if (tuning->chunks == 0) {
-        const uint64_t all = (uint64_t)facts->compute_units * 4;
-        uint64_t chunks = (all + plan->pools - 1) / plan->pools;
-        /* a set of bins costs more than a few thousand pixels */
-        const uint64_t most = (plan->pool_pixels + 16383) / 16384;
-        chunks = chunks < most ? chunks : most;
-        tuning->chunks = (uint32_t)(chunks < 1 ? 1 : chunks > 1024 ? 1024 : chunks);
-    }
-}
-
 static const char *label_type_name(clmp_label_type type) {
     return type == CLMP_LABEL_UINT8 ? "uchar" : type == CLMP_LABEL_INT32 ? "int" : "long";
 }
@@ -60,15 +33,15 @@ struct kernel_wanted {
 };
 
 static clmp_status create_kernels(struct clmp_plan *plan) {
-    static const struct kernel_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"},
-                                                  {CLMP_KERNEL_REDUCE, "threshold_search", "clmp_threshold_reduce"}};
+    static const struct kernel_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"}};
     static const struct kernel_wanted sort[] = {{CLMP_KERNEL_SORT_KEYS, "threshold_sort", "clmp_sort_keys"},
                                                 {CLMP_KERNEL_SORT_COUNT, "threshold_sort", "clmp_sort_count"},
                                                 {CLMP_KERNEL_SORT_SCAN, "threshold_sort", "clmp_sort_scan"},
                                                 {CLMP_KERNEL_SORT_SCATTER, "threshold_sort", "clmp_sort_scatter"},
                                                 {CLMP_KERNEL_SORT_SUMS, "threshold_sort", "clmp_sort_sums"},
                                                 {CLMP_KERNEL_SORT_BINS, "threshold_sort", "clmp_sort_bins"}};
-    static const struct kernel_wanted always[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"},
+    static const struct kernel_wanted always[] = {{CLMP_KERNEL_SUM, "threshold_select", "clmp_threshold_sum"},
+                                                  {CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"},
                                                   {CLMP_KERNEL_TOTAL, "threshold_select", "clmp_threshold_total"},
                                                   {CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
     static const struct kernel_wanted logits[] = {{CLMP_KERNEL_LOSS, "loss", "clmp_loss"},
@@ -78,7 +51,9 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     char group[64], pixel[128], search_macros[192], logits_macros[256];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
-    snprintf(search_macros, sizeof search_macros, "%s -DCLMP_BIN_GROUP=%" PRIu32, pixel, tuning->bin_group);
+    snprintf(search_macros, sizeof search_macros,
+             " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
+             tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
     snprintf(logits_macros, sizeof logits_macros, "%s -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s", pixel,
              plan->params.classes, label_type_name(plan->params.label_type),
              plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "");
@@ -92,8 +67,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     } sets[] = {
         {search, by_search ? sizeof search / sizeof search[0] : 0, search_macros},
         {sort, by_search ? 0 : sizeof sort / sizeof sort[0], group},
-        {always, 2, group},
-        {always + 2, 1, pixel},
+        {always, 3, group},
+        {always + 3, 1, pixel},
         {logits, from_logits ? sizeof logits / sizeof logits[0] : 0, logits_macros},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
@@ -189,7 +164,7 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     status = clmp_plan_check(plan);
     plan->params.class_weights = NULL; /* the caller's */
     if (status == CLMP_OK) {
-        choose_tuning(plan);
+        clmp_tuning_choose(plan);
         status = create_constants(plan, params->class_weights);
     }
     if (status == CLMP_OK)
@@ -230,5 +205,5 @@ size_t clmp_plan_result_count(const clmp_plan *plan) {
 }
 
 clmp_tuning clmp_plan_tuning(const clmp_plan *plan) {
-    return plan == NULL ? (clmp_tuning){0, 0, 0, 0} : plan->tuning;
+    return plan == NULL ? (clmp_tuning){0} : plan->tuning;
 }

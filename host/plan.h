@@ -8,13 +8,13 @@
 enum clmp_kernel_id {
     CLMP_KERNEL_LOSS,
     CLMP_KERNEL_FILL,
-    CLMP_KERNEL_REDUCE,
     CLMP_KERNEL_SORT_KEYS,
     CLMP_KERNEL_SORT_COUNT,
     CLMP_KERNEL_SORT_SCAN,
     CLMP_KERNEL_SORT_SCATTER,
     CLMP_KERNEL_SORT_SUMS,
     CLMP_KERNEL_SORT_BINS,
+    CLMP_KERNEL_SUM,
     CLMP_KERNEL_SELECT,
     CLMP_KERNEL_TOTAL,
     CLMP_KERNEL_WEIGHTS,
@@ -60,7 +60,12 @@ struct clmp_plan {
 /* "params" errors as clmp_plan_create() reports them; fills what follows from the params alone. */
 clmp_status clmp_plan_check(struct clmp_plan *plan);
 
-/* Chooses what the tuning leaves open, and lays out the workspace.  False where the sizes overflow. */
+/* Whether work-groups share sets of bins: then each round has sets of its own, as a step clears all of them at once. */
+static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
+    return plan->tuning.bin_sets < plan->tuning.chunks;
+}
+
+/* Lays out the workspace.  False where the sizes overflow. */
 bool clmp_plan_lay_out(struct clmp_plan *plan);
 
 #endif
