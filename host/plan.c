@@ -90,46 +90,42 @@ static void release_kernels(struct clmp_plan *plan) {
     }
 }
 
-/* The smallest limit on work-groups among the kernels that get fewer work-items than they are launched with, or
- * SIZE_MAX: registers may allow fewer than the device does. */
-static clmp_status kernel_group_limit(const struct clmp_plan *plan, size_t *limit) {
-    *limit = SIZE_MAX;
+/* Halves what the library chose for work-groups where a kernel needs more registers than the device has for it.
+ * `*fits` where nothing had to change. */
+static clmp_status fit_groups(struct clmp_plan *plan, bool *fits) {
+    const struct clmp_log *log = &plan->context->log;
+    *fits = true;
     for (int i = 0; i < CLMP_KERNEL_COUNT; ++i) {
-        size_t size = 0;
+        size_t limit = 0;
         if (plan->kernels[i] == NULL || i == CLMP_KERNEL_TOTAL) /* one work-item */
             continue;
         const cl_int error = clGetKernelWorkGroupInfo(plan->kernels[i], plan->context->device,
-                                                      CL_KERNEL_WORK_GROUP_SIZE, sizeof size, &size, NULL);
+                                                      CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
         if (error != CL_SUCCESS)
-            return clmp_fail_cl(&plan->context->log, error, "clGetKernelWorkGroupInfo");
+            return clmp_fail_cl(log, error, "clGetKernelWorkGroupInfo");
         /* some runtimes answer with the size that the kernel states, so each is asked for its own */
-        const uint32_t wanted = i == CLMP_KERNEL_FILL ? plan->tuning.bin_group : plan->tuning.group_size;
-        if (size < wanted && size < *limit)
-            *limit = size;
+        const bool fill = i == CLMP_KERNEL_FILL;
+        uint32_t *group = fill ? &plan->tuning.bin_group : &plan->tuning.group_size;
+        const uint32_t asked = fill ? plan->params.tuning.bin_group : plan->params.tuning.group_size;
+        if (*group > limit && (asked != 0 || limit == 0))
+            return clmp_fail(log, CLMP_INVALID_ARGUMENT,
+                             "tuning.%s is %" PRIu32 ", but a kernel allows work-groups of %zu on this device",
+                             fill ? "bin_group" : "group_size", *group, limit);
+        for (; *group > limit; *group /= 2)
+            *fits = false;
     }
     return CLMP_OK;
 }
 
-/* Builds the kernels, with a smaller work-group where they need more registers than the device has for the first
- * choice. */
 static clmp_status build_kernels(struct clmp_plan *plan) {
     for (;;) {
+        bool fits = false;
         clmp_status status = create_kernels(plan);
-        size_t limit = SIZE_MAX;
         if (status == CLMP_OK)
-            status = kernel_group_limit(plan, &limit);
-        if (status != CLMP_OK || limit == SIZE_MAX)
+            status = fit_groups(plan, &fits);
+        if (status != CLMP_OK || fits)
             return status;
         release_kernels(plan);
-        const clmp_tuning *asked = &plan->params.tuning;
-        clmp_tuning *tuning = &plan->tuning;
-        if (asked->group_size != 0 || asked->bin_group != 0 || limit == 0)
-            return clmp_fail(&plan->context->log, CLMP_INVALID_ARGUMENT,
-                             "the kernels allow work-groups of %zu on this device, tuning asks for more", limit);
-        while (tuning->group_size > limit)
-            tuning->group_size /= 2;
-        while (tuning->bin_group > limit)
-            tuning->bin_group /= 2;
     }
 }
 
