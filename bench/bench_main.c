@@ -7,6 +7,7 @@
 #include "bench_json.h"
 #include "bench_report.h"
 #include "bench_run.h"
+#include "bench_tune.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,11 @@ static enum bench_status run_device(const clmp_device_info *info, const bench_op
     enum bench_status status = bench_device_open(info, &device);
     if (status == BENCH_OK)
         bench_report_device(&device);
+    if (status == BENCH_OK && options->tune) {
+        status = bench_tune(&device, options->cases[0], options);
+        bench_device_close(&device);
+        return status;
+    }
     for (size_t i = 0; i < options->case_count && status == BENCH_OK; ++i)
         status = run_case(&device, options->cases[i], options, records);
     if (status == BENCH_OK && options->scaling_end != 0)
