@@ -24,7 +24,8 @@ void clmp_plan_params_init(clmp_plan_params *params) {
 }
 
 static const char *label_type_name(clmp_label_type type) {
-    return type == CLMP_LABEL_UINT8 ? "uchar" : type == CLMP_LABEL_INT32 ? "int" : "long";
+    static const char *const names[] = {"uchar", "int", "long", "ushort"};
+    return names[type];
 }
 
 struct kernel_wanted {

@@ -7,6 +7,8 @@
 #define MAX_PIXELS ((uint64_t)1 << 36)  /* sums of 24-bit mantissas stay below 2^60 */
 #define MAX_CLASSES ((uint64_t)1 << 20) /* sums of exponentials stay far from overflow */
 
+static const size_t label_sizes[] = {1, 4, 8, 2}; /* bytes of each clmp_label_type */
+
 #define REFUSE(...) return clmp_fail(log, CLMP_INVALID_ARGUMENT, __VA_ARGS__)
 
 static clmp_status check_class_weights(const float *weights, uint64_t classes, const struct clmp_log *log) {
@@ -35,8 +37,7 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
                params->images, params->height, params->width);
     if (logits && (params->classes == 0 || params->classes > MAX_CLASSES))
         REFUSE("classes is %" PRIu64 ", expected 1 to %" PRIu64, params->classes, MAX_CLASSES);
-    if (logits && params->label_type != CLMP_LABEL_UINT8 && params->label_type != CLMP_LABEL_INT32 &&
-        params->label_type != CLMP_LABEL_INT64)
+    if (logits && ((int)params->label_type < CLMP_LABEL_UINT8 || (int)params->label_type > CLMP_LABEL_UINT16))
         REFUSE("label_type is %d, expected a clmp_label_type", (int)params->label_type);
     if (!(params->p >= 1.0)) /* NaN, too */
         REFUSE("p is %g, expected a number from 1 to infinity", params->p);
@@ -61,7 +62,7 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
                          params->images, params->height, params->width);
     plan->pools = params->scope == CLMP_SCOPE_IMAGE ? params->images : 1;
     plan->pool_pixels = plan->pixels / plan->pools;
-    plan->label_size = params->label_type == CLMP_LABEL_UINT8 ? 1 : params->label_type == CLMP_LABEL_INT32 ? 4 : 8;
+    plan->label_size = logits ? label_sizes[params->label_type] : 1;
     return CLMP_OK;
 }
 

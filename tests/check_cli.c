@@ -245,11 +245,16 @@ START_TEST(labels_of_every_kind_agree) {
     for (size_t i = 0; i < PLANE; ++i)
         wider[i] = wide[i] = labels[i];
     write_npy("int32.npy", "<i4", "(8, 9)", wide, sizeof wide);
+    uint16_t middle[PLANE];
+    for (size_t i = 0; i < PLANE; ++i)
+        middle[i] = (uint16_t)wider[i];
+    write_npy("uint16.npy", "<u2", "(1, 8, 9)", middle, sizeof middle);
     write_npy("int64.npy", "<i8", "(1, 8, 9)", wider, sizeof wider);
     write_png("grey.png", WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_GRAY, false, labels);
     write_png("palette.npy", WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_PALETTE, true, labels); /* told by what it holds */
     assert_same(&expected, everything_of("one.npy", "int32.npy"), "int32");
     assert_same(&expected, everything_of("one.npy", "int64.npy"), "int64");
+    assert_same(&expected, everything_of("one.npy", "uint16.npy"), "uint16");
     assert_same(&expected, everything_of("one.npy", "grey.png"), "grey PNG");
     assert_same(&expected, everything_of("one.npy", "palette.npy"), "palette PNG");
     for (int i = 0; i < 4; ++i)

@@ -142,7 +142,7 @@ static const struct {
     {{"loss", "logits.npy", "absent.png"}, "absent.png", "No such file"},
     {{"loss", "logits.npy", "small-labels.npy"}, "small-labels.npy", "4x5, expected 2x2 as logits.npy"},
     {{"loss", "logits.npy", "batch-labels.npy"}, "batch-labels.npy", "2x2x2, expected 2x2 as logits.npy"},
-    {{"loss", "logits.npy", "float-labels.npy"}, "float-labels.npy", "expected uint8, int32 or int64"},
+    {{"loss", "logits.npy", "float-labels.npy"}, "float-labels.npy", "expected uint8, uint16, int32 or int64"},
     {{"loss", "logits.npy", "big-labels.npy"}, "big-labels.npy", "('>i8')"},
     {{"loss", "logits.npy", "wide.png"}, "wide.png", "4x5, expected 2x2 as logits.npy"},
     {{"loss", "logits.npy", "rgb.png"}, "rgb.png", "RGB"},

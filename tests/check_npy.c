@@ -47,6 +47,7 @@ static const struct {
     {" \t{ 'descr' :'<i8',\n'fortran_order'\t:False ,'shape':( 1 ,2,3 , 4 , ) , } \n\n", NPY_INT64, 4, {1, 2, 3, 4}},
     {"{'descr':'|u1','fortran_order':False,'shape':()}", NPY_UINT8, 0, {0}},
     {"{'descr':'<u1','fortran_order':False,'shape':(5L,)}", NPY_UINT8, 1, {5}},
+    {"{'descr':'<u2','fortran_order':False,'shape':(5,)}", NPY_UINT16, 1, {5}},
     {"{'descr':'>u1','fortran_order':False,'shape':(5,)}", NPY_UINT8, 1, {5}},
     {"{'descr':'=i4','fortran_order':False,'shape':(1_000, +2)}", NPY_INT32, 2, {1000, 2}},
     {"{'descr':'f2','fortran_order':False,'shape':(1, 1, 1)}", NPY_FLOAT16, 3, {1, 1, 1}},

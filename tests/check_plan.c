@@ -180,7 +180,7 @@ START_TEST(unknown_choices_are_refused) {
     params.input = (clmp_input)2;
     assert_refused(&params, CLMP_INVALID_ARGUMENT);
     params = good_params();
-    params.label_type = (clmp_label_type)3;
+    params.label_type = (clmp_label_type)4;
     assert_refused(&params, CLMP_INVALID_ARGUMENT);
     params = good_params();
     params.scope = (clmp_scope)2;

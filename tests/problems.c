@@ -18,7 +18,8 @@ static void *allocate(uint64_t count, size_t size) {
 }
 
 size_t label_size(clmp_label_type type) {
-    return type == CLMP_LABEL_UINT8 ? 1 : type == CLMP_LABEL_INT32 ? 4 : 8;
+    static const size_t sizes[] = {1, 4, 8, 2};
+    return sizes[type];
 }
 
 static struct problem *problem_new(uint64_t images, uint64_t height, uint64_t width) {
@@ -70,6 +71,9 @@ void set_label(struct problem *problem, uint64_t pixel, int64_t label) {
     case CLMP_LABEL_UINT8:
         ((uint8_t *)problem->labels)[pixel] = (uint8_t)label;
         break;
+    case CLMP_LABEL_UINT16:
+        ((uint16_t *)problem->labels)[pixel] = (uint16_t)label;
+        break;
     case CLMP_LABEL_INT32:
         ((int32_t *)problem->labels)[pixel] = (int32_t)label;
         break;
@@ -82,6 +86,8 @@ int64_t get_label(const struct problem *problem, uint64_t pixel) {
     switch (problem->in.params.label_type) {
     case CLMP_LABEL_UINT8:
         return ((const uint8_t *)problem->labels)[pixel];
+    case CLMP_LABEL_UINT16:
+        return ((const uint16_t *)problem->labels)[pixel];
     case CLMP_LABEL_INT32:
         return ((const int32_t *)problem->labels)[pixel];
     default:
@@ -181,7 +187,7 @@ void fill_logits(struct problem *problem, struct rng *rng) {
 void spoil(struct problem *problem, struct rng *rng) {
     static const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
     const clmp_plan_params *params = &problem->in.params;
-    bool wide = params->label_type != CLMP_LABEL_UINT8;
+    bool wide = params->label_type == CLMP_LABEL_INT32 || params->label_type == CLMP_LABEL_INT64;
     for (uint64_t i = 0; i < problem->pixels; i++)
         switch (rng_below(rng, 20)) {
         case 0:

@@ -35,6 +35,8 @@ static int64_t label_at(const struct reference_input *in, uint64_t i) {
     switch (in->params.label_type) {
     case CLMP_LABEL_UINT8:
         return ((const uint8_t *)in->labels)[i];
+    case CLMP_LABEL_UINT16:
+        return ((const uint16_t *)in->labels)[i];
     case CLMP_LABEL_INT32:
         return ((const int32_t *)in->labels)[i];
     default:

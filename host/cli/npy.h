@@ -11,7 +11,7 @@
 
 #include "input.h"
 
-enum npy_type { NPY_UINT8, NPY_INT32, NPY_INT64, NPY_FLOAT16, NPY_FLOAT32, NPY_FLOAT64, NPY_TYPES };
+enum npy_type { NPY_UINT8, NPY_UINT16, NPY_INT32, NPY_INT64, NPY_FLOAT16, NPY_FLOAT32, NPY_FLOAT64, NPY_TYPES };
 
 #define NPY_BIT(type) (1u << (type))
 

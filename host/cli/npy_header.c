@@ -173,7 +173,7 @@ static void types_text(unsigned types, char *text, size_t size) {
 
 static bool find_type(struct parser *p, unsigned types, struct npy_header *header) {
     static const char *const codes[NPY_TYPES] = {
-        [NPY_UINT8] = "u1",   [NPY_INT32] = "i4",   [NPY_INT64] = "i8",
+        [NPY_UINT8] = "u1",   [NPY_UINT16] = "u2",  [NPY_INT32] = "i4",   [NPY_INT64] = "i8",
         [NPY_FLOAT16] = "f2", [NPY_FLOAT32] = "f4", [NPY_FLOAT64] = "f8",
     };
     const char *descr = p->descr, *code = descr;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LABEL_TYPES (NPY_BIT(NPY_UINT8) | NPY_BIT(NPY_UINT16) | NPY_BIT(NPY_INT32) | NPY_BIT(NPY_INT64))
+
 /* float32 from what was read, which is freed. */
 static float *widen(void *values, enum npy_type type, uint64_t elements) {
     if (type == NPY_FLOAT32)
@@ -65,13 +67,14 @@ static bool check_label_shape(const char *path, const uint64_t *shape, size_t di
 static bool read_npy_labels(struct input *input, const struct logits *logits, struct labels *labels,
                             struct failure *failure) {
     struct npy_header header;
-    if (!npy_read_header(input, NPY_BIT(NPY_UINT8) | NPY_BIT(NPY_INT32) | NPY_BIT(NPY_INT64), &header, failure) ||
+    if (!npy_read_header(input, LABEL_TYPES, &header, failure) ||
         !check_label_shape(input->path, header.shape, header.dims, logits, failure) ||
         !npy_read_data(input, &header, &labels->values, failure))
         return false;
-    labels->type = header.type == NPY_UINT8   ? CLMP_LABEL_UINT8
-                   : header.type == NPY_INT32 ? CLMP_LABEL_INT32
-                                              : CLMP_LABEL_INT64;
+    labels->type = header.type == NPY_UINT8    ? CLMP_LABEL_UINT8
+                   : header.type == NPY_UINT16 ? CLMP_LABEL_UINT16
+                   : header.type == NPY_INT32  ? CLMP_LABEL_INT32
+                                               : CLMP_LABEL_INT64;
     labels->element = npy_type_size(header.type);
     return true;
 }
@@ -111,6 +114,8 @@ int64_t labels_get(const struct labels *labels, uint64_t pixel) {
     switch (labels->type) {
     case CLMP_LABEL_UINT8:
         return ((const uint8_t *)labels->values)[pixel];
+    case CLMP_LABEL_UINT16:
+        return ((const uint16_t *)labels->values)[pixel];
     case CLMP_LABEL_INT32:
         return ((const int32_t *)labels->values)[pixel];
     case CLMP_LABEL_INT64:

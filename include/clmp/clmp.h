@@ -153,7 +153,12 @@ typedef enum clmp_input {
     CLMP_INPUT_LOSSES = 1  /* bring your own loss: per-pixel losses from the caller */
 } clmp_input;
 
-typedef enum clmp_label_type { CLMP_LABEL_UINT8 = 0, CLMP_LABEL_INT32 = 1, CLMP_LABEL_INT64 = 2 } clmp_label_type;
+typedef enum clmp_label_type {
+    CLMP_LABEL_UINT8 = 0,
+    CLMP_LABEL_INT32 = 1,
+    CLMP_LABEL_INT64 = 2,
+    CLMP_LABEL_UINT16 = 3
+} clmp_label_type;
 
 typedef enum clmp_scope {
     CLMP_SCOPE_BATCH = 0, /* all pixels of the batch are one pool */
