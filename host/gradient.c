@@ -3,7 +3,7 @@
 
 clmp_status clmp_stage_gradient(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
-    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
+    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_GRADIENT);
     clmp_argument_inputs(&arguments, step);
     clmp_argument_floats(&arguments, plane);

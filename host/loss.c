@@ -1,12 +1,16 @@
 /* Stage loss: kernels/loss.cl.  SPDX-License-Identifier: Apache-2.0 */
 #include "stages.h"
 
+void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    clmp_argument_mem(arguments, step->buffers->labels.mem);
+    clmp_argument_ulong(arguments, step->buffers->labels.offset / step->plan->label_size);
+}
+
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const clmp_buffers *buffers = step->buffers;
     clmp_argument_floats(arguments, buffers->logits);
-    clmp_argument_mem(arguments, buffers->labels.mem);
-    clmp_argument_ulong(arguments, buffers->labels.offset / plan->label_size);
+    clmp_argument_labels(arguments, step);
     /* some buffer, where none is read */
     clmp_argument_mem(arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
     clmp_argument_long(arguments, plan->params.ignore_index);
@@ -23,7 +27,8 @@ clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_argumen
 clmp_status clmp_stage_loss(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
-    const bool store = step->buffers->losses.mem != NULL;
+    /* losses that go without class weights yet are stored when these are applied */
+    const bool store = step->buffers->losses.mem != NULL && !clmp_plan_weighs_late(plan);
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_LOSS);
     clmp_argument_inputs(&arguments, step);
     clmp_argument_floats(&arguments, plane);

@@ -20,6 +20,9 @@ void clmp_plan_params_init(clmp_plan_params *params) {
             .support = 0.25,
             .scope = CLMP_SCOPE_BATCH,
             .solver = CLMP_SOLVER_SEARCH,
+            .weighting = CLMP_WEIGHTING_LMP,
+            .ohem_thresh = 0.7,
+            .ohem_min_kept = 100000,
         };
 }
 
@@ -42,35 +45,56 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
                                                 {CLMP_KERNEL_SORT_SUMS, "threshold_sort", "clmp_sort_sums"},
                                                 {CLMP_KERNEL_SORT_BINS, "threshold_sort", "clmp_sort_bins"}};
     static const struct kernel_wanted always[] = {{CLMP_KERNEL_SUM, "threshold_select", "clmp_threshold_sum"},
-                                                  {CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"},
-                                                  {CLMP_KERNEL_TOTAL, "threshold_select", "clmp_threshold_total"},
-                                                  {CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
-    static const struct kernel_wanted logits[] = {{CLMP_KERNEL_LOSS, "loss", "clmp_loss"},
-                                                  {CLMP_KERNEL_GRADIENT, "gradient", "clmp_gradient"}};
+                                                  {CLMP_KERNEL_TOTAL, "threshold_select", "clmp_threshold_total"}};
+    static const struct kernel_wanted select[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"}};
+    static const struct kernel_wanted ohem[] = {{CLMP_KERNEL_SELECT, "threshold_ohem", "clmp_ohem_select"}};
+    static const struct kernel_wanted balanced[] = {{CLMP_KERNEL_COUNT_LABELS, "count_labels", "clmp_count_labels"},
+                                                    {CLMP_KERNEL_DRAW_SHARES, "threshold_draw", "clmp_draw_shares"}};
+    static const struct kernel_wanted drawn[] = {{CLMP_KERNEL_DRAW_PIXELS, "threshold_draw", "clmp_draw_pixels"},
+                                                 {CLMP_KERNEL_DRAW_RESULT, "threshold_draw", "clmp_draw_result"}};
+    static const struct kernel_wanted weights[] = {{CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
+    static const struct kernel_wanted loss[] = {{CLMP_KERNEL_LOSS, "loss", "clmp_loss"}};
+    static const struct kernel_wanted gradient[] = {{CLMP_KERNEL_GRADIENT, "gradient", "clmp_gradient"}};
     const clmp_tuning *tuning = &plan->tuning;
+    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
+    const bool from_logits = plan->params.input == CLMP_INPUT_LOGITS;
+    const bool by_ohem = plan->params.weighting == CLMP_WEIGHTING_OHEM;
+    const bool by_balance = plan->params.weighting == CLMP_WEIGHTING_BALANCED;
+    const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
+    const char *weigh = plan->drawn ? " -DCLMP_DRAWN" : "";
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
-    char group[64], pixel[128], search_macros[192], logits_macros[256];
+    char group[64], pixel[128], search_macros[192], labels[64], loss_macros[256], gradient_macros[256];
+    char weights_macros[160], draw_macros[256];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
     snprintf(search_macros, sizeof search_macros,
              " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
              tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
-    snprintf(logits_macros, sizeof logits_macros, "%s -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s", pixel,
-             plan->params.classes, label_type_name(plan->params.label_type),
-             plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "");
+    snprintf(labels, sizeof labels, " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s", plan->params.classes,
+             from_logits ? label_type_name(plan->params.label_type) : "uchar");
+    /* hard examples are told by what their losses are without class weights, which are applied to those drawn */
+    snprintf(loss_macros, sizeof loss_macros, "%s%s%s", pixel, labels,
+             clmp_plan_weighs_late(plan) ? "" : class_weights);
+    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s", pixel, labels, class_weights, weigh);
+    snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, weigh);
+    snprintf(draw_macros, sizeof draw_macros, "%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
+             group, labels, tuning->bin_group, by_ohem);
 
-    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
-    const bool from_logits = plan->params.input == CLMP_INPUT_LOGITS;
     const struct {
         const struct kernel_wanted *kernels;
-        size_t count;
-        const char *macros; /* NULL: as the kernel's source asks */
+        size_t count; /* 0: not wanted */
+        const char *macros;
     } sets[] = {
-        {search, by_search ? sizeof search / sizeof search[0] : 0, search_macros},
-        {sort, by_search ? 0 : sizeof sort / sizeof sort[0], group},
-        {always, 3, group},
-        {always + 3, 1, pixel},
-        {logits, from_logits ? sizeof logits / sizeof logits[0] : 0, logits_macros},
+        {search, by_search && !by_balance ? sizeof search / sizeof search[0] : 0, search_macros},
+        {sort, !by_search && !by_balance ? sizeof sort / sizeof sort[0] : 0, group},
+        {always, sizeof always / sizeof always[0], group},
+        {select, !by_ohem && !by_balance, group},
+        {ohem, by_ohem, group},
+        {balanced, by_balance ? sizeof balanced / sizeof balanced[0] : 0, draw_macros},
+        {drawn, plan->drawn ? sizeof drawn / sizeof drawn[0] : 0, draw_macros},
+        {weights, 1, weights_macros},
+        {loss, from_logits, loss_macros},
+        {gradient, from_logits, gradient_macros},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
         for (size_t j = 0; j < sets[i].count; ++j) {
@@ -98,14 +122,14 @@ static clmp_status fit_groups(struct clmp_plan *plan, bool *fits) {
     *fits = true;
     for (int i = 0; i < CLMP_KERNEL_COUNT; ++i) {
         size_t limit = 0;
-        if (plan->kernels[i] == NULL || i == CLMP_KERNEL_TOTAL) /* one work-item */
+        if (plan->kernels[i] == NULL || i == CLMP_KERNEL_TOTAL || i == CLMP_KERNEL_DRAW_RESULT) /* one work-item */
             continue;
         const cl_int error = clGetKernelWorkGroupInfo(plan->kernels[i], plan->context->device,
                                                       CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
         if (error != CL_SUCCESS)
             return clmp_fail_cl(log, error, "clGetKernelWorkGroupInfo");
         /* some runtimes answer with the size that the kernel states, so each is asked for its own */
-        const bool fill = i == CLMP_KERNEL_FILL;
+        const bool fill = i == CLMP_KERNEL_FILL || i == CLMP_KERNEL_COUNT_LABELS || i == CLMP_KERNEL_DRAW_PIXELS;
         uint32_t *group = fill ? &plan->tuning.bin_group : &plan->tuning.group_size;
         const uint32_t asked = fill ? plan->params.tuning.bin_group : plan->params.tuning.group_size;
         if (*group > limit && (asked != 0 || limit == 0))
@@ -133,7 +157,7 @@ static clmp_status build_kernels(struct clmp_plan *plan) {
 static clmp_status create_constants(struct clmp_plan *plan, const float *class_weights) {
     cl_context cl = plan->context->cl;
     cl_int error = CL_SUCCESS;
-    clmp_problem problem = clmp_problem_make(plan->params.p, plan->params.support, plan->pool_pixels);
+    clmp_problem problem = clmp_problem_of(&plan->params, plan->pool_pixels, plan->params.images / plan->pools);
     plan->problem = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof problem, &problem, &error);
     if (error == CL_SUCCESS && class_weights != NULL && plan->params.input == CLMP_INPUT_LOGITS)
         plan->class_weights =

@@ -17,6 +17,10 @@ enum clmp_kernel_id {
     CLMP_KERNEL_SUM,
     CLMP_KERNEL_SELECT,
     CLMP_KERNEL_TOTAL,
+    CLMP_KERNEL_COUNT_LABELS,
+    CLMP_KERNEL_DRAW_SHARES,
+    CLMP_KERNEL_DRAW_PIXELS,
+    CLMP_KERNEL_DRAW_RESULT,
     CLMP_KERNEL_WEIGHTS,
     CLMP_KERNEL_GRADIENT,
     CLMP_KERNEL_COUNT
@@ -35,6 +39,10 @@ struct clmp_workspace_layout {
     size_t sums;
     size_t offsets;
     size_t partial;
+    size_t counts; /* drawn plans only, up to here */
+    size_t draws;
+    size_t shares;
+    size_t drawn;
     size_t size;
 };
 
@@ -46,6 +54,7 @@ struct clmp_plan {
     uint64_t pools;          /* 1, or N */
     uint64_t pool_pixels;
     size_t label_size; /* bytes */
+    bool drawn;        /* weights are those of a plane of draws: kernels/threshold_draw.cl */
     clmp_tuning tuning;
     uint64_t sort_workers; /* of a pool */
     uint64_t sort_run;     /* pixels of one */
@@ -63,6 +72,21 @@ clmp_status clmp_plan_check(struct clmp_plan *plan);
 /* Whether work-groups share sets of bins: then each round has sets of its own, as a step clears all of them at once. */
 static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
     return plan->tuning.bin_sets < plan->tuning.chunks;
+}
+
+/* Pixels of one of the work-groups that share a pool's, a multiple of `unit`. */
+static inline uint64_t clmp_plan_run(const clmp_plan *plan, uint64_t unit) {
+    return (plan->pool_pixels + plan->tuning.chunks * unit - 1) / (plan->tuning.chunks * unit) * unit;
+}
+
+/* Whether class weights are applied to what is drawn, and not in stage loss. */
+static inline bool clmp_plan_weighs_late(const clmp_plan *plan) {
+    return plan->drawn && plan->params.weighting == CLMP_WEIGHTING_OHEM;
+}
+
+/* Where the plane lies from which the weights follow; CLMP_INPUT_LOGITS only. */
+static inline size_t clmp_plan_weighed_plane(const clmp_plan *plan) {
+    return plan->drawn ? plan->layout.drawn : plan->layout.plane;
 }
 
 /* Lays out the workspace.  False where the sizes overflow. */

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #define MAX_PIXELS ((uint64_t)1 << 36)  /* sums of 24-bit mantissas stay below 2^60 */
+#define MAX_DRAWS ((uint64_t)1 << 39)   /* and of mantissas times draws in 64 bits */
 #define MAX_CLASSES ((uint64_t)1 << 20) /* sums of exponentials stay far from overflow */
 
 static const size_t label_sizes[] = {1, 4, 8, 2}; /* bytes of each clmp_label_type */
@@ -12,9 +13,28 @@ static const size_t label_sizes[] = {1, 4, 8, 2}; /* bytes of each clmp_label_ty
 #define REFUSE(...) return clmp_fail(log, CLMP_INVALID_ARGUMENT, __VA_ARGS__)
 
 static clmp_status check_class_weights(const float *weights, uint64_t classes, const struct clmp_log *log) {
-    for (uint64_t c = 0; weights != NULL && c < classes; ++c)
+    bool positive = weights == NULL;
+    for (uint64_t c = 0; weights != NULL && c < classes; ++c) {
         if (!(weights[c] >= 0.0f) || isinf(weights[c]))
             REFUSE("class_weights[%" PRIu64 "] is %g, expected a finite number >= 0", c, (double)weights[c]);
+        positive = positive || weights[c] > 0.0f;
+    }
+    if (!positive)
+        REFUSE("class_weights are all 0, expected at least one above 0");
+    return CLMP_OK;
+}
+
+static clmp_status check_weighting(const clmp_plan_params *params, const struct clmp_log *log) {
+    if ((int)params->weighting < CLMP_WEIGHTING_LMP || (int)params->weighting > CLMP_WEIGHTING_BALANCED)
+        REFUSE("weighting is %d, expected a clmp_weighting", (int)params->weighting);
+    if (params->weighting == CLMP_WEIGHTING_OHEM && !(params->ohem_thresh > 0.0 && params->ohem_thresh < 1.0))
+        REFUSE("ohem_thresh is %g, expected a probability between 0 and 1", params->ohem_thresh);
+    if (params->weighting != CLMP_WEIGHTING_BALANCED)
+        return CLMP_OK;
+    if (params->input != CLMP_INPUT_LOGITS)
+        REFUSE("weighting balanced needs the pixels' labels, but the plan's input is losses");
+    if ((int)params->sampling < CLMP_SAMPLING_EVEN || (int)params->sampling > CLMP_SAMPLING_OVER)
+        REFUSE("sampling is %d, expected a clmp_sampling", (int)params->sampling);
     return CLMP_OK;
 }
 
@@ -47,7 +67,9 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
         REFUSE("scope is %d, expected a clmp_scope", (int)params->scope);
     if (params->solver != CLMP_SOLVER_SEARCH && params->solver != CLMP_SOLVER_SORT)
         REFUSE("solver is %d, expected a clmp_solver", (int)params->solver);
-    clmp_status status = clmp_tuning_check(plan);
+    clmp_status status = check_weighting(params, log);
+    if (status == CLMP_OK)
+        status = clmp_tuning_check(plan);
     if (status == CLMP_OK && logits)
         status = check_class_weights(params->class_weights, params->classes, log);
     if (status != CLMP_OK)
@@ -62,6 +84,16 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
                          params->images, params->height, params->width);
     plan->pools = params->scope == CLMP_SCOPE_IMAGE ? params->images : 1;
     plan->pool_pixels = plan->pixels / plan->pools;
+    const bool hard = params->weighting == CLMP_WEIGHTING_OHEM, balanced = params->weighting == CLMP_WEIGHTING_BALANCED;
+    plan->drawn = balanced || (hard && logits && params->class_weights != NULL);
+    uint64_t draws = 0; /* at most, but for the chances of one more */
+    if (balanced && params->sampling == CLMP_SAMPLING_OVER &&
+        !multiply(params->classes < plan->pool_pixels ? params->classes : plan->pool_pixels, plan->pool_pixels,
+                  MAX_DRAWS, &draws))
+        return clmp_fail(log, CLMP_SIZE_OVERFLOW,
+                         "sampling over of %" PRIu64 " classes in pools of %" PRIu64
+                         " pixels may be more than 2^39 draws",
+                         params->classes, plan->pool_pixels);
     plan->label_size = logits ? label_sizes[params->label_type] : 1;
     return CLMP_OK;
 }
@@ -83,6 +115,17 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     if (plan->params.input == CLMP_INPUT_LOGITS)
         fits = fits && take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
     fits = fits && take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
+    if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
+        fits =
+            fits && take(&layout->size, pools * CLMP_COUNTS(plan->params.classes), sizeof(cl_ulong), &layout->counts);
+        fits = fits && take(&layout->size, pools * plan->params.classes, sizeof(clmp_share), &layout->shares);
+    }
+    if (plan->drawn) {
+        fits = fits && take(&layout->size, pools, sizeof(clmp_draw), &layout->draws);
+        fits = fits && take(&layout->size, plan->pixels, sizeof(float), &layout->drawn);
+    }
+    if (plan->params.weighting == CLMP_WEIGHTING_BALANCED)
+        return fits;
     fits = fits && take(&layout->size, pools * CLMP_BINS, sizeof(clmp_bin), &layout->bins);
     fits = fits && take(&layout->size, pools * CLMP_SEGMENTS, sizeof(clmp_segment), &layout->segments);
     if (plan->params.solver == CLMP_SOLVER_SEARCH) {

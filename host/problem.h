@@ -8,4 +8,10 @@
  * every host gives the same bits. */
 clmp_problem clmp_problem_make(double p, double support, uint64_t pixels);
 
+/* The same for a plan's weighting, with pools of `pixels` pixels of `images` images. */
+clmp_problem clmp_problem_of(const clmp_plan_params *params, uint64_t pixels, uint64_t images);
+
+/* -ln(x) for x in (0, 1), to some units of 2^-53, from correctly rounded operations. */
+double clmp_minus_log(double x);
+
 #endif

@@ -16,9 +16,15 @@ size_t clmp_search_sets(const clmp_plan *plan, uint32_t round);
 clmp_status clmp_sort_begin(struct clmp_step *step);
 clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round);
 
+/* What follows the threshold, or stands for it, where weights come of draws. */
+clmp_status clmp_stage_draw(struct clmp_step *step);
+
 clmp_status clmp_stage_weights(struct clmp_step *step);
 
 clmp_status clmp_stage_gradient(struct clmp_step *step);
+
+/* The labels, and their offset in labels. */
+void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_step *step);
 
 /* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, pixels of an image. */
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);

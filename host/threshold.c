@@ -48,16 +48,30 @@ static clmp_status total(struct clmp_step *step) {
     return clmp_launch(step, &arguments, 1, 1, 1);
 }
 
-clmp_status clmp_stage_threshold(struct clmp_step *step) {
+/* The rounds that a weighting needs: with a threshold below every loss, one for the counts and the sum. */
+static uint32_t rounds_of(const clmp_plan *plan) {
+    return plan->params.weighting == CLMP_WEIGHTING_UNIFORM ? 1 : CLMP_ROUNDS;
+}
+
+static clmp_status search_threshold(struct clmp_step *step) {
     const bool by_search = step->plan->params.solver == CLMP_SOLVER_SEARCH;
     clmp_status status = by_search ? clmp_search_begin(step) : clmp_sort_begin(step);
-    for (uint32_t round = 1; round <= CLMP_ROUNDS && status == CLMP_OK; ++round) {
+    for (uint32_t round = 1; round <= rounds_of(step->plan) && status == CLMP_OK; ++round) {
         status = by_search ? clmp_search_fill(step, round) : clmp_sort_fill(step, round);
         if (status == CLMP_OK)
             status = sum_bins(step, round);
         if (status == CLMP_OK)
             status = select_bins(step, round);
     }
+    return status;
+}
+
+clmp_status clmp_stage_threshold(struct clmp_step *step) {
+    clmp_status status = CLMP_OK;
+    if (step->plan->params.weighting != CLMP_WEIGHTING_BALANCED)
+        status = search_threshold(step);
+    if (status == CLMP_OK && step->plan->drawn)
+        status = clmp_stage_draw(step);
     if (status == CLMP_OK && step->plan->params.scope == CLMP_SCOPE_IMAGE)
         status = total(step);
     return status;

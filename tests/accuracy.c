@@ -144,7 +144,7 @@ static uint64_t undecided(const struct problem *problem, const struct exact *giv
     const clmp_plan_params *params = &problem->in.params;
     bool image = params->scope == CLMP_SCOPE_IMAGE;
     uint64_t pool = image ? params->height * params->width : problem->pixels, first = 0, count = 0;
-    if (params->p == 1.0 || isinf(params->p))
+    if (params->p == 1.0 || isinf(params->p) || params->weighting != CLMP_WEIGHTING_LMP)
         return 0;
     if (image && record == 0) {
         for (size_t i = 0; i < params->images; i++)
@@ -236,7 +236,16 @@ static struct exact weighting_of(const struct problem *problem, const struct out
         losses[i] = reference_valid(&problem->in, i) ? got->losses[i] : NAN;
     in.params.input = CLMP_INPUT_LOSSES;
     in.losses = losses;
+    struct outputs *unweighted = NULL;
+    if (in.params.weighting == CLMP_WEIGHTING_OHEM && in.params.class_weights) {
+        struct problem without = *problem;
+        without.in.params.class_weights = NULL;
+        unweighted = run_reference(&without);
+        in.criterion = unweighted->losses;
+    }
     struct exact given = exact_new(&in, false);
+    if (unweighted)
+        outputs_free(unweighted);
     free(losses);
     for (size_t i = 0; i < got->records; i++) { /* NaN stood for every pixel that does not take part */
         given.result[i].ignored = exact->result[i].ignored;
@@ -246,9 +255,16 @@ static struct exact weighting_of(const struct problem *problem, const struct out
     return given;
 }
 
+/* Whether weights follow losses gently; a threshold moves pixels from no weight to full weight. */
+static bool is_smooth(const clmp_plan_params *params) {
+    return params->weighting == CLMP_WEIGHTING_UNIFORM || params->weighting == CLMP_WEIGHTING_BALANCED ||
+           (params->weighting == CLMP_WEIGHTING_LMP && params->p >= END_TO_END_P);
+}
+
 static void assert_accurate_logits(const struct problem *problem, const struct outputs *got) {
     struct reference_input plain_input = problem->in;
     plain_input.params.p = INFINITY;
+    plain_input.params.weighting = CLMP_WEIGHTING_LMP;
     struct exact exact = exact_new(&problem->in, false), plain = exact_new(&plain_input, got->gradient != NULL);
     struct exact given = weighting_of(problem, got, &exact);
     check_losses(problem, got, &exact);
@@ -256,7 +272,7 @@ static void assert_accurate_logits(const struct problem *problem, const struct o
     check_support(problem, got, &given);
     if (got->gradient)
         check_gradient(problem, got, &plain, &given, GIVEN);
-    if (problem->in.params.p >= END_TO_END_P) {
+    if (is_smooth(&problem->in.params)) {
         check_weighting(problem, got, &exact, FROM_LOGITS);
         if (got->gradient)
             check_gradient(problem, got, &plain, &exact, FROM_LOGITS);

@@ -120,10 +120,12 @@ START_TEST(defaults_are_those_documented) {
     ck_assert(params.width == 0 && params.label_type == CLMP_LABEL_UINT8 && params.ignore_index == 255);
     ck_assert(!params.class_weights && params.p == 1.7 && params.support == 0.25);
     ck_assert(params.scope == CLMP_SCOPE_BATCH && params.solver == CLMP_SOLVER_SEARCH);
+    ck_assert(params.weighting == CLMP_WEIGHTING_LMP && params.topk_count == 0 && params.ohem_thresh == 0.7);
+    ck_assert(params.ohem_min_kept == 100000 && params.sampling == CLMP_SAMPLING_EVEN && params.seed == 0);
     ck_assert(params.tuning.vector_width == 0 && params.tuning.group_size == 0 && params.tuning.chunks == 0);
     ck_assert(!buffers.logits.mem && !buffers.labels.mem && !buffers.losses.mem && !buffers.weights.mem);
     ck_assert(!buffers.gradient.mem && !buffers.result.mem && !buffers.workspace.mem);
-    ck_assert(buffers.gradient_scale == 1.0f && !buffers.in_place && !context.log);
+    ck_assert(buffers.step == 0 && buffers.gradient_scale == 1.0f && !buffers.in_place && !context.log);
 }
 END_TEST
 

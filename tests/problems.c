@@ -209,14 +209,18 @@ void spoil(struct problem *problem, struct rng *rng) {
 /* --------------------------------------------------------------------------------------------------------- in words */
 
 const char *describe(const struct problem *problem) {
-    static char text[512];
+    static char text[768];
     const clmp_plan_params *p = &problem->in.params;
+    static const char *const weightings[] = {"lmp", "uniform", "topk", "ohem", "balanced"};
     snprintf(text, sizeof text,
-             "%s N=%llu C=%llu H=%llu W=%llu label_type=%d ignore_index=%lld class_weights=%s p=%.17g support=%.17g "
+             "%s weighting=%s topk_count=%llu ohem_thresh=%.17g ohem_min_kept=%llu sampling=%d step=%llu N=%llu C=%llu "
+             "H=%llu W=%llu label_type=%d ignore_index=%lld class_weights=%s p=%.17g support=%.17g "
              "scope=%s gradient_scale=%.9g seed=%llu",
-             p->input == CLMP_INPUT_LOSSES ? "losses" : "logits", (unsigned long long)p->images,
-             (unsigned long long)p->classes, (unsigned long long)p->height, (unsigned long long)p->width,
-             (int)p->label_type, (long long)p->ignore_index, p->class_weights ? "yes" : "no", p->p, p->support,
+             p->input == CLMP_INPUT_LOSSES ? "losses" : "logits", weightings[p->weighting],
+             (unsigned long long)p->topk_count, p->ohem_thresh, (unsigned long long)p->ohem_min_kept, (int)p->sampling,
+             (unsigned long long)problem->in.step, (unsigned long long)p->images, (unsigned long long)p->classes,
+             (unsigned long long)p->height, (unsigned long long)p->width, (int)p->label_type,
+             (long long)p->ignore_index, p->class_weights ? "yes" : "no", p->p, p->support,
              p->scope == CLMP_SCOPE_IMAGE ? "image" : "batch", (double)problem->in.gradient_scale,
              (unsigned long long)test_seed());
     return text;

@@ -16,9 +16,12 @@
 struct reference_input {
     clmp_plan_params params; /* solver and tuning are not looked at */
     const float *logits;     /* (N, C, H, W); CLMP_INPUT_LOGITS only */
-    const void *labels;      /* params.label_type (N, H, W); CLMP_INPUT_LOGITS only */
+    const void *labels;      /* params.label_type (N, H, W); CLMP_INPUT_LOGITS only, but see reference_exact() */
     const float *losses;     /* (N, H, W); CLMP_INPUT_LOSSES only */
+    const float *criterion;  /* reference_exact(), weighting ohem of losses: those before class weights; NULL: the same
+                              */
     float gradient_scale;
+    uint64_t step; /* CLMP_WEIGHTING_BALANCED only */
 };
 
 /* Where results go, laid out as in clmp_buffers; NULL where not wanted. */
@@ -28,6 +31,10 @@ struct bits_output {
     float *gradient;
     clmp_result *result; /* 1 record, or 1 + N with scope image */
 };
+
+/* Parts of the library that are hidden in it: kernels/draw.clh, host/problem.c. */
+uint64_t reference_philox(uint64_t seed, uint64_t step, uint64_t index);
+double reference_minus_log(double x);
 
 void reference_bits(const struct reference_input *in, const struct bits_output *out);
 
@@ -43,6 +50,8 @@ struct exact_output {
     struct exact_result *result;
 };
 
+/* With CLMP_INPUT_LOSSES too, weighting balanced reads labels and params.classes: of losses >= 0, labels are classes.
+ */
 void reference_exact(const struct reference_input *in, const struct exact_output *out);
 
 /* Whether a pixel takes part, by the definition. */

@@ -18,6 +18,9 @@
 #include "real.clh"
 #include "select.clh"
 
+#include "draw.clh"
+#include "ohem.clh"
+
 #define NOT_VALID(reason) (-(float)(reason))
 
 struct shape {
@@ -80,7 +83,8 @@ static float class_weight(const struct reference_input *in, int64_t label) {
 }
 
 /* A pixel's loss, or its mark. */
-static float pixel_loss(const struct reference_input *in, const struct shape *shape, uint64_t image, uint64_t pixel) {
+static float pixel_loss(const struct reference_input *in, const struct shape *shape, uint64_t image, uint64_t pixel,
+                        bool weighted) {
     const int64_t label = label_at(in, image * shape->image_pixels + pixel);
     if (label == in->params.ignore_index)
         return NOT_VALID(CLMP_IGNORED);
@@ -94,7 +98,8 @@ static float pixel_loss(const struct reference_input *in, const struct shape *sh
         log_sum = clmp_log1p_core(others);
     else
         log_sum = clmp_log((s.others + s.label_exp) * CLMP_EXP_UNSCALE);
-    const float loss = clmp_flush(((s.maximum - s.label_logit) + log_sum) * class_weight(in, label));
+    const float weight = weighted ? class_weight(in, label) : 1.0f;
+    const float loss = clmp_flush(((s.maximum - s.label_logit) + log_sum) * weight);
     return s.finite && loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
 }
 
@@ -133,8 +138,8 @@ static void fill_bins(const uint32_t *keys, uint64_t pixels, uint32_t round, con
     }
 }
 
-static void solve(const uint32_t *keys, uint64_t pixels, const clmp_problem *problem, clmp_pool *pool,
-                  clmp_record *record) {
+static void solve(const uint32_t *keys, uint64_t pixels, clmp_weighting weighting, const clmp_problem *problem,
+                  clmp_pool *pool, clmp_record *record) {
     clmp_bin *bins = allocate(CLMP_BINS, sizeof *bins);
     clmp_segment *segments = allocate(CLMP_SEGMENTS, sizeof *segments);
     pool->solved = 0;
@@ -142,6 +147,10 @@ static void solve(const uint32_t *keys, uint64_t pixels, const clmp_problem *pro
         fill_bins(keys, pixels, round, problem, pool, bins);
         for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
             clmp_segment_sum(round, i, bins, problem, pool, segments);
+        if (weighting == CLMP_WEIGHTING_OHEM) {
+            clmp_ohem_choose(round, pixels, bins, problem, pool, segments, record);
+            continue;
+        }
         for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
             clmp_segment_decay(round, i, problem, pool, segments);
         clmp_segments_scan(round, pixels, bins, problem, pool, segments);
@@ -152,9 +161,59 @@ static void solve(const uint32_t *keys, uint64_t pixels, const clmp_problem *pro
         else
             clmp_segments_choose(round, bins, problem, pool, segments, record);
     }
-    clmp_record_finish(pool, record);
+    if (weighting != CLMP_WEIGHTING_OHEM)
+        clmp_record_finish(pool, record);
     free(segments);
     free(bins);
+}
+
+/* What threshold_draw.cl does with a pool whose first pixel is `first`; `draws` gets how often each pixel is drawn. */
+static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t pixels, const float *losses,
+                      const uint32_t *keys, clmp_pool *pool, clmp_record *record, uint32_t *draws) {
+    const clmp_plan_params *params = &in->params;
+    const bool hard = params->weighting == CLMP_WEIGHTING_OHEM;
+    clmp_draw *draw = allocate(1, sizeof *draw);
+    clmp_share *shares = allocate(params->classes, sizeof *shares);
+    ulong *counts = allocate(CLMP_COUNTS(params->classes), sizeof *counts);
+    if (!hard) {
+        ulong valid = 0, present = 0, fewest = UINT64_MAX, most = 0;
+        for (uint64_t i = first; i < first + pixels; ++i)
+            counts[is_loss(keys[i]) ? (uint64_t)label_at(in, i) : params->classes + (keys[i] >> 20)] += 1;
+        for (uint64_t c = 0; c < params->classes; ++c) {
+            valid += counts[c];
+            present += counts[c] != 0;
+            fewest = counts[c] != 0 && counts[c] < fewest ? counts[c] : fewest;
+            most = counts[c] > most ? counts[c] : most;
+        }
+        clmp_draw_quota((uint)params->sampling, valid, present, fewest, most, draw);
+        clmp_draw_pool(pixels, valid, counts + params->classes, pool);
+        for (uint64_t c = 0; c < params->classes; ++c)
+            clmp_draw_share(draw, counts[c], shares + c);
+        record->alpha = 0.0f;
+    }
+    for (uint64_t i = first; i < first + pixels; ++i) {
+        if (!is_loss(keys[i]))
+            continue;
+        float loss = losses[i];
+        draws[i] = hard ? keys[i] > pool->v || pool->at_zero > 0.0f
+                        : clmp_draws(shares + label_at(in, i), params->seed, in->step, i);
+        if (hard && !(loss < INFINITY)) {
+            draws[i] = 0;
+            draw->overflowed += 1;
+            continue;
+        }
+        draw->drawn += draws[i];
+        draw->pixels += draws[i] != 0;
+        if (loss > 0.0f)
+            draw->mantissas[as_uint(loss) >> 23] += (ulong)draws[i] * ((as_uint(loss) & 0x007fffffu) | 0x00800000u);
+    }
+    if (hard)
+        draw->most = draw->drawn != 0;
+    clmp_draw_solve(draw, pool, record);
+    clmp_record_finish(pool, record);
+    free(counts);
+    free(shares);
+    free(draw);
 }
 
 static float weight_of(uint32_t key, const clmp_pool *pool, const clmp_problem *problem) {
@@ -190,6 +249,14 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
     }
 }
 
+uint64_t reference_philox(uint64_t seed, uint64_t step, uint64_t index) {
+    return clmp_philox(seed, step, index);
+}
+
+double reference_minus_log(double x) {
+    return clmp_minus_log(x);
+}
+
 void reference_bits(const struct reference_input *in, const struct bits_output *out) {
     const clmp_plan_params *params = &in->params;
     const bool from_logits = params->input == CLMP_INPUT_LOGITS;
@@ -198,29 +265,45 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     const uint64_t pixels = shape.images * shape.image_pixels;
     shape.pools = by_image ? shape.images : 1;
     shape.pool_pixels = pixels / shape.pools;
-    const clmp_problem problem = clmp_problem_make(params->p, params->support, shape.pool_pixels);
+    const clmp_problem problem = clmp_problem_of(params, shape.pool_pixels, shape.images / shape.pools);
+    /* hard examples are told by their losses without class weights */
+    const bool late = from_logits && params->weighting == CLMP_WEIGHTING_OHEM && params->class_weights != NULL;
+    const bool drawn = late || params->weighting == CLMP_WEIGHTING_BALANCED;
 
-    uint32_t *keys = allocate(pixels, sizeof *keys);
+    uint32_t *keys = allocate(pixels, sizeof *keys), *draws = allocate(pixels, sizeof *draws);
+    float *losses = allocate(pixels, sizeof *losses);
     for (uint64_t i = 0; i < pixels; ++i) {
         const float loss =
-            from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels) : in->losses[i];
+            from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels, !late) : in->losses[i];
         keys[i] = key_of(loss, from_logits);
-        if (from_logits && out->losses != NULL)
-            out->losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
+        losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
+        if (late && is_loss(keys[i]))
+            losses[i] = clmp_flush(losses[i] * class_weight(in, label_at(in, i)));
     }
 
     clmp_pool *pools = allocate(shape.pools, sizeof *pools);
     clmp_record *records = allocate(shape.pools + 1, sizeof *records);
     clmp_record *first = by_image ? records + 1 : records;
-    for (uint64_t i = 0; i < shape.pools; ++i)
-        solve(keys + i * shape.pool_pixels, shape.pool_pixels, &problem, &pools[i], &first[i]);
+    for (uint64_t i = 0; i < shape.pools; ++i) {
+        if (params->weighting != CLMP_WEIGHTING_BALANCED)
+            solve(keys + i * shape.pool_pixels, shape.pool_pixels, params->weighting, &problem, &pools[i], &first[i]);
+        if (drawn)
+            draw_pool(in, i * shape.pool_pixels, shape.pool_pixels, losses, keys, &pools[i], &first[i], draws);
+    }
     if (by_image)
         clmp_total(shape.pools, pools, records);
     if (out->result != NULL)
         memcpy(out->result, records, (by_image ? 1 + shape.pools : 1) * sizeof *records);
 
     for (uint64_t i = 0; i < pixels; ++i) {
-        const float weight = weight_of(keys[i], &pools[i / shape.pool_pixels], &problem);
+        const clmp_pool *pool = &pools[i / shape.pool_pixels];
+        if (!(losses[i] < INFINITY)) { /* by its class weight */
+            keys[i] = CLMP_NONFINITE << 20;
+            losses[i] = 0.0f;
+        }
+        const float weight = drawn ? clmp_flush(pool->at * (float)draws[i]) : weight_of(keys[i], pool, &problem);
+        if (from_logits && out->losses != NULL)
+            out->losses[i] = losses[i];
         if (out->weights != NULL)
             out->weights[i] = weight;
         if (from_logits && out->gradient != NULL)
@@ -229,5 +312,7 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     }
     free(records);
     free(pools);
+    free(losses);
+    free(draws);
     free(keys);
 }

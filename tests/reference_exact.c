@@ -130,6 +130,14 @@ static enum pixel_state pixel_loss(const struct reference_input *in, uint64_t pi
     return as_float_range(loss);
 }
 
+/* The loss before class weights, of a valid pixel. */
+static long double unweighted_loss(const struct reference_input *in, uint64_t pixel) {
+    if (in->params.input == CLMP_INPUT_LOSSES)
+        return in->criterion ? in->criterion[pixel] : in->losses[pixel];
+    return cross_entropy(logits_at(in, pixel), in->params.classes, in->params.height * in->params.width,
+                         (uint64_t)label_at(in, pixel));
+}
+
 bool reference_valid(const struct reference_input *in, uint64_t pixel) {
     long double loss;
     return pixel_loss(in, pixel, &loss) == PIXEL_VALID;
@@ -246,16 +254,123 @@ static long double pooled_loss(const struct pool *pool) {
     return r->tau * sum_value(&above);
 }
 
-static void solve(struct pool *pool, const clmp_plan_params *params, long double *weights) {
+/* ------------------------------------------------------------------------------------------- hard example mining */
+
+/* Pixels with a loss above min(-ln(thresh), the (k+1)-th largest) are kept; all, where there are no more than k. */
+static void solve_hard(struct pool *pool, const struct reference_input *in, uint64_t first, uint64_t images,
+                       long double *weights) {
+    struct exact_result *r = pool->result;
+    long double *criterion = allocate(pool->pixels, sizeof *criterion),
+                *sorted = allocate(pool->pixels, sizeof *sorted);
+    long double cut = (float)-logl((long double)in->params.ohem_thresh), k = (long double)in->params.ohem_min_kept;
+    uint64_t count = 0, kept = 0;
+    struct sum sum = {0};
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        if (pool->valid[i]) {
+            criterion[i] = unweighted_loss(in, first + i);
+            if (criterion[i] < (long double)FLT_MIN)
+                criterion[i] = 0.0L;
+            sorted[count++] = criterion[i];
+        }
+    qsort(sorted, count, sizeof *sorted, compare);
+    k *= (long double)images;
+    bool all = k >= (long double)count;
+    if (!all)
+        r->alpha = fminl(cut, sorted[count - 1 - (uint64_t)k]);
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        if (pool->valid[i] && (all || criterion[i] > r->alpha)) {
+            kept++;
+            weights[i] = 1.0L;
+            sum_add(&sum, pool->losses[i]);
+        }
+    r->support = kept;
+    r->tau = kept ? 1.0L / (long double)kept : 0.0L;
+    r->loss = r->tau * sum_value(&sum);
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        weights[i] *= r->tau;
+    free(criterion);
+    free(sorted);
+}
+
+/* -------------------------------------------------------------------------------------------------- balanced sampling
+ */
+
+__extension__ typedef unsigned __int128 wide;
+
+/* Philox4x32-10 of the counter (pixel, step) and the key seed; the first two words. */
+static uint64_t philox(uint64_t seed, uint64_t step, uint64_t pixel) {
+    uint32_t c[4] = {(uint32_t)pixel, (uint32_t)(pixel >> 32), (uint32_t)step, (uint32_t)(step >> 32)};
+    for (uint32_t round = 0; round < 10; round++) {
+        uint64_t a = (uint64_t)c[0] * 0xD2511F53u, b = (uint64_t)c[2] * 0xCD9E8D57u;
+        uint32_t next[4] = {(uint32_t)(b >> 32) ^ c[1] ^ ((uint32_t)seed + round * 0x9E3779B9u), (uint32_t)b,
+                            (uint32_t)(a >> 32) ^ c[3] ^ ((uint32_t)(seed >> 32) + round * 0xBB67AE85u), (uint32_t)a};
+        for (int i = 0; i < 4; i++)
+            c[i] = next[i];
+    }
+    return c[0] + ((uint64_t)c[1] << 32);
+}
+
+static void solve_balanced(struct pool *pool, const struct reference_input *in, uint64_t first, long double *weights) {
+    struct exact_result *r = pool->result;
+    uint64_t *counts = allocate(in->params.classes, sizeof *counts), classes = 0, fewest = UINT64_MAX, most = 0;
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        if (pool->valid[i])
+            counts[label_at(in, first + i)]++;
+    for (uint64_t c = 0; c < in->params.classes; c++) {
+        classes += counts[c] > 0;
+        fewest = counts[c] && counts[c] < fewest ? counts[c] : fewest;
+        most = counts[c] > most ? counts[c] : most;
+    }
+    /* the quota of a class, over / under */
+    uint64_t over = in->params.sampling == CLMP_SAMPLING_EVEN    ? r->valid
+                    : in->params.sampling == CLMP_SAMPLING_UNDER ? fewest
+                                                                 : most;
+    uint64_t under = in->params.sampling == CLMP_SAMPLING_EVEN ? classes : 1, draws = 0;
+    struct sum sum = {0};
+    for (uint64_t i = 0; i < pool->pixels; i++) {
+        if (!pool->valid[i])
+            continue;
+        uint64_t of = under * counts[label_at(in, first + i)], times = over / of;
+        wide random = philox(in->params.seed, in->step, first + i);
+        times += (uint64_t)(random * of >> 64) < over % of;
+        draws += times;
+        r->support += times > 0;
+        weights[i] = (long double)times;
+        sum_add(&sum, (long double)times * pool->losses[i]);
+    }
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        weights[i] /= (long double)draws;
+    r->tau = (long double)((over + under * fewest - 1) / (under * fewest)) / (long double)draws;
+    r->loss = sum_value(&sum) / (long double)draws;
+    free(counts);
+}
+
+static void solve(struct pool *pool, const struct reference_input *in, uint64_t first, uint64_t images,
+                  long double *weights) {
+    const clmp_plan_params *params = &in->params;
     struct exact_result *r = pool->result;
     if (r->valid == 0)
         return;
+    if (params->weighting == CLMP_WEIGHTING_OHEM) {
+        solve_hard(pool, in, first, images, weights);
+        return;
+    }
+    if (params->weighting == CLMP_WEIGHTING_BALANCED) {
+        solve_balanced(pool, in, first, weights);
+        return;
+    }
     long double n = (long double)r->valid;
-    pool->p = params->p;
+    pool->p = params->weighting == CLMP_WEIGHTING_UNIFORM ? HUGE_VALL
+              : params->weighting == CLMP_WEIGHTING_TOPK  ? 1.0L
+                                                          : (long double)params->p;
     if (pool->p - 1.0L < P_MINUS_ONE_MIN)
         pool->p = 1.0L;
     pool->q = isinf(pool->p) ? 1.0L : pool->p / (pool->p - 1.0L);
     pool->m = fmaxl(1.0L, (long double)params->support * n);
+    if (params->weighting == CLMP_WEIGHTING_UNIFORM)
+        pool->m = n;
+    if (params->weighting == CLMP_WEIGHTING_TOPK && params->topk_count > 0)
+        pool->m = fminl((long double)params->topk_count, n);
     /* n^(-1/q) m^(-1/p), without the roots where there are none */
     r->tau = pool->p == 1.0L ? 1.0L / pool->m : powl(n / pool->m, 1.0L / pool->p) / n;
     threshold(pool);
@@ -336,7 +451,7 @@ void reference_exact(const struct reference_input *in, const struct exact_output
         classify(in, k * size, size, losses, valid, &records[k]);
         struct pool pool = {
             .losses = losses + k * size, .valid = valid + k * size, .pixels = size, .result = &records[k]};
-        solve(&pool, &in->params, weights + k * size);
+        solve(&pool, in, k * size, images / pools, weights + k * size);
     }
     used = total(&sum, records, pools);
 

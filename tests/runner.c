@@ -150,6 +150,7 @@ void buffers_make(struct device_buffers *buffers, const struct problem *problem,
         buffers->use.gradient = buffers->use.logits;
     buffers->use.in_place = run->in_place;
     buffers->use.gradient_scale = problem->in.gradient_scale;
+    buffers->use.step = problem->in.step;
 }
 
 static void assert_poisoned(const unsigned char *bytes, size_t from, size_t to, enum place place, const char *where) {

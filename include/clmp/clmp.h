@@ -171,6 +171,45 @@ typedef enum clmp_solver {
 } clmp_solver;
 
 /*
+ * How the losses l_u of the n valid pixels become one number, L = sum of w_u l_u, and where the gradient goes.  All of
+ * them ignore the same pixels, and count them alike; docs/algorithm.md, 11, has the equations.
+ *
+ * UNIFORM   w = 1/n, the mean: what is done without loss max-pooling, bit for bit p = infinity.  alpha is 0.
+ * TOPK      the m hardest pixels, w = 1/m: p = 1, with m = max(1, support n) or, where topk_count is not 0,
+ *           m = min(topk_count, n).  Ties at the threshold share what is left of m.
+ * OHEM      online hard example mining, as mmsegmentation's OHEMPixelSampler: pixels whose label has a probability
+ *           below max(ohem_thresh, the (k+1)-th smallest one) are kept, k = ohem_min_kept times the images of the pool;
+ *           where there are no more than k valid pixels, all are.  Strictly below: ties at the threshold are not kept.
+ *           The probability is exp(-l), so losses that the caller brings are taken as minus its logarithm; with class
+ *           weights it is that before they are applied.  L is the mean of the losses kept (mmsegmentation divides by
+ *           all pixels, ignored ones too); 0 if none is.  alpha is the threshold, as a loss.
+ *           A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object Detectors with Online Hard Example
+ *           Mining", CVPR 2016.
+ * BALANCED  class-balanced sampling of pixels, with replacement only where a class has too few: a pixel of a class with
+ *           n_c pixels is drawn r times, r = floor(Q/n_c), and once more with probability Q/n_c - floor(Q/n_c), at most
+ *           2^24 - 1 times; the quota Q is `sampling`'s.  w = r / R, R the sum of all r: the mean of what was drawn.
+ *           The chance comes from Philox4x32-10, of (seed; step, index of the pixel in the batch): same inputs, same
+ *           seed and step, same bits.  alpha is 0, tau the largest weight that a pixel may get.  Needs labels.
+ *           H. He, E. A. Garcia, "Learning from Imbalanced Data", IEEE TKDE 21(9), 2009 (over- and under-sampling).
+ *
+ * `support` of the result counts the pixels at full weight; of BALANCED, those that were drawn.
+ */
+typedef enum clmp_weighting {
+    CLMP_WEIGHTING_LMP = 0, /* loss max-pooling, with p and support */
+    CLMP_WEIGHTING_UNIFORM = 1,
+    CLMP_WEIGHTING_TOPK = 2,
+    CLMP_WEIGHTING_OHEM = 3,
+    CLMP_WEIGHTING_BALANCED = 4
+} clmp_weighting;
+
+/* The number of draws Q that each class present in a pool can expect.  K: classes present. */
+typedef enum clmp_sampling {
+    CLMP_SAMPLING_EVEN = 0,  /* Q = n / K: as many draws as there are pixels */
+    CLMP_SAMPLING_UNDER = 1, /* Q = n_c of the rarest class: no pixel is drawn twice */
+    CLMP_SAMPLING_OVER = 2   /* Q = n_c of the largest class: every pixel is drawn */
+} clmp_sampling;
+
+/*
  * How the kernels are cut up for a device.  Results do not depend on it, bit for bit.  0 means: the environment's
  * CLMP_TUNING ("group_size=128,chunks=64"), else the library's table of devices (host/tuning.c).
  */
@@ -190,18 +229,25 @@ typedef struct clmp_plan_params {
     uint64_t height, width;     /* H, W in pixels */
     clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
     int64_t ignore_index;       /* a pixel with this label is not valid; any value */
-    const float *class_weights; /* host, C finite values >= 0, copied; multiplies a pixel's loss by that of its
-                                   label.  NULL: all 1 */
+    const float *class_weights; /* host, C finite values >= 0, not all 0, copied; multiplies a pixel's loss by that of
+                                   its label.  NULL: all 1 */
     double p;                   /* the norm, in [1, inf]; INFINITY gives the plain mean */
     double support;             /* s in (0, 1]: the least share of pixels that carry the weight */
     clmp_scope scope;
-    clmp_solver solver;
+    clmp_solver solver; /* unused with CLMP_WEIGHTING_BALANCED, which has no threshold */
     clmp_tuning tuning;
+    clmp_weighting weighting; /* what is not the weighting's own is not looked at further */
+    uint64_t topk_count;      /* TOPK: pixels of a pool; 0: by support */
+    double ohem_thresh;       /* OHEM: probability of the label, in (0, 1) */
+    uint64_t ohem_min_kept;   /* OHEM: pixels of each image */
+    clmp_sampling sampling;   /* BALANCED */
+    uint64_t seed;            /* BALANCED */
 } clmp_plan_params;
 
 /*
  * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), labels uint8, ignore_index 255,
- * no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0.
+ * no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0, weighting lmp, topk_count 0,
+ * ohem_thresh 0.7, ohem_min_kept 100000, sampling even, seed 0.
  */
 CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
 
@@ -263,11 +309,12 @@ typedef struct clmp_buffers {
     clmp_buffer result;    /* clmp_plan_result_count() records of clmp_result */
     clmp_buffer workspace; /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
                               allocates its own at the first use, and orders enqueues that share it */
+    uint64_t step;         /* CLMP_WEIGHTING_BALANCED: number of the training step; another one, other draws */
     float gradient_scale;  /* upstream gradient (loss scale), finite; multiplies the gradient only */
     bool in_place;         /* gradient is the same place as logits, and overwrites them */
 } clmp_buffers;
 
-/* Sets everything to absent, gradient_scale to 1, in_place to false. */
+/* Sets everything to absent, step to 0, gradient_scale to 1, in_place to false. */
 CLMP_API void clmp_buffers_init(clmp_buffers *buffers);
 
 /*

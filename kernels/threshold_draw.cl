@@ -1,0 +1,176 @@
+/*
+ * threshold, of drawn pixels - decides how often each pixel is drawn, and sums what is drawn
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Two weightings use it.  Balanced: each pixel is drawn by chance, so that the classes get the same number of draws.
+ * Online hard example mining with class weights (CLMP_DRAW_HARD): the threshold is one of unweighted losses, so that
+ * the sum of the weighted ones is taken here.
+ *
+ *   plane   float32 (pools, pixels), from plane_at on: losses, or marks; with CLMP_DRAW_HARD unweighted ones
+ *   counts  ulong (pools, CLMP_COUNTS(C)), in work from byte counts_at on: what count_labels.cl wrote
+ *   shares  (pools, C) out, from byte shares_at on
+ *   draws   (pools) out, from byte draws_at on; 0 to begin with
+ *   drawn   float32 (pools, pixels) out, from drawn_at on: how often each pixel is drawn, or its mark
+ */
+#define CLMP_VECTOR 1
+#include "vector.clh"
+
+#include "draw.clh"
+
+#include "counters.clh"
+#include "select.clh"
+
+#ifndef CLMP_CLASSES
+#define CLMP_CLASSES 19
+#endif
+#ifndef CLMP_LABEL
+#define CLMP_LABEL uchar
+#endif
+#ifndef CLMP_GROUP
+#define CLMP_GROUP 64
+#endif
+#ifndef CLMP_DRAW_HARD
+#define CLMP_DRAW_HARD 0
+#endif
+
+/* The pool's counts, and the share of each class.  Grid: (CLMP_GROUP, pools), one work-group a pool. */
+kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_draw_shares(global uchar *work,
+                                                                                     ulong counts_at, ulong shares_at,
+                                                                                     ulong draws_at, ulong pools_at,
+                                                                                     ulong pixels, uint sampling) {
+    const uint item = get_local_id(0);
+    const ulong index = get_global_id(1);
+    global const ulong *counts = CLMP_IN(const ulong, work, counts_at) + index * CLMP_COUNTS(CLMP_CLASSES);
+    global clmp_share *shares = CLMP_IN(clmp_share, work, shares_at) + index * CLMP_CLASSES;
+    global clmp_draw *draw = CLMP_IN(clmp_draw, work, draws_at) + index;
+    local ulong valid[CLMP_GROUP], present[CLMP_GROUP], fewest[CLMP_GROUP], most[CLMP_GROUP];
+    ulong sum = 0, classes = 0, low = ~0ul, high = 0;
+    for (uint c = item; c < CLMP_CLASSES; c += CLMP_GROUP) {
+        const ulong count = counts[c];
+        sum += count;
+        classes += count != 0 ? 1 : 0;
+        low = count != 0 ? min(low, count) : low;
+        high = max(high, count);
+    }
+    valid[item] = sum;
+    present[item] = classes;
+    fewest[item] = low;
+    most[item] = high;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (item == 0) {
+        for (uint i = 1; i < CLMP_GROUP; ++i) {
+            sum += valid[i];
+            classes += present[i];
+            low = min(low, fewest[i]);
+            high = max(high, most[i]);
+        }
+        clmp_draw_quota(sampling, sum, classes, low, high, draw);
+        clmp_draw_pool(pixels, sum, counts + CLMP_CLASSES, CLMP_IN(clmp_pool, work, pools_at) + index);
+    }
+    barrier(CLK_GLOBAL_MEM_FENCE);
+    for (uint c = item; c < CLMP_CLASSES; c += CLMP_GROUP)
+        clmp_draw_share(draw, counts[c], shares + c);
+}
+
+/*
+ *   labels         CLMP_LABEL (pools, pixels), from labels_at on
+ *   class_weights  float32 (C)                                                              (with CLMP_DRAW_HARD)
+ *   losses         float32 (pools, pixels) out, from losses_at on: weighted ones, or 0      (where store_losses)
+ *   run            pixels of a work-group
+ * Grid: (work-groups of a pool * CLMP_BIN_GROUP, pools).
+ */
+kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
+clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const float *plane, ulong plane_at,
+                 global const float *class_weights, ulong pixels, ulong run, ulong seed, ulong step, global uchar *work,
+                 ulong shares_at, ulong draws_at, ulong pools_at, global float *drawn, ulong drawn_at,
+                 global float *losses, ulong losses_at, int store_losses) {
+    const uint item = get_local_id(0);
+    const ulong index = get_global_id(1);
+    const ulong base = index * pixels;
+    const ulong begin = base + min(get_group_id(0) * run, pixels);
+    const ulong end = base + min(get_group_id(0) * run + run, pixels);
+    global clmp_draw *draw = CLMP_IN(clmp_draw, work, draws_at) + index;
+#if CLMP_DRAW_HARD
+    global const clmp_pool *pool = CLMP_IN(const clmp_pool, work, pools_at) + index;
+    const uint v = pool->v;
+    const int all = pool->at_zero != 0.0f;
+#else
+    global const clmp_share *shares = CLMP_IN(const clmp_share, work, shares_at) + index * CLMP_CLASSES;
+#endif
+    local ulong bins[CLMP_DRAW_BINS];
+    for (uint i = item; i < CLMP_DRAW_BINS; i += CLMP_BIN_GROUP)
+        bins[i] = 0;
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+    ulong draws = 0, drawn_pixels = 0, overflowed = 0;
+    uint last = 0; /* neighbours in one bin are added up before the atomics */
+    ulong sum = 0;
+    for (ulong i = begin + item; i < end; i += CLMP_BIN_GROUP) {
+        float loss = plane[plane_at + i];
+        float times = loss; /* a mark */
+        if (loss >= 0.0f) {
+#if CLMP_DRAW_HARD
+            const uint key = clmp_keys(loss, 1);
+            uint r = key > v || all ? 1 : 0;
+            loss = clmp_flush(loss * class_weights[labels[labels_at + i]]);
+            times = (float)r;
+            if (!(loss < INFINITY)) {
+                overflowed += 1;
+                times = -CLMP_NONFINITE;
+                loss = 0.0f;
+                r = 0;
+            }
+#else
+            const uint r = clmp_draws(shares + labels[labels_at + i], seed, step, i);
+            times = (float)r; /* below 2^24: exact */
+#endif
+            draws += r;
+            drawn_pixels += r != 0 ? 1 : 0;
+            const uint bits = as_uint(loss);
+            const uint bin = bits >> 23;
+            if (bin != last) {
+                if (sum != 0)
+                    clmp_count_local(bins + last, sum);
+                last = bin;
+                sum = 0;
+            }
+            sum += (ulong)r * ((bits & 0x007fffffu) | 0x00800000u);
+        }
+        drawn[drawn_at + i] = times;
+        if (store_losses)
+            losses[losses_at + i] = loss > 0.0f ? loss : 0.0f;
+    }
+    if (sum != 0)
+        clmp_count_local(bins + last, sum);
+    if (draws != 0) {
+        clmp_count_global(&draw->drawn, draws);
+        clmp_count_global(&draw->pixels, drawn_pixels);
+    }
+    if (overflowed != 0)
+        clmp_count_global(&draw->overflowed, overflowed);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint i = item; i < CLMP_DRAW_BINS; i += CLMP_BIN_GROUP)
+        if (bins[i] != 0)
+            clmp_count_global(draw->mantissas + i, bins[i]);
+}
+
+/*
+ *   pools    (pools), in work from byte pools_at on
+ *   records  (pools) out, in the caller's result from byte records_at on
+ * Grid: (1, pools).
+ */
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+clmp_draw_result(global uchar *work, ulong draws_at, ulong pools_at, global uchar *result, ulong records_at) {
+    const ulong index = get_global_id(1);
+    global clmp_draw *draw = CLMP_IN(clmp_draw, work, draws_at) + index;
+    global clmp_pool *pool = CLMP_IN(clmp_pool, work, pools_at) + index;
+    global clmp_record *record = CLMP_IN(clmp_record, result, records_at) + index;
+#if CLMP_DRAW_HARD
+    draw->most = draw->drawn != 0 ? 1 : 0;
+#else
+    record->alpha = 0.0f;
+#endif
+    clmp_draw_solve(draw, pool, record);
+    clmp_record_finish(pool, record);
+}
