@@ -22,6 +22,8 @@ clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_argumen
 
 clmp_status clmp_stage_loss(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
+    if (plan->upsampled)
+        return clmp_upsample_loss(step);
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
     const bool store = step->buffers->losses.mem != NULL;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_LOSS);

@@ -94,7 +94,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         {sort, by_search ? 0 : sizeof sort / sizeof sort[0], group},
         {always, 2, group},
         {always + 2, 1, pixel},
-        {logits, from_logits ? sizeof logits / sizeof logits[0] : 0, logits_macros},
+        {logits, from_logits && !plan->upsampled ? sizeof logits / sizeof logits[0] : 0, logits_macros},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
         for (size_t j = 0; j < sets[i].count; ++j) {
@@ -104,7 +104,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
             if (status != CLMP_OK)
                 return status;
         }
-    return CLMP_OK;
+    return plan->upsampled ? clmp_upsample_kernels(plan) : CLMP_OK;
 }
 
 static void release_kernels(struct clmp_plan *plan) {
@@ -128,7 +128,10 @@ static clmp_status kernel_group_limit(const struct clmp_plan *plan, size_t *limi
         if (error != CL_SUCCESS)
             return clmp_fail_cl(&plan->context->log, error, "clGetKernelWorkGroupInfo");
         /* some runtimes answer with the size that the kernel states, so each is asked for its own */
-        const uint32_t wanted = i == CLMP_KERNEL_FILL ? plan->tuning.bin_group : plan->tuning.group_size;
+        const bool shared = i == CLMP_KERNEL_UPSAMPLE_LOSS || i == CLMP_KERNEL_UPSAMPLE_GRADIENT;
+        const uint32_t wanted = i == CLMP_KERNEL_FILL ? plan->tuning.bin_group
+                                : shared              ? clmp_upsample_group(plan)
+                                                      : plan->tuning.group_size;
         if (size < wanted && size < *limit)
             *limit = size;
     }
@@ -192,6 +195,8 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
         choose_tuning(plan);
         status = create_constants(plan, params->class_weights);
     }
+    if (status == CLMP_OK && plan->upsampled)
+        status = clmp_upsample_create(plan, params->class_weights);
     if (status == CLMP_OK)
         status = build_kernels(plan);
     if (status == CLMP_OK && !clmp_plan_lay_out(plan))
@@ -209,7 +214,7 @@ void clmp_plan_destroy(clmp_plan *plan) {
     if (plan == NULL)
         return;
     release_kernels(plan);
-    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->workspace};
+    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->upsample.tables, plan->workspace};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; ++i)
         if (buffers[i] != NULL)
             clReleaseMemObject(buffers[i]);

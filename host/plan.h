@@ -4,6 +4,7 @@
 
 #include "context.h"
 #include "layout.h"
+#include "taps.h"
 
 enum clmp_kernel_id {
     CLMP_KERNEL_LOSS,
@@ -19,13 +20,18 @@ enum clmp_kernel_id {
     CLMP_KERNEL_TOTAL,
     CLMP_KERNEL_WEIGHTS,
     CLMP_KERNEL_GRADIENT,
+    CLMP_KERNEL_UPSAMPLE_SPLIT,
+    CLMP_KERNEL_UPSAMPLE_LOSS,
+    CLMP_KERNEL_UPSAMPLE_GRADIENT,
+    CLMP_KERNEL_UPSAMPLE_GATHER,
     CLMP_KERNEL_COUNT
 };
 
 /* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are.
  */
 struct clmp_workspace_layout {
-    size_t plane; /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t plane;                /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t high, low, tile_sums; /* with interpolation only */
     size_t pools;
     size_t bins;
     size_t segments;
@@ -38,14 +44,25 @@ struct clmp_workspace_layout {
     size_t size;
 };
 
+/* What interpolation needs of a plan. */
+struct clmp_upsample {
+    cl_mem tables; /* kernels/taps.clh */
+    uint64_t row_tiles, column_tiles;
+    uint32_t slot, most_rows;
+    bool exact, on_grid, contiguous;
+};
+
 struct clmp_plan {
     clmp_context *context;
     clmp_plan_params params; /* class_weights is not kept there */
     uint64_t image_pixels;   /* H W */
+    uint64_t image_logits;   /* of a class: h w */
     uint64_t pixels;         /* N H W */
     uint64_t pools;          /* 1, or N */
     uint64_t pool_pixels;
     size_t label_size; /* bytes */
+    bool upsampled;    /* the logits are smaller than the labels */
+    struct clmp_upsample upsample;
     clmp_tuning tuning;
     uint64_t sort_workers; /* of a pool */
     uint64_t sort_run;     /* pixels of one */
@@ -62,5 +79,17 @@ clmp_status clmp_plan_check(struct clmp_plan *plan);
 
 /* Chooses what the tuning leaves open, and lays out the workspace.  False where the sizes overflow. */
 bool clmp_plan_lay_out(struct clmp_plan *plan);
+
+/* A region of the workspace: `count` records of `size` bytes, aligned for every type.  False where the sizes overflow.
+ */
+bool clmp_plan_take(size_t *end, uint64_t count, size_t size, size_t *at);
+
+/* With interpolation: its tables and how its kernels are cut up, its kernels, and its part
+ * of the workspace. */
+clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights);
+clmp_status clmp_upsample_kernels(struct clmp_plan *plan);
+/* Work-items of a work-group of its loss and gradient kernels. */
+uint32_t clmp_upsample_group(const struct clmp_plan *plan);
+bool clmp_upsample_lay_out(struct clmp_plan *plan);
 
 #endif

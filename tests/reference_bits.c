@@ -6,7 +6,7 @@
  * The functions of kernels/arith.clh and select.clh are the library's; loops, sums and the order of everything are
  * written out here once more, in the plainest way.  reference_exact.c bounds the error of both.
  */
-#include "reference.h"
+#include "reference_upsample.h"
 
 #include <stdlib.h>
 
@@ -199,11 +199,16 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     shape.pool_pixels = pixels / shape.pools;
     const clmp_problem problem = clmp_problem_make(params->p, params->support, shape.pool_pixels);
 
+    const bool upsampled = reference_upsampled(params);
     uint32_t *keys = allocate(pixels, sizeof *keys);
+    float *losses = allocate(pixels, sizeof *losses);
+    if (upsampled)
+        upsample_bits_losses(in, losses);
     for (uint64_t i = 0; i < pixels; ++i) {
-        const float loss =
-            from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels) : in->losses[i];
-        keys[i] = key_of(loss, from_logits);
+        if (!upsampled)
+            losses[i] =
+                from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels) : in->losses[i];
+        keys[i] = key_of(losses[i], from_logits);
         if (from_logits && out->losses != NULL)
             out->losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
     }
@@ -218,14 +223,23 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     if (out->result != NULL)
         memcpy(out->result, records, (by_image ? 1 + shape.pools : 1) * sizeof *records);
 
+    float *weights = allocate(pixels, sizeof *weights), *taus = allocate(shape.pools, sizeof *taus);
+    for (uint64_t i = 0; i < shape.pools; ++i)
+        taus[i] = pools[i].tau;
     for (uint64_t i = 0; i < pixels; ++i) {
         const float weight = weight_of(keys[i], &pools[i / shape.pool_pixels], &problem);
+        weights[i] = weight;
         if (out->weights != NULL)
             out->weights[i] = weight;
-        if (from_logits && out->gradient != NULL)
+        if (from_logits && !upsampled && out->gradient != NULL)
             pixel_gradient(in, &shape, i / shape.image_pixels, i % shape.image_pixels, keys[i], weight,
                            pools[0].image_share, out->gradient);
     }
+    if (upsampled && out->gradient != NULL)
+        upsample_bits_gradient(in, losses, weights, taus, pools[0].image_share, out->gradient);
+    free(taus);
+    free(weights);
+    free(losses);
     free(records);
     free(pools);
     free(keys);

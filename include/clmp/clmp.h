@@ -175,9 +175,13 @@ typedef struct clmp_tuning {
 
 typedef struct clmp_plan_params {
     clmp_input input;
-    uint64_t images;            /* N */
-    uint64_t classes;           /* C; unused with CLMP_INPUT_LOSSES */
-    uint64_t height, width;     /* H, W in pixels */
+    uint64_t images;                      /* N */
+    uint64_t classes;                     /* C; unused with CLMP_INPUT_LOSSES */
+    uint64_t height, width;               /* H, W in pixels */
+    uint64_t logits_height, logits_width; /* h, w: the logits' own size, at most H, W, from which they are interpolated
+                                   bilinearly to the labels' size.  0: H, W.  Unused with CLMP_INPUT_LOSSES */
+    bool align_corners;         /* the interpolation takes the corners' pixels, not the corners, for the same place;
+                                   this and all else as PyTorch's interpolate(mode='bilinear') */
     clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
     int64_t ignore_index;       /* a pixel with this label is not valid; any value */
     const float *class_weights; /* host, C finite values >= 0, copied; multiplies a pixel's loss by that of its
@@ -190,8 +194,8 @@ typedef struct clmp_plan_params {
 } clmp_plan_params;
 
 /*
- * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), labels uint8, ignore_index 255,
- * no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0.
+ * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), logits of the labels' size,
+ * labels uint8, ignore_index 255, no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0.
  */
 CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
 
@@ -199,7 +203,8 @@ CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
  * Checks a problem, builds its kernels and lays out its workspace.  Retains the context.  On success `*plan` is to be
  * destroyed with clmp_plan_destroy(); on failure it is NULL and the log says which parameter had which value.
  * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, OUT_OF_MEMORY, BUILD_FAILED, OPENCL_ERROR.
- * Limits: 1 <= C <= 2^20; N, H, W >= 1; N H W <= 2^36 pixels; all tensors below 2^63 bytes.
+ * Limits: 1 <= C <= 2^20; N, H, W >= 1; N H W <= 2^36 pixels; all tensors below 2^63 bytes; with interpolation, h <= H
+ * and w <= W, and H, W <= 2^30.
  */
 CLMP_API clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *params, clmp_plan **plan);
 
@@ -245,11 +250,11 @@ typedef struct clmp_buffer {
 /* What an enqueue reads and writes.  Each call says which it uses; those that it does not use are not looked at.
  * Outputs must not overlap anything else. */
 typedef struct clmp_buffers {
-    clmp_buffer logits;    /* float32 (N, C, H, W) */
+    clmp_buffer logits;    /* float32 (N, C, H, W), or (N, C, h, w) where the plan interpolates */
     clmp_buffer labels;    /* label_type (N, H, W) */
     clmp_buffer losses;    /* float32 (N, H, W) */
     clmp_buffer weights;   /* float32 (N, H, W); with scope image, those of each image's own problem */
-    clmp_buffer gradient;  /* float32 (N, C, H, W) */
+    clmp_buffer gradient;  /* float32, of the logits' shape */
     clmp_buffer result;    /* clmp_plan_result_count() records of clmp_result */
     clmp_buffer workspace; /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
                               allocates its own at the first use, and orders enqueues that share it */
@@ -275,6 +280,11 @@ CLMP_API void clmp_buffers_init(clmp_buffers *buffers);
  * constant (Danskin's theorem).
  *
  * Losses and weights are 0 where a pixel is not valid, and so is its gradient.
+ *
+ * Where the plan interpolates, losses, weights and results are those of the interpolated logits, which are never
+ * stored; the gradient is that with respect to the logits that were given, by the interpolation's adjoint.  A logit of
+ * weight 0 is not looked at; else a NaN or an infinity in it has the effect that it would have in the interpolated
+ * logits.
  */
 CLMP_API clmp_status clmp_enqueue_weights(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                           cl_uint num_wait, const cl_event *wait, cl_event *event);

@@ -1,0 +1,87 @@
+/* Interpolation, at the making of a plan.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan.h"
+
+#include "program.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static float most_class_weight(const clmp_plan_params *params, const float *class_weights) {
+    float most = class_weights == NULL ? 1.0f : 0.0f;
+    for (uint64_t c = 0; class_weights != NULL && c < params->classes; ++c)
+        most = class_weights[c] > most ? class_weights[c] : most;
+    return most;
+}
+
+clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights) {
+    const clmp_plan_params *params = &plan->params;
+    struct clmp_upsample *upsample = &plan->upsample;
+    const uint64_t logits[2] = {params->logits_height, params->logits_width};
+    const uint64_t pixels[2] = {params->height, params->width};
+    struct clmp_tables tables;
+    if (!clmp_tables_make(logits, pixels, params->align_corners, most_class_weight(params, class_weights), &tables))
+        return clmp_fail(&plan->context->log, CLMP_OUT_OF_MEMORY,
+                         "no memory for the tables of %" PRIu64 " x %" PRIu64 " pixels", params->height, params->width);
+    const clmp_taps *head = (const void *)tables.bytes;
+    upsample->row_tiles = head->rows.tiles;
+    upsample->column_tiles = head->columns.tiles;
+    upsample->slot = head->columns.slot;
+    upsample->most_rows = tables.most_rows;
+    upsample->exact = tables.exact;
+    upsample->on_grid = tables.on_grid;
+    upsample->contiguous = tables.contiguous;
+    cl_int error = CL_SUCCESS;
+    upsample->tables =
+        clCreateBuffer(plan->context->cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, tables.size, tables.bytes, &error);
+    free(tables.bytes);
+    return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(&plan->context->log, error, "clCreateBuffer");
+}
+
+/* Work-items that share a tile of columns are in one group. */
+uint32_t clmp_upsample_group(const struct clmp_plan *plan) {
+    const uint32_t parts = plan->upsample.slot / plan->tuning.vector_width;
+    return plan->tuning.group_size > parts ? plan->tuning.group_size : parts;
+}
+
+clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
+    static const struct {
+        enum clmp_kernel_id id;
+        const char *source, *name;
+        int macros;
+    } wanted[] = {{CLMP_KERNEL_UPSAMPLE_SPLIT, "upsample_split", "clmp_upsample_split", 0},
+                  {CLMP_KERNEL_UPSAMPLE_LOSS, "upsample_loss", "clmp_upsample_loss", 1},
+                  {CLMP_KERNEL_UPSAMPLE_GRADIENT, "upsample_gradient", "clmp_upsample_gradient", 1},
+                  {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather", 0}};
+    static const char *const label_types[] = {"uchar", "int", "long"};
+    const struct clmp_upsample *upsample = &plan->upsample;
+    const clmp_tuning *tuning = &plan->tuning;
+    char macros[2][256];
+    snprintf(macros[0], sizeof macros[0], " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64,
+             tuning->group_size, tuning->vector_width, plan->params.classes);
+    snprintf(macros[1], sizeof macros[1],
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s"
+             " -DCLMP_SLOT=%" PRIu32 " -DCLMP_ROWS=%" PRIu32 "%s%s%s",
+             clmp_upsample_group(plan), tuning->vector_width, plan->params.classes,
+             label_types[plan->params.label_type], plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "",
+             upsample->slot, upsample->most_rows, upsample->exact ? " -DCLMP_EXACT" : "",
+             upsample->on_grid ? " -DCLMP_ON_GRID" : "", upsample->contiguous ? " -DCLMP_CONTIGUOUS" : "");
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i) {
+        const clmp_status status = clmp_kernel_create(plan->context, wanted[i].source, macros[wanted[i].macros],
+                                                      wanted[i].name, &plan->kernels[wanted[i].id]);
+        if (status != CLMP_OK)
+            return status;
+    }
+    return CLMP_OK;
+}
+
+bool clmp_upsample_lay_out(struct clmp_plan *plan) {
+    struct clmp_workspace_layout *layout = &plan->layout;
+    const uint64_t planes = plan->params.images * plan->params.classes; /* of logits: cannot overflow */
+    const uint64_t row_tiles = plan->upsample.row_tiles, column_tiles = plan->upsample.column_tiles;
+    if (column_tiles > UINT64_MAX / 4 / row_tiles || planes > UINT64_MAX / (4 * row_tiles * column_tiles))
+        return false;
+    return clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->high) &&
+           clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->low) &&
+           clmp_plan_take(&layout->size, planes * row_tiles * column_tiles, 4 * sizeof(float), &layout->tile_sums);
+}
