@@ -54,9 +54,10 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     snprintf(search_macros, sizeof search_macros,
              " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
              tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
-    snprintf(logits_macros, sizeof logits_macros, "%s -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s", pixel,
+    snprintf(logits_macros, sizeof logits_macros, "%s -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s%s", pixel,
              plan->params.classes, label_type_name(plan->params.label_type),
-             plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "");
+             plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "",
+             tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "");
 
     const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
     const bool from_logits = plan->params.input == CLMP_INPUT_LOGITS;

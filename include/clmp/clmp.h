@@ -176,6 +176,7 @@ typedef struct clmp_tuning {
     uint32_t chunks;       /* work-groups that share one pool's pixels in filling bins or sorting: 1 to 65536 */
     uint32_t bin_sets;     /* sets of bins that these share, by atomics if they are fewer: 1 to chunks */
     uint32_t bin_memory;   /* 1: bins in global memory only; 2: each work-group's own in local memory, 32 KiB */
+    uint32_t streaming;    /* 1: gradients are written through the caches; 2: past them, where the device can */
 } clmp_tuning;
 
 typedef struct clmp_plan_params {
