@@ -65,11 +65,11 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
             s.label_exp = e;
             term = 0.0f;
         }
-        term -= error;
         const float sum = s.others + term;
-        error = (sum - s.others) - term;
+        error += (s.others - sum) + term;
         s.others = sum;
     }
+    s.others += error;
     return s;
 }
 
