@@ -42,8 +42,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
                                                 {CLMP_KERNEL_SORT_BINS, "threshold_sort", "clmp_sort_bins"}};
     static const struct kernel_wanted always[] = {{CLMP_KERNEL_SUM, "threshold_select", "clmp_threshold_sum"},
                                                   {CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"},
-                                                  {CLMP_KERNEL_TOTAL, "threshold_select", "clmp_threshold_total"},
                                                   {CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
+    static const struct kernel_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
     static const struct kernel_wanted logits[] = {{CLMP_KERNEL_LOSS, "loss", "clmp_loss"},
                                                   {CLMP_KERNEL_GRADIENT, "gradient", "clmp_gradient"}};
     const clmp_tuning *tuning = &plan->tuning;
@@ -68,8 +68,9 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     } sets[] = {
         {search, by_search ? sizeof search / sizeof search[0] : 0, search_macros},
         {sort, by_search ? 0 : sizeof sort / sizeof sort[0], group},
-        {always, 3, group},
-        {always + 3, 1, pixel},
+        {always, 2, group},
+        {always + 2, 1, pixel},
+        {images, plan->params.scope == CLMP_SCOPE_IMAGE ? 1 : 0, ""},
         {logits, from_logits ? sizeof logits / sizeof logits[0] : 0, logits_macros},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)

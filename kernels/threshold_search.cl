@@ -138,42 +138,45 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
     /* Few pixels are in the windows of rounds two and three: those wait here until they fill a vector. */
     uint waiting[2 * CLMP_VECTOR];
     uint count = 0;
-    for (ulong first = begin + item * CLMP_VECTOR; first < end; first += CLMP_BIN_GROUP * CLMP_VECTOR) {
-        const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
-        /* what fills up the last vector is in no window of those rounds */
-        const UINTV key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
-        if (window->round == 1) {
-            clmp_add_keys(key, lanes, window, &row, bins);
-            continue;
-        }
-        const UINTV prefix = key >> (UINTV)window->parent;
-        const INTV wanted = (INTV)((prefix == (UINTV)window->upper) | (prefix == (UINTV)window->lower));
-        if (!CLMP_ANY(wanted))
-            continue;
-        if (!CLMP_ANY((INTV)(wanted == (INTV)0))) { /* or many: where losses are alike */
-            clmp_add_keys(key, CLMP_VECTOR, window, &row, bins);
-            continue;
-        }
-        uint key_of[CLMP_VECTOR];
-        int wanted_of[CLMP_VECTOR];
-        CLMP_VSTORE(key, key_of);
-        CLMP_VSTORE(wanted, wanted_of);
+    int more = 1;
+    for (ulong first = begin + item * CLMP_VECTOR; more; first += CLMP_BIN_GROUP * CLMP_VECTOR) {
+        UINTV key = (UINTV)0;
+        uint ready = 0; /* pixels of key to add; in one place, as a compiler takes its time for it */
+        more = first < end;
+        if (more) {
+            const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
+            /* what fills up the last vector is in no window of those rounds */
+            key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
+            const UINTV prefix = key >> (UINTV)window->parent;
+            const INTV wanted = (INTV)((prefix == (UINTV)window->upper) | (prefix == (UINTV)window->lower));
+            if (window->round == 1 || !CLMP_ANY((INTV)(wanted == (INTV)0))) {
+                ready = lanes; /* or all are: where losses are alike */
+            } else if (CLMP_ANY(wanted)) {
+                uint key_of[CLMP_VECTOR];
+                int wanted_of[CLMP_VECTOR];
+                CLMP_VSTORE(key, key_of);
+                CLMP_VSTORE(wanted, wanted_of);
 #pragma unroll
-        for (uint i = 0; i < CLMP_VECTOR; ++i) {
-            waiting[count] = key_of[i];
-            count += wanted_of[i] != 0 ? 1 : 0;
+                for (uint i = 0; i < CLMP_VECTOR; ++i) {
+                    waiting[count] = key_of[i];
+                    count += wanted_of[i] != 0 ? 1 : 0;
+                }
+                if (count >= CLMP_VECTOR) {
+                    key = CLMP_VLOAD(waiting);
+                    ready = CLMP_VECTOR;
+                    count -= CLMP_VECTOR;
+                    for (uint i = 0; i < CLMP_VECTOR; ++i)
+                        waiting[i] = waiting[CLMP_VECTOR + i];
+                }
+            }
+        } else {
+            ready = count;
+            for (uint i = count; i < CLMP_VECTOR; ++i)
+                waiting[i] = 0; /* not counted, but read */
+            key = CLMP_VLOAD(waiting);
         }
-        if (count >= CLMP_VECTOR) {
-            clmp_add_keys(CLMP_VLOAD(waiting), CLMP_VECTOR, window, &row, bins);
-            count -= CLMP_VECTOR;
-            for (uint i = 0; i < CLMP_VECTOR; ++i)
-                waiting[i] = waiting[CLMP_VECTOR + i];
-        }
-    }
-    if (count != 0) {
-        for (uint i = count; i < CLMP_VECTOR; ++i)
-            waiting[i] = 0; /* not counted, but read */
-        clmp_add_keys(CLMP_VLOAD(waiting), count, window, &row, bins);
+        if (ready != 0)
+            clmp_add_keys(key, ready, window, &row, bins);
     }
 #if CLMP_BIN_GROUP > 1
     if (row.bin != CLMP_NO_WINDOW)

@@ -117,9 +117,14 @@ typedef struct clmp_context clmp_context;
 typedef struct clmp_context_params {
     clmp_log_fn log; /* NULL: no log */
     void *log_user;  /* handed to `log` */
+    /* Folder for compiled programs, copied; made where it is missing.  NULL: the environment's CLMP_CACHE_DIR, else
+     * libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (the variable, too): programs are compiled anew in every context.
+     * Only a folder that is the user's own and that nobody else can write to is used, as what lies there is run;
+     * whatever there cannot be used is compiled again, without a word. */
+    const char *cache_dir;
 } clmp_context_params;
 
-/* Sets the defaults: no log. */
+/* Sets the defaults: no log, the default folder for compiled programs. */
 CLMP_API void clmp_context_params_init(clmp_context_params *params);
 
 /*
