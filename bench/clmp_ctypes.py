@@ -8,15 +8,15 @@ SPDX-License-Identifier: Apache-2.0
     plan.enqueue_gradient(queue, logits=logits, labels=labels, gradient=gradient, result=result)
 
 `cl_context`, `cl_device`, `queue` and the buffers are pyopencl's own.  Calls return at once; read `result` behind them
-on the same queue (Plan.read_result does).  Structs are written here a second time, so load() checks them against what
+on the same queue (read_results does).  Structs are written here a second time, so load() checks them against what
 the library's init functions write: a struct of another size or with fields elsewhere is refused, not misread.
 """
 
 import ctypes
 import ctypes.util
 import os
-from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_double, c_float, c_int, c_int64, c_size_t, c_uint32
-from ctypes import c_uint64, c_void_p
+from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_double, c_float
+from ctypes import c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 OK = 0
 INPUT_LOGITS, INPUT_LOSSES = 0, 1
@@ -167,7 +167,8 @@ def load(path=None):
 
 def find_library(root):
     """The library of the newest build folder below `root`, or None."""
-    paths = [os.path.join(root, folder, "host", "libclmp.so") for folder in os.listdir(root) if folder.startswith("build")]
+    builds = [folder for folder in os.listdir(root) if folder.startswith("build")]
+    paths = [os.path.join(root, folder, "host", "libclmp.so") for folder in builds]
     return max(filter(os.path.exists, paths), key=os.path.getmtime, default=None)
 
 

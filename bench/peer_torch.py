@@ -10,8 +10,9 @@ step.  Labels are int64, as cross_entropy wants them.  What needs no gradient ru
                            device; then one core finds the threshold and the weights by a serial float32 loop.  That
                            loop is compiled here, too (peer_serial.c): in Python it would look bad for no good reason.
     max-pooling, cumsum    The same without a loop, in double: a sort, then the paper's eta at every loss at once by a
-                           cumulated sum, relative to the largest loss so that nothing overflows; the threshold in
-                           closed form, and weights from it without the sort's indices.
+                           cumulated sum; the threshold in closed form, and weights from it without the sort's
+                           indices.  Powers are relative to the m-th largest loss: alpha^q is at most n times as much,
+                           so that none that counts overflows or vanishes.
     OHEM                   Online hard example mining as segmentation toolboxes have it (mmsegmentation: thresh 0.7,
                            min_kept 100000 an image).  The mean loss over the pixels whose label has a probability
                            below max(thresh, the probability at position min_kept of the sorted ones).
@@ -22,6 +23,7 @@ With torch 2 the losses without a serial part come once more, through torch.comp
 """
 
 import ctypes
+import math
 from typing import Callable, NamedTuple
 
 import torch
@@ -94,13 +96,14 @@ class Problem:
         q, m = p / (p - 1.0), max(1.0, self.support * n)
         tau = (n / m) ** (1.0 / p) / n
         v = valid.sort().values.double()
-        power = (v / v[-1]) ** q
+        hardest = v[n - math.ceil(m)]  # eta is at least m there
+        if hardest == 0.0:
+            return tau * (losses > 0.0)  # the p-norm bound is slack
+        power = (v / hardest) ** q
         below = power.cumsum(0)
         above = torch.arange(n - 1, -1, -1, device=v.device)
-        enough = (above + below / power >= m).sum()  # eta decreases; 0 / 0 is not enough
-        if enough == 0:
-            return tau * (losses > 0.0)  # the p-norm bound is slack
-        i = (power == 0.0).sum() + enough - 1
+        # eta decreases.  Where powers are 0 it is above m, where they are infinite below.
+        i = (power == 0.0).sum() + (above + below / power >= m).sum() - 1
         alpha = v[i] * (below[i] / power[i] / (m - above[i])) ** (1.0 / q)
         return (tau * (losses.double() / alpha).clamp(max=1.0) ** (q - 1.0)).float()
 
