@@ -31,7 +31,8 @@ columns:
   gradient error   the largest, relative to the largest weight tau (max-pooling), or to the largest gradient
 
 Torch gets as many threads as there are processors, and an allocator that keeps large tensors for the next step, which
-the system's does not: both in its favour.  --torch-defaults takes it as it comes.
+the system's does not: both in its favour.  --torch-defaults takes it as it comes: its own number of threads, and before
+each sample what is free goes back to the system (a process that runs the one peer alone is not faster than that).
 
 Steps longer than 1 s are repeated a third as often.  Exit status: 0, 1 if a device failed or libclmp
 is not as accurate as promised, 2 for bad use.
