@@ -25,7 +25,7 @@ class BadUse(Exception):
     pass
 
 
-# --------------------------------------------------------------------------------------------------------------- records
+# -------------------------------------------------------------------------------------------------------------- records
 
 
 def read(paths):
@@ -76,7 +76,7 @@ def device_name(record):
     return name
 
 
-# -------------------------------------------------------------------------------------------------------------- roofline
+# ------------------------------------------------------------------------------------------------------------- roofline
 
 
 def roofline_rows(records):
@@ -95,6 +95,10 @@ def roofline_rows(records):
     return [row for i, row in enumerate(rows) if row is not None or (i > 0 and rows[i - 1] is not None)]
 
 
+def at_copy_speed(record):
+    return record["bytes"] / (record["copy_gbps"] * 1e6)
+
+
 def roofline(records, plt):
     rows = roofline_rows(records)
     step = pick(records, "search", "step")
@@ -105,17 +109,19 @@ def roofline(records, plt):
         if row is not None:
             places.append((place, *row))
     figure, axes = plt.subplots(figsize=(WIDTH, 1.5 + 0.27 * place), dpi=DPI)
-    least = min(r["ms"] for _, _, r, _, _ in places)
-    low, high = min(least, floor) / 2.5, max(r["ms"] for _, _, r, _, _ in places) * 6.0
+    shortest = min(min(r["ms"], at_copy_speed(r)) for _, _, r, _, _ in places)
+    low, high = shortest / 1.6, max(r["ms"] for _, _, r, _, _ in places) * 16.0
 
     for y, _, r, colour, alpha in places:
         axes.barh(y, r["ms"] - low, left=low, height=0.74, color=colour, alpha=alpha, linewidth=0, zorder=2)
-        own = r["bytes"] / (r["copy_gbps"] * 1e6)
+        own = at_copy_speed(r)
         axes.plot([own, own], [y - 0.37, y + 0.37], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=4)
         whole = r.get("peer") or r["stage"] == "step"
-        text = f"{number(r['ms'])} ms" + (f",  {r['ms'] / step['ms']:.3g} steps" if r.get("peer") else "")
+        text = f"{number(r['ms'])} ms" + (f"  ({number(r['ms'] / step['ms'])} × libclmp)" if r.get("peer") else "")
         at = max(r["ms"], own)
-        axes.text(at * 1.07, y, text, va="center", fontsize=9, color=INK, weight="bold" if whole else "normal")
+        weight = "bold" if whole else "normal"
+        box = {"facecolor": "white", "linewidth": 0, "pad": 1.0}  # where the dashed line would cross it
+        axes.text(at * 1.1, y, text, va="center", fontsize=9, color=INK, weight=weight, bbox=box, zorder=3)
     axes.axvline(floor, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
 
     axes.set(
@@ -140,7 +146,7 @@ def roofline(records, plt):
     return figure
 
 
-# --------------------------------------------------------------------------------------------------------------- scaling
+# -------------------------------------------------------------------------------------------------------------- scaling
 
 
 def scaling_lines(records):
@@ -149,59 +155,40 @@ def scaling_lines(records):
     for stage, style in (("step", "-"), ("threshold", ":")):
         for solver, name in (("sort", ", by sorting"), ("search", "")):
             found = [r for r in records if r["solver"] == solver and r["stage"] == stage]
-            label = ("libclmp: " if stage == "step" else "") + stage + name
-            lines.append((label, COLOURS[solver], style, sorted((r["pixels"], r["ms"]) for r in found)))
+            lines.append((stage + name, COLOURS[solver], style, sorted((r["pixels"], r["ms"]) for r in found)))
     steps = [r for r in records if r["solver"] == "search" and r["stage"] == "step"]
-    floor = [(r["pixels"], r["pixels"] * r["classes"] * BYTES_PER_LOGIT / (r["copy_gbps"] * 1e6)) for r in steps]
-    lines.append(("least, at copy speed", GREY, "--", sorted(floor)))
+    floor = sorted((r["pixels"], at_copy_speed(r)) for r in steps)
+    lines.append(("the bytes of a step, at copy speed", GREY, "--", floor))
     return [line for line in lines if line[3]]
 
 
 def scaling(records, plt):
-    figure, axes = plt.subplots(figsize=(WIDTH, 5.2), dpi=DPI)
+    figure, axes = plt.subplots(figsize=(WIDTH, 5.4), dpi=DPI)
     lines = scaling_lines(records)
     pixels = sorted({x for line in lines for x, _ in line[3]})
-    for _, colour, style, points in lines:
+    for label, colour, style, points in lines:
         x, y = zip(*points)
         marker = None if style == "--" else "o"
-        axes.plot(x, y, style, color=colour, linewidth=2.0, marker=marker, markersize=4.5, zorder=3)
-    axes.set(xscale="log", yscale="log", xlim=(pixels[0] / 1.25, pixels[-1] * 4.2))
-    label_ends(axes, lines)
-    slope_one(axes, lines[0][3] if len(lines) < 2 else lines[1][3])
+        axes.plot(x, y, style, color=colour, linewidth=2.0, marker=marker, markersize=4.5, label=label, zorder=3)
+    x, y = next((line[3] for line in lines if line[0] == "step"), lines[0][3])[-1]
+    ends = pixels[0], pixels[-1]
+    axes.plot(ends, [y * end / x for end in ends], color="#C8C8C8", linewidth=1.2, label="slope one", zorder=1)
+    axes.set(xscale="log", yscale="log", xlabel="pixels", ylabel="milliseconds")
     axes.set_xticks(pixels, [f"$2^{{{x.bit_length() - 1}}}$" for x in pixels], fontsize=10)
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(plt.FuncFormatter(lambda y, _: f"{y:g}"))
     axes.grid(color="#E4E4E4", linewidth=0.7, zorder=0)
-    axes.set(xlabel="pixels", ylabel="milliseconds")
+    axes.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none", framealpha=1.0, fontsize=9.5)
     title(axes, f"Time against pixels, {records[0]['classes']} classes", device_name(records[0]))
     return figure
 
 
-def label_ends(axes, lines):
-    """Names beside the lines' ends, moved apart where they would touch."""
-    lowest, apart = 0.0, 1.32
-    for label, colour, _, points in sorted(lines, key=lambda line: line[3][-1][1]):
-        x, y = points[-1]
-        lowest = max(y, lowest * apart)
-        axes.annotate(label, (x, lowest), (7, 0), textcoords="offset points", va="center", fontsize=9.5, color=colour)
-
-
-def slope_one(axes, points):
-    """A line of slope one under the points: proportional to pixels."""
-    (x0, _), (x1, y1) = points[0], points[-1]
-    y1 = y1 / 2.6
-    axes.plot([x0, x1], [y1 * x0 / x1, y1], color="#BBBBBB", linewidth=1.0, zorder=1)
-    axes.annotate(
-        "slope one", (x0, y1 * x0 / x1), (4, -10), textcoords="offset points", va="top", fontsize=8.5, color="#888888"
-    )
-
-
-# -------------------------------------------------------------------------------------------------------------- pictures
+# ------------------------------------------------------------------------------------------------------------- pictures
 
 
 def number(ms):
     """Three digits."""
-    return f"{ms:.0f}" if ms >= 100.0 else f"{ms:.3g}"
+    return f"{float(f'{ms:.3g}'):g}"
 
 
 def title(axes, text, below):
