@@ -125,7 +125,7 @@ def roofline(records, plt):
     axes.axvline(floor, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
 
     axes.set(
-        xscale="log", xlim=(low, high), ylim=(place + 0.7, 0.3), xlabel="milliseconds (logarithmic); less is better"
+        xscale="log", xlim=(low, high), ylim=(place + 0.7, 0.3), xlabel="milliseconds; less is better"
     )
     axes.set_yticks([y for y, *_ in places], [label for _, label, *_ in places])
     for label, (_, _, r, _, _) in zip(axes.get_yticklabels(), places):
