@@ -124,9 +124,7 @@ def roofline(records, plt):
         axes.text(at * 1.1, y, text, va="center", fontsize=9, color=INK, weight=weight, bbox=box, zorder=3)
     axes.axvline(floor, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
 
-    axes.set(
-        xscale="log", xlim=(low, high), ylim=(place + 0.7, 0.3), xlabel="milliseconds; less is better"
-    )
+    axes.set(xscale="log", xlim=(low, high), ylim=(place + 0.7, 0.3), xlabel="milliseconds; less is better")
     axes.set_yticks([y for y, *_ in places], [label for _, label, *_ in places])
     for label, (_, _, r, _, _) in zip(axes.get_yticklabels(), places):
         label.set_color(INK if r.get("peer") or r["stage"] in ("step", "copy") else "#666666")
@@ -136,8 +134,8 @@ def roofline(records, plt):
     size = f"{step['images']} × {step['classes']} × {step['height']} × {step['width']}"
     title(axes, f"Loss and gradient of {size} logits", device_name(step))
     note = (
-        f"Black ticks: what a copy would take for the bytes that must be moved.  Dashed: {number(floor)} ms, those of a "
-        "whole step\n(logits read twice, gradient written)."
+        f"Black ticks: what a copy would take for the bytes that must be moved.  Dashed: {number(floor)} ms, those of "
+        "a whole step\n(logits read twice, gradient written)."
     )
     torch = next((r for r in records if r.get("peer")), None)
     if torch is not None:
