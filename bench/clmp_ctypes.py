@@ -30,12 +30,20 @@ LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)
 
 
 class ContextParams(Structure):
-    _fields_ = [("log", LOG_FN), ("log_user", c_void_p)]
+    _fields_ = [("log", LOG_FN), ("log_user", c_void_p), ("cache_dir", c_char_p)]
     defaults = {}
 
 
 class Tuning(Structure):
-    _fields_ = [("vector_width", c_uint32), ("group_size", c_uint32), ("bin_group", c_uint32), ("chunks", c_uint32)]
+    _fields_ = [
+        ("vector_width", c_uint32),
+        ("group_size", c_uint32),
+        ("bin_group", c_uint32),
+        ("chunks", c_uint32),
+        ("bin_sets", c_uint32),
+        ("bin_memory", c_uint32),
+        ("streaming", c_uint32),
+    ]
 
 
 class PlanParams(Structure):
