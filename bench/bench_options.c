@@ -28,7 +28,7 @@ static void print_help(void) {
          "\n"
          "  --device NAME     devices whose name or platform contains NAME (default: all)\n"
          "  --case NAME       this case; may be given again (default: all cases)\n"
-         "  --scaling         2^16 to 2^25 pixels; the cases only where --case is given, too\n"
+         "  --scaling         2^16 to 2^25 pixels of 4 classes; the cases only where --case is given, too\n"
          "  --quick           small cases, few repeats, scaling up to 2^20\n"
          "  --repeat N        samples of each number (default: 15; quick: 3)\n"
          "  --json FILE       the numbers as an array of records\n"
