@@ -149,9 +149,13 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
             key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
             const UINTV prefix = key >> (UINTV)window->parent;
             const INTV wanted = (INTV)((prefix == (UINTV)window->upper) | (prefix == (UINTV)window->lower));
-            if (window->round == 1 || !CLMP_ANY((INTV)(wanted == (INTV)0))) {
-                ready = lanes; /* or all are: where losses are alike */
-            } else if (CLMP_ANY(wanted)) {
+            if (window->round == 1) {
+                ready = lanes;
+            } else if (!CLMP_ANY(wanted)) {
+                continue; /* nearly always */
+            } else if (!CLMP_ANY((INTV)(wanted == (INTV)0))) {
+                ready = lanes; /* where losses are alike */
+            } else {
                 uint key_of[CLMP_VECTOR];
                 int wanted_of[CLMP_VECTOR];
                 CLMP_VSTORE(key, key_of);
