@@ -16,10 +16,9 @@ enum option_id {
     OPTION_SCALING,
     OPTION_JSON,
     OPTION_REPEAT,
-    OPTION_VECTOR_WIDTH,
-    OPTION_GROUP_SIZE,
-    OPTION_BIN_GROUP,
-    OPTION_CHUNKS
+    OPTION_TUNE,
+    OPTION_TUNING,
+    OPTION_STARTUP_CHILD
 };
 
 static void print_help(void) {
@@ -29,12 +28,12 @@ static void print_help(void) {
          "\n"
          "  --device NAME     devices whose name or platform contains NAME (default: all)\n"
          "  --case NAME       this case; may be given again (default: all cases)\n"
-         "  --scaling         2^16 to 2^25 pixels; the cases only where --case is given, too\n"
+         "  --scaling         2^16 to 2^25 pixels of 4 classes; the cases only where --case is given, too\n"
          "  --quick           small cases, few repeats, scaling up to 2^20\n"
          "  --repeat N        samples of each number (default: 15; quick: 3)\n"
          "  --json FILE       the numbers as an array of records\n"
-         "  --vector-width N, --group-size N, --bin-group N, --chunks N\n"
-         "                    tuning of the plans (default: the library's choice)\n"
+         "  --tuning LIST     name=number,... as CLMP_TUNING in the environment (default: the library's choice)\n"
+         "  --tune            search the tuning on the first case, and print it\n"
          "  --help            this text\n"
          "\ncases:");
     for (size_t i = 0; bench_case_at(i) != NULL; ++i) {
@@ -53,7 +52,8 @@ static void print_help(void) {
          "  weights      clmp_enqueue_weights with weights, minus threshold\n"
          "  loss         clmp_enqueue_loss without losses and weights, minus threshold\n"
          "  gradient     step minus clmp_enqueue_loss\n"
-         "  plan         making a plan, first in a new context and second in the same\n"
+         "  plan         making a plan, first in a new context and second in the same; and at the start of\n"
+         "               a program, context and plan, with cold and with warm caches of compiled programs\n"
          "\n"
          "Exit status: 0, 1 if a device failed, 2 for bad use.");
 }
@@ -63,14 +63,6 @@ static bool read_number(const char *text, long most, long *value) {
     errno = 0;
     *value = text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
     return end != NULL && *end == '\0' && errno == 0 && *value >= 1 && *value <= most;
-}
-
-static enum bench_status read_tuning(const char *name, const char *text, uint32_t *to) {
-    long value = 0;
-    if (!read_number(text, 65536, &value))
-        return bench_fail(BENCH_BAD_USE, "--%s is '%s', expected a number from 1 to 65536", name, text);
-    *to = (uint32_t)value;
-    return BENCH_OK;
 }
 
 static enum bench_status add_case(const char *name, bench_options *options) {
@@ -106,14 +98,14 @@ static enum bench_status read_option(int id, const char *argument, bench_options
             return bench_fail(BENCH_BAD_USE, "--repeat is '%s', expected a number from 1 to %d", argument, MOST_REPEAT);
         options->repeat = (size_t)value;
         return BENCH_OK;
-    case OPTION_VECTOR_WIDTH:
-        return read_tuning("vector-width", argument, &options->tuning.vector_width);
-    case OPTION_GROUP_SIZE:
-        return read_tuning("group-size", argument, &options->tuning.group_size);
-    case OPTION_BIN_GROUP:
-        return read_tuning("bin-group", argument, &options->tuning.bin_group);
-    default:
-        return read_tuning("chunks", argument, &options->tuning.chunks);
+    case OPTION_TUNE:
+        options->tune = true;
+        return BENCH_OK;
+    case OPTION_STARTUP_CHILD:
+        options->startup_child = true;
+        return BENCH_OK;
+    default: /* the library reads it, and says what is wrong */
+        return setenv("CLMP_TUNING", argument, 1) == 0 ? BENCH_OK : bench_fail(BENCH_BAD_USE, "no memory for --tuning");
     }
 }
 
@@ -142,10 +134,9 @@ enum bench_status bench_options_read(int argc, char **argv, bench_options *optio
         {"scaling", no_argument, NULL, OPTION_SCALING},
         {"json", required_argument, NULL, OPTION_JSON},
         {"repeat", required_argument, NULL, OPTION_REPEAT},
-        {"vector-width", required_argument, NULL, OPTION_VECTOR_WIDTH},
-        {"group-size", required_argument, NULL, OPTION_GROUP_SIZE},
-        {"bin-group", required_argument, NULL, OPTION_BIN_GROUP},
-        {"chunks", required_argument, NULL, OPTION_CHUNKS},
+        {"tune", no_argument, NULL, OPTION_TUNE},
+        {"tuning", required_argument, NULL, OPTION_TUNING},
+        {"startup-child", no_argument, NULL, OPTION_STARTUP_CHILD}, /* for bench_startup.c alone */
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

@@ -14,7 +14,8 @@ typedef struct bench_options {
     size_t case_count;
     unsigned scaling_end; /* up to 2^this many pixels; 0: no scaling */
     size_t repeat;
-    clmp_tuning tuning;
+    bool tune; /* instead of measuring the cases */
+    bool startup_child;
     bool help; /* it was printed, and is all */
 } bench_options;
 

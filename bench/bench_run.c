@@ -121,8 +121,7 @@ static enum bench_status prepare(bench_run *run) {
     enum bench_status status = BENCH_OK;
     bench_progress("%s: plans", run->of->name);
     for (int solver = 0; solver < BENCH_SOLVERS && status == BENCH_OK; ++solver)
-        status =
-            bench_plans_create(run->device, run->of, (clmp_solver)solver, &run->options->tuning, &run->plans[solver]);
+        status = bench_plans_create(run->device, run->of, (clmp_solver)solver, &(clmp_tuning){0}, &run->plans[solver]);
     if (status != BENCH_OK)
         return status;
     bench_progress("%s: data", run->of->name);

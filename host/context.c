@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "context.h"
 
+#include "cache.h"
 #include "program.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 void clmp_context_params_init(clmp_context_params *params) {
     if (params != NULL)
-        *params = (clmp_context_params){.log = NULL, .log_user = NULL};
+        *params = (clmp_context_params){.log = NULL, .log_user = NULL, .cache_dir = NULL};
 }
 
 static struct clmp_log params_log(const clmp_context_params *params) {
@@ -76,22 +76,10 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
     made->device = device;
     made->facts = facts;
     made->log = log;
+    made->cache_folder = clmp_cache_folder(params != NULL ? params->cache_dir : NULL);
     made->process = getpid();
     *context = made;
     return CLMP_OK;
-}
-
-/* Whether `text` contains `part`, upper and lower case alike. */
-static bool contains(const char *text, const char *part) {
-    const size_t length = strlen(part);
-    for (; strlen(text) >= length; ++text) {
-        size_t same = 0;
-        while (same < length && tolower((unsigned char)text[same]) == tolower((unsigned char)part[same]))
-            ++same;
-        if (same == length)
-            return true;
-    }
-    return false;
 }
 
 /* The index of the device to open, or `count`. */
@@ -101,7 +89,7 @@ static size_t pick_device(const clmp_device_info *infos, size_t count, const cha
         if (!infos[i].supported)
             continue;
         if (wanted != NULL && wanted[0] != '\0') {
-            if (contains(infos[i].name, wanted) || contains(infos[i].platform_name, wanted))
+            if (clmp_name_contains(infos[i].name, wanted) || clmp_name_contains(infos[i].platform_name, wanted))
                 return i;
         } else if ((infos[i].type & CL_DEVICE_TYPE_GPU) != 0) {
             return i;
@@ -162,6 +150,7 @@ void clmp_context_destroy(clmp_context *context) {
     clmp_programs_release(context);
     clReleaseDevice(context->device);
     clReleaseContext(context->cl);
+    free(context->cache_folder);
     pthread_mutex_destroy(&context->lock);
     free(context);
 }

@@ -1,8 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+bool clmp_name_contains(const char *text, const char *part) {
+    const size_t length = strlen(part);
+    for (; strlen(text) >= length; ++text) {
+        size_t same = 0;
+        while (same < length && tolower((unsigned char)text[same]) == tolower((unsigned char)part[same]))
+            ++same;
+        if (same == length)
+            return true;
+    }
+    return false;
+}
+
+static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
+    if (clGetDeviceInfo(device, what, size, text, NULL) != CL_SUCCESS)
+        text[0] = '\0'; /* also where it is longer than `size` */
+    text[size - 1] = '\0';
+}
 
 const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts) {
     cl_bool available = CL_FALSE, compiler = CL_FALSE, little_endian = CL_FALSE;
@@ -12,8 +31,8 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
     if (clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof facts->type, &facts->type, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof facts->compute_units, &facts->compute_units,
                         NULL) != CL_SUCCESS ||
-        clGetDeviceInfo(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof facts->native_vector, &facts->native_vector,
-                        NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof facts->local_memory, &facts->local_memory, NULL) !=
+            CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof facts->max_group, &facts->max_group, NULL) !=
             CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL) != CL_SUCCESS ||
@@ -22,6 +41,8 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
         clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof single, &single, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_VERSION, sizeof version, version, NULL) != CL_SUCCESS)
         return "an answer to what it is";
+    device_text(device, CL_DEVICE_NAME, facts->name, sizeof facts->name);
+    device_text(device, CL_DEVICE_VENDOR, facts->vendor, sizeof facts->vendor);
     if (!available)
         return "availability";
     if (!compiler)
@@ -70,12 +91,6 @@ struct listing {
     clmp_device_info *infos;
     size_t capacity, count;
 };
-
-static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
-    if (clGetDeviceInfo(device, what, size, text, NULL) != CL_SUCCESS)
-        text[0] = '\0'; /* also where it is longer than `size` */
-    text[size - 1] = '\0';
-}
 
 static bool list_device(void *user, cl_platform_id platform, cl_device_id device) {
     struct listing *listing = user;

@@ -7,12 +7,16 @@
 struct clmp_device_facts {
     cl_device_type type;
     cl_uint compute_units;
-    cl_uint native_vector; /* floats; 1 where the compiler vectorises across work-items */
     size_t max_group;      /* work-items */
+    cl_ulong local_memory; /* bytes */
+    char name[128], vendor[128];
 };
 
 /* Fills `facts`; NULL where the library runs on the device, else what it lacks. */
 const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts);
+
+/* Whether `text` contains `part`, upper and lower case alike. */
+bool clmp_name_contains(const char *text, const char *part);
 
 /* Calls `visit` for every device of every platform until it returns false.  Devices are those of platforms that have
  * any; false if memory ran out. */

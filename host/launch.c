@@ -50,6 +50,18 @@ void clmp_argument_losses(struct clmp_arguments *arguments, const struct clmp_st
     clmp_argument_int(arguments, own);
 }
 
+/* What the next command waits for: the caller's events, then always the last command. */
+static const cl_event *wait_list(const struct clmp_step *step, cl_uint *count) {
+    *count = step->last == NULL ? step->wait_count : 1;
+    return *count == 0 ? NULL : step->last == NULL ? step->wait : &step->last;
+}
+
+static void advance(struct clmp_step *step, cl_event event) {
+    if (step->last != NULL)
+        clReleaseEvent(step->last);
+    step->last = event;
+}
+
 clmp_status clmp_launch(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t items, uint64_t rows,
                         uint32_t group) {
     const struct clmp_log *log = &step->plan->context->log;
@@ -57,16 +69,26 @@ clmp_status clmp_launch(struct clmp_step *step, const struct clmp_arguments *arg
         return clmp_fail_cl(log, arguments->error, "clSetKernelArg");
     const size_t local[2] = {group, 1};
     const size_t global[2] = {(size_t)((items + group - 1) / group * group), (size_t)rows};
-    const bool first = step->last == NULL;
-    const cl_uint wait_count = first ? step->wait_count : 1;
-    const cl_event *wait = first ? step->wait : &step->last;
+    cl_uint wait_count = 0;
+    const cl_event *wait = wait_list(step, &wait_count);
     cl_event event = NULL;
-    const cl_int error = clEnqueueNDRangeKernel(step->queue, arguments->kernel, 2, NULL, global, local, wait_count,
-                                                wait_count == 0 ? NULL : wait, &event);
+    const cl_int error =
+        clEnqueueNDRangeKernel(step->queue, arguments->kernel, 2, NULL, global, local, wait_count, wait, &event);
     if (error != CL_SUCCESS)
         return clmp_fail_cl(log, error, "clEnqueueNDRangeKernel");
-    if (!first)
-        clReleaseEvent(step->last);
-    step->last = event;
+    advance(step, event);
+    return CLMP_OK;
+}
+
+clmp_status clmp_launch_clear(struct clmp_step *step, size_t at, size_t size) {
+    const cl_ulong zero = 0;
+    cl_uint wait_count = 0;
+    const cl_event *wait = wait_list(step, &wait_count);
+    cl_event event = NULL;
+    const cl_int error = clEnqueueFillBuffer(step->queue, step->workspace.mem, &zero, sizeof zero,
+                                             step->workspace.offset + at, size, wait_count, wait, &event);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(&step->plan->context->log, error, "clEnqueueFillBuffer");
+    advance(step, event);
     return CLMP_OK;
 }

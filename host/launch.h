@@ -44,4 +44,7 @@ void clmp_argument_losses(struct clmp_arguments *arguments, const struct clmp_st
 clmp_status clmp_launch(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t items, uint64_t rows,
                         uint32_t group);
 
+/* Enqueues zeros, from byte `at` of the workspace on. */
+clmp_status clmp_launch_clear(struct clmp_step *step, size_t at, size_t size);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "problem.h"
 #include "program.h"
+#include "tuning.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,34 +23,6 @@ void clmp_plan_params_init(clmp_plan_params *params) {
         };
 }
 
-/* What suits the device, where the caller leaves it open; bench/ measures it. */
-static void choose_tuning(struct clmp_plan *plan) {
-    const struct clmp_device_facts *facts = &plan->context->facts;
-    const bool cpu = (facts->type & CL_DEVICE_TYPE_CPU) != 0;
-    clmp_tuning *tuning = &plan->tuning;
-    *tuning = plan->params.tuning;
-    /* PoCL vectorises within a work-item, and likes two registers of AVX2; others vectorise across work-items */
-    if (tuning->vector_width == 0)
-        tuning->vector_width = cpu && facts->native_vector > 1 ? 16 : 1;
-    if (tuning->group_size == 0) {
-        const uint32_t wanted = cpu ? 64 : 256;
-        tuning->group_size = 1;
-        while (tuning->group_size < wanted && 2 * (size_t)tuning->group_size <= facts->max_group)
-            tuning->group_size *= 2;
-    }
-    /* on a CPU, one core fills a set of bins alone, without atomics */
-    if (tuning->bin_group == 0)
-        tuning->bin_group = cpu ? 1 : tuning->group_size;
-    if (tuning->chunks == 0) {
-        const uint64_t all = (uint64_t)facts->compute_units * 4;
-        uint64_t chunks = (all + plan->pools - 1) / plan->pools;
-        /* a set of bins costs more than a few thousand pixels */
-        const uint64_t most = (plan->pool_pixels + 16383) / 16384;
-        chunks = chunks < most ? chunks : most;
-        tuning->chunks = (uint32_t)(chunks < 1 ? 1 : chunks > 1024 ? 1024 : chunks);
-    }
-}
-
 static const char *label_type_name(clmp_label_type type) {
     return type == CLMP_LABEL_UINT8 ? "uchar" : type == CLMP_LABEL_INT32 ? "int" : "long";
 }
@@ -60,17 +33,17 @@ struct kernel_wanted {
 };
 
 static clmp_status create_kernels(struct clmp_plan *plan) {
-    static const struct kernel_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"},
-                                                  {CLMP_KERNEL_REDUCE, "threshold_search", "clmp_threshold_reduce"}};
+    static const struct kernel_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"}};
     static const struct kernel_wanted sort[] = {{CLMP_KERNEL_SORT_KEYS, "threshold_sort", "clmp_sort_keys"},
                                                 {CLMP_KERNEL_SORT_COUNT, "threshold_sort", "clmp_sort_count"},
                                                 {CLMP_KERNEL_SORT_SCAN, "threshold_sort", "clmp_sort_scan"},
                                                 {CLMP_KERNEL_SORT_SCATTER, "threshold_sort", "clmp_sort_scatter"},
                                                 {CLMP_KERNEL_SORT_SUMS, "threshold_sort", "clmp_sort_sums"},
                                                 {CLMP_KERNEL_SORT_BINS, "threshold_sort", "clmp_sort_bins"}};
-    static const struct kernel_wanted always[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"},
-                                                  {CLMP_KERNEL_TOTAL, "threshold_select", "clmp_threshold_total"},
+    static const struct kernel_wanted always[] = {{CLMP_KERNEL_SUM, "threshold_select", "clmp_threshold_sum"},
+                                                  {CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"},
                                                   {CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
+    static const struct kernel_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
     static const struct kernel_wanted logits[] = {{CLMP_KERNEL_LOSS, "loss", "clmp_loss"},
                                                   {CLMP_KERNEL_GRADIENT, "gradient", "clmp_gradient"}};
     const clmp_tuning *tuning = &plan->tuning;
@@ -78,10 +51,13 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     char group[64], pixel[128], search_macros[192], logits_macros[256];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
-    snprintf(search_macros, sizeof search_macros, "%s -DCLMP_BIN_GROUP=%" PRIu32, pixel, tuning->bin_group);
-    snprintf(logits_macros, sizeof logits_macros, "%s -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s", pixel,
+    snprintf(search_macros, sizeof search_macros,
+             " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
+             tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
+    snprintf(logits_macros, sizeof logits_macros, "%s -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s%s", pixel,
              plan->params.classes, label_type_name(plan->params.label_type),
-             plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "");
+             plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "",
+             tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "");
 
     const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
     const bool from_logits = plan->params.input == CLMP_INPUT_LOGITS;
@@ -94,6 +70,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         {sort, by_search ? 0 : sizeof sort / sizeof sort[0], group},
         {always, 2, group},
         {always + 2, 1, pixel},
+        {images, plan->params.scope == CLMP_SCOPE_IMAGE ? 1 : 0, ""},
         {logits, from_logits && !plan->upsampled ? sizeof logits / sizeof logits[0] : 0, logits_macros},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
@@ -115,49 +92,49 @@ static void release_kernels(struct clmp_plan *plan) {
     }
 }
 
-/* The smallest limit on work-groups among the kernels that get fewer work-items than they are launched with, or
- * SIZE_MAX: registers may allow fewer than the device does. */
-static clmp_status kernel_group_limit(const struct clmp_plan *plan, size_t *limit) {
-    *limit = SIZE_MAX;
+/* Halves what the library chose for work-groups where a kernel needs more registers than the device has for it.
+ * `*fits` where nothing had to change. */
+static clmp_status fit_groups(struct clmp_plan *plan, bool *fits) {
+    const struct clmp_log *log = &plan->context->log;
+    *fits = true;
     for (int i = 0; i < CLMP_KERNEL_COUNT; ++i) {
-        size_t size = 0;
+        size_t limit = 0;
         if (plan->kernels[i] == NULL || i == CLMP_KERNEL_TOTAL) /* one work-item */
             continue;
         const cl_int error = clGetKernelWorkGroupInfo(plan->kernels[i], plan->context->device,
-                                                      CL_KERNEL_WORK_GROUP_SIZE, sizeof size, &size, NULL);
+                                                      CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
         if (error != CL_SUCCESS)
-            return clmp_fail_cl(&plan->context->log, error, "clGetKernelWorkGroupInfo");
+            return clmp_fail_cl(log, error, "clGetKernelWorkGroupInfo");
         /* some runtimes answer with the size that the kernel states, so each is asked for its own */
+        const bool fill = i == CLMP_KERNEL_FILL;
+        uint32_t *group = fill ? &plan->tuning.bin_group : &plan->tuning.group_size;
+        const uint32_t asked = fill ? plan->params.tuning.bin_group : plan->params.tuning.group_size;
         const bool shared = i == CLMP_KERNEL_UPSAMPLE_LOSS || i == CLMP_KERNEL_UPSAMPLE_GRADIENT;
-        const uint32_t wanted = i == CLMP_KERNEL_FILL ? plan->tuning.bin_group
-                                : shared              ? clmp_upsample_group(plan)
-                                                      : plan->tuning.group_size;
-        if (size < wanted && size < *limit)
-            *limit = size;
+        const uint32_t least = shared ? clmp_upsample_least_group(plan) : 1;
+        if (limit < least)
+            return clmp_fail(log, CLMP_DEVICE_UNSUPPORTED,
+                             "interpolation needs work-groups of %" PRIu32 " at vector_width %" PRIu32
+                             ", but a kernel allows %zu on this device",
+                             least, plan->tuning.vector_width, limit);
+        if (*group > limit && asked != 0)
+            return clmp_fail(log, CLMP_INVALID_ARGUMENT,
+                             "tuning.%s is %" PRIu32 ", but a kernel allows work-groups of %zu on this device",
+                             fill ? "bin_group" : "group_size", *group, limit);
+        for (; *group > limit; *group /= 2)
+            *fits = false;
     }
     return CLMP_OK;
 }
 
-/* Builds the kernels, with a smaller work-group where they need more registers than the device has for the first
- * choice. */
 static clmp_status build_kernels(struct clmp_plan *plan) {
     for (;;) {
+        bool fits = false;
         clmp_status status = create_kernels(plan);
-        size_t limit = SIZE_MAX;
         if (status == CLMP_OK)
-            status = kernel_group_limit(plan, &limit);
-        if (status != CLMP_OK || limit == SIZE_MAX)
+            status = fit_groups(plan, &fits);
+        if (status != CLMP_OK || fits)
             return status;
         release_kernels(plan);
-        const clmp_tuning *asked = &plan->params.tuning;
-        clmp_tuning *tuning = &plan->tuning;
-        if (asked->group_size != 0 || asked->bin_group != 0 || limit == 0)
-            return clmp_fail(&plan->context->log, CLMP_INVALID_ARGUMENT,
-                             "the kernels allow work-groups of %zu on this device, tuning asks for more", limit);
-        while (tuning->group_size > limit)
-            tuning->group_size /= 2;
-        while (tuning->bin_group > limit)
-            tuning->bin_group /= 2;
     }
 }
 
@@ -192,7 +169,7 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     status = clmp_plan_check(plan);
     plan->params.class_weights = NULL; /* the caller's */
     if (status == CLMP_OK) {
-        choose_tuning(plan);
+        clmp_tuning_choose(plan);
         status = create_constants(plan, params->class_weights);
     }
     if (status == CLMP_OK && plan->upsampled)
@@ -235,5 +212,5 @@ size_t clmp_plan_result_count(const clmp_plan *plan) {
 }
 
 clmp_tuning clmp_plan_tuning(const clmp_plan *plan) {
-    return plan == NULL ? (clmp_tuning){0, 0, 0, 0} : plan->tuning;
+    return plan == NULL ? (clmp_tuning){0} : plan->tuning;
 }

@@ -9,13 +9,13 @@
 enum clmp_kernel_id {
     CLMP_KERNEL_LOSS,
     CLMP_KERNEL_FILL,
-    CLMP_KERNEL_REDUCE,
     CLMP_KERNEL_SORT_KEYS,
     CLMP_KERNEL_SORT_COUNT,
     CLMP_KERNEL_SORT_SCAN,
     CLMP_KERNEL_SORT_SCATTER,
     CLMP_KERNEL_SORT_SUMS,
     CLMP_KERNEL_SORT_BINS,
+    CLMP_KERNEL_SUM,
     CLMP_KERNEL_SELECT,
     CLMP_KERNEL_TOTAL,
     CLMP_KERNEL_WEIGHTS,
@@ -77,7 +77,12 @@ struct clmp_plan {
 /* "params" errors as clmp_plan_create() reports them; fills what follows from the params alone. */
 clmp_status clmp_plan_check(struct clmp_plan *plan);
 
-/* Chooses what the tuning leaves open, and lays out the workspace.  False where the sizes overflow. */
+/* Whether work-groups share sets of bins: then each round has sets of its own, as a step clears all of them at once. */
+static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
+    return plan->tuning.bin_sets < plan->tuning.chunks;
+}
+
+/* Lays out the workspace.  False where the sizes overflow. */
 bool clmp_plan_lay_out(struct clmp_plan *plan);
 
 /* A region of the workspace: `count` records of `size` bytes, aligned for every type.  False where the sizes overflow.
@@ -88,8 +93,9 @@ bool clmp_plan_take(size_t *end, uint64_t count, size_t size, size_t *at);
  * of the workspace. */
 clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights);
 clmp_status clmp_upsample_kernels(struct clmp_plan *plan);
-/* Work-items of a work-group of its loss and gradient kernels. */
+/* Work-items of a work-group of its loss and gradient kernels: those that share a tile of columns are in one group. */
 uint32_t clmp_upsample_group(const struct clmp_plan *plan);
+uint32_t clmp_upsample_least_group(const struct clmp_plan *plan);
 bool clmp_upsample_lay_out(struct clmp_plan *plan);
 
 #endif

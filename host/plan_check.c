@@ -1,33 +1,13 @@
 /* What a plan may be.  SPDX-License-Identifier: Apache-2.0 */
-#include "plan.h"
+#include "tuning.h"
 
 #include <inttypes.h>
 #include <math.h>
 
 #define MAX_PIXELS ((uint64_t)1 << 36)  /* sums of 24-bit mantissas stay below 2^60 */
 #define MAX_CLASSES ((uint64_t)1 << 20) /* sums of exponentials stay far from overflow */
-#define MAX_CHUNKS 65536u
-#define MAX_GROUP 1024u
 
 #define REFUSE(...) return clmp_fail(log, CLMP_INVALID_ARGUMENT, __VA_ARGS__)
-
-static bool is_power_of_two(uint32_t x) {
-    return x != 0 && (x & (x - 1)) == 0;
-}
-
-static clmp_status check_tuning(const clmp_tuning *tuning, size_t device_group, const struct clmp_log *log) {
-    const uint32_t most = device_group < MAX_GROUP ? (uint32_t)device_group : MAX_GROUP;
-    if (tuning->vector_width != 0 && (!is_power_of_two(tuning->vector_width) || tuning->vector_width > 16))
-        REFUSE("tuning.vector_width is %" PRIu32 ", expected 0, 1, 2, 4, 8 or 16", tuning->vector_width);
-    if (tuning->group_size != 0 && (!is_power_of_two(tuning->group_size) || tuning->group_size > most))
-        REFUSE("tuning.group_size is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->group_size,
-               most);
-    if (tuning->bin_group != 0 && (!is_power_of_two(tuning->bin_group) || tuning->bin_group > most))
-        REFUSE("tuning.bin_group is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->bin_group, most);
-    if (tuning->chunks > MAX_CHUNKS)
-        REFUSE("tuning.chunks is %" PRIu32 ", expected at most %u", tuning->chunks, MAX_CHUNKS);
-    return CLMP_OK;
-}
 
 static clmp_status check_class_weights(const float *weights, uint64_t classes, const struct clmp_log *log) {
     for (uint64_t c = 0; weights != NULL && c < classes; ++c)
@@ -84,7 +64,7 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
         REFUSE("scope is %d, expected a clmp_scope", (int)params->scope);
     if (params->solver != CLMP_SOLVER_SEARCH && params->solver != CLMP_SOLVER_SORT)
         REFUSE("solver is %d, expected a clmp_solver", (int)params->solver);
-    clmp_status status = check_tuning(&params->tuning, plan->context->facts.max_group, log);
+    clmp_status status = clmp_tuning_check(plan);
     if (status == CLMP_OK && logits)
         status = check_class_weights(params->class_weights, params->classes, log);
     if (status == CLMP_OK)
@@ -127,9 +107,10 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
     fits = fits && clmp_plan_take(&layout->size, pools * CLMP_BINS, sizeof(clmp_bin), &layout->bins);
     fits = fits && clmp_plan_take(&layout->size, pools * CLMP_SEGMENTS, sizeof(clmp_segment), &layout->segments);
-    if (plan->params.solver == CLMP_SOLVER_SEARCH)
-        return fits &&
-               clmp_plan_take(&layout->size, pools * plan->tuning.chunks, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
+    if (plan->params.solver == CLMP_SOLVER_SEARCH) {
+        const uint64_t sets = pools * plan->tuning.bin_sets * (clmp_plan_shares_sets(plan) ? CLMP_ROUNDS : 1);
+        return fits && clmp_plan_take(&layout->size, sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
+    }
     plan->sort_workers = (uint64_t)plan->tuning.chunks * plan->tuning.group_size;
     if (plan->sort_workers > plan->pool_pixels)
         plan->sort_workers = plan->pool_pixels;

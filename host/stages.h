@@ -8,9 +8,12 @@
 clmp_status clmp_stage_loss(struct clmp_step *step);
 
 clmp_status clmp_stage_threshold(struct clmp_step *step);
-/* Its two ways to bins: before round one, and in every round. */
+/* Its two ways to bins: before round one, and in every round.  The search leaves bin_sets sets of them, from byte
+ * clmp_search_sets() of the workspace on; the sort leaves the bins. */
+clmp_status clmp_search_begin(struct clmp_step *step);
 clmp_status clmp_search_fill(struct clmp_step *step, uint32_t round);
-clmp_status clmp_sort_losses(struct clmp_step *step);
+size_t clmp_search_sets(const clmp_plan *plan, uint32_t round);
+clmp_status clmp_sort_begin(struct clmp_step *step);
 clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round);
 
 clmp_status clmp_stage_weights(struct clmp_step *step);

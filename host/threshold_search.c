@@ -1,6 +1,21 @@
 /* Stage threshold by search: kernels/threshold_search.cl.  SPDX-License-Identifier: Apache-2.0 */
 #include "stages.h"
 
+static size_t set_size(const clmp_plan *plan) {
+    return (size_t)plan->pools * plan->tuning.bin_sets * CLMP_BINS * sizeof(clmp_bin);
+}
+
+size_t clmp_search_sets(const clmp_plan *plan, uint32_t round) {
+    return plan->layout.sets + (clmp_plan_shares_sets(plan) ? (round - 1) * set_size(plan) : 0);
+}
+
+clmp_status clmp_search_begin(struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    if (!clmp_plan_shares_sets(plan))
+        return CLMP_OK;
+    return clmp_launch_clear(step, plan->layout.sets, CLMP_ROUNDS * set_size(plan));
+}
+
 clmp_status clmp_search_fill(struct clmp_step *step, uint32_t round) {
     const clmp_plan *plan = step->plan;
     const clmp_tuning *tuning = &plan->tuning;
@@ -16,18 +31,7 @@ clmp_status clmp_search_fill(struct clmp_step *step, uint32_t round) {
     clmp_argument_mem(&fill, plan->problem);
     clmp_argument_workspace(&fill, step);
     clmp_argument_offset(&fill, step, plan->layout.pools);
-    clmp_argument_offset(&fill, step, plan->layout.sets);
-    clmp_status status =
-        clmp_launch(step, &fill, (uint64_t)tuning->chunks * tuning->bin_group, plan->pools, tuning->bin_group);
-    if (status != CLMP_OK)
-        return status;
-
-    struct clmp_arguments reduce = clmp_arguments_begin(step, CLMP_KERNEL_REDUCE);
-    clmp_argument_workspace(&reduce, step);
-    clmp_argument_offset(&reduce, step, plan->layout.sets);
-    clmp_argument_uint(&reduce, tuning->chunks);
-    clmp_argument_uint(&reduce, round);
-    clmp_argument_offset(&reduce, step, plan->layout.bins);
-    return clmp_launch(step, &reduce, (uint64_t)CLMP_ROUND_WINDOWS(round) * CLMP_ROUND_WINDOW_BINS(round), plan->pools,
-                       tuning->group_size);
+    clmp_argument_offset(&fill, step, clmp_search_sets(plan, round));
+    clmp_argument_uint(&fill, tuning->bin_sets);
+    return clmp_launch(step, &fill, (uint64_t)tuning->chunks * tuning->bin_group, plan->pools, tuning->bin_group);
 }

@@ -39,7 +39,7 @@ static clmp_status sort_pass(struct clmp_step *step, size_t from, size_t to, uin
     return clmp_launch(step, &scatter, plan->sort_workers, plan->pools, plan->tuning.group_size);
 }
 
-clmp_status clmp_sort_losses(struct clmp_step *step) {
+clmp_status clmp_sort_begin(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const size_t *keys = plan->layout.keys;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_SORT_KEYS);
@@ -84,6 +84,5 @@ clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round) {
     clmp_argument_ulong(&bins, plan->sort_workers);
     clmp_argument_uint(&bins, round);
     clmp_argument_mem(&bins, plan->problem);
-    return clmp_launch(step, &bins, (uint64_t)CLMP_ROUND_WINDOWS(round) * CLMP_ROUND_WINDOW_BINS(round), plan->pools,
-                       plan->tuning.group_size);
+    return clmp_launch(step, &bins, CLMP_BINS, plan->pools, plan->tuning.group_size);
 }

@@ -38,10 +38,14 @@ clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weig
     return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(&plan->context->log, error, "clCreateBuffer");
 }
 
-/* Work-items that share a tile of columns are in one group. */
-uint32_t clmp_upsample_group(const struct clmp_plan *plan) {
+uint32_t clmp_upsample_least_group(const struct clmp_plan *plan) {
     const uint32_t parts = plan->upsample.slot / plan->tuning.vector_width;
-    return plan->tuning.group_size > parts ? plan->tuning.group_size : parts;
+    return parts > 1 ? parts : 1;
+}
+
+uint32_t clmp_upsample_group(const struct clmp_plan *plan) {
+    const uint32_t least = clmp_upsample_least_group(plan);
+    return plan->tuning.group_size > least ? plan->tuning.group_size : least;
 }
 
 clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {

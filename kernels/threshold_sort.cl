@@ -164,8 +164,8 @@ CLMP_KERNEL clmp_sort_bins(global uchar *work, ulong sorted_at, ulong sums_at, u
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
     const uint i = get_global_id(0);
     const ulong pool = get_global_id(1);
-    const uint window_bins = CLMP_ROUND_WINDOW_BINS(round);
-    if (i >= CLMP_ROUND_WINDOWS(round) * window_bins)
+    const uint window_bins = CLMP_WINDOW_BINS(round);
+    if (i >= CLMP_BINS)
         return;
     global clmp_bin *bin = CLMP_IN(clmp_bin, work, bins_at) + pool * CLMP_BINS + i;
     bin->count = 0;

@@ -209,34 +209,6 @@ START_TEST(any_gradient_scale_is_accurate) {
 }
 END_TEST
 
-/* -------------------------------------------------------------------------------------------------------------- tuning
- */
-
-static const uint32_t widths[] = {1, 2, 4, 8, 16}, groups[] = {1, 4, 32, 128, 256};
-
-START_TEST(tuning_changes_no_bit) {
-    struct run run = {.tuning = {.vector_width = widths[_i % 5], .group_size = groups[_i / 5], .chunks = 5}};
-    if (!can_tune(&run.tuning))
-        return;
-    for (int k = 0; k < 2; k++) {
-        struct problem *problem = problem_of_logits(k ? 3 : 1, 3, k ? 7 : 1,
-                                                    k              ? 19
-                                                    : test_small() ? 70
-                                                                   : 1000,
-                                                    CLMP_LABEL_INT32);
-        struct rng rng = rng_for("tuned gradient", (uint64_t)k);
-        fill_logits(problem, &rng);
-        spoil(problem, &rng);
-        problem->in.params.scope = k ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH;
-        struct outputs *want = run_reference(problem), *got = run_device(problem, &run);
-        assert_same_bits(problem, got, want);
-        outputs_free(got);
-        outputs_free(want);
-        problem_free(problem);
-    }
-}
-END_TEST
-
 START_TEST(permuted_pixels_have_permuted_gradients) {
     enum { AREA = 499 };
     struct problem *problem = training_step(1, 3, 1, AREA, "permuted", 0);
@@ -280,7 +252,5 @@ int main(void) {
     tcase_add_loop_test(tcase, every_pixel_count_is_accurate, 1, 71);
     tcase = add_case(suite, "permutation", "full device");
     tcase_add_test(tcase, permuted_pixels_have_permuted_gradients);
-    tcase = add_case(suite, "tuning", "full small");
-    tcase_add_loop_test(tcase, tuning_changes_no_bit, 0, small ? 5 : 25);
     return test_main(suite);
 }

@@ -275,34 +275,6 @@ START_TEST(permutation_changes_no_bit) {
 }
 END_TEST
 
-/* --------------------------------------------------------------------------------------------------------- the tuning
- */
-
-static const uint32_t widths[] = {1, 2, 4, 8, 16}, groups[] = {1, 2, 16, 64, 256}, bin_groups[] = {1, 4, 256};
-static const uint32_t chunk_counts[] = {1, 2, 3, 7, 64, 300};
-
-START_TEST(tuning_changes_no_bit) {
-    struct run run = {.tuning = {.vector_width = widths[_i % 5],
-                                 .group_size = groups[_i / 5 % 5],
-                                 .bin_group = bin_groups[_i % 3],
-                                 .chunks = chunk_counts[_i % 6]}};
-    if (test_small() && run.tuning.chunks > 7) /* each has thousands of bins to clear */
-        run.tuning.chunks = 7;
-    if (!can_tune(&run.tuning))
-        return;
-    run.solver = _i / 25 ? CLMP_SOLVER_SORT : CLMP_SOLVER_SEARCH;
-    static const uint64_t counts[] = {1, 70, 4097, 20011};
-    for (int k = test_small(); k < (test_small() ? 2 : 4); k++) {
-        struct problem *problem = losses_of_kind(counts[k], LOSSES_UNCLEAN, (uint64_t)k);
-        struct outputs *want = run_reference(problem), *got = run_device(problem, &run);
-        assert_same_bits(problem, got, want);
-        outputs_free(got);
-        outputs_free(want);
-        problem_free(problem);
-    }
-}
-END_TEST
-
 /* ------------------------------------------------------------------------------------------------------- scope image
  */
 
@@ -387,8 +359,6 @@ int main(void) {
     tcase_add_loop_test(tcase, loss_lies_between_the_mean_and_the_mean_of_the_hardest, 0, POINTS);
     tcase_add_loop_test(tcase, powers_of_two_scale_alpha_and_loss_exactly, 0, POINTS);
     tcase_add_loop_test(tcase, permutation_changes_no_bit, 0, 3 * LOSSES_KINDS);
-    tcase = add_case(suite, "tuning", "full small");
-    tcase_add_loop_test(tcase, tuning_changes_no_bit, 0, small ? 6 : 50);
     tcase = add_case(suite, "many losses", "slow");
     tcase_add_loop_test(tcase, every_p_and_support_is_accurate_on_many_losses, 0, 2 * POINTS);
     return test_main(suite);

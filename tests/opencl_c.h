@@ -31,6 +31,8 @@ static inline uint32_t as_uint(float f) {
 static inline int32_t as_int_from_float(float f) { return (int32_t)as_uint(f); }
 static inline int32_t as_int_from_uint(uint32_t u) { return (int32_t)u; }
 #define as_int(x) _Generic((x), float: as_int_from_float, uint32_t: as_int_from_uint)(x)
+static inline uint64_t convert_ulong(uint32_t u) { return u; }
+static inline uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static inline int clz(uint64_t x) { return x == 0 ? 64 : __builtin_clzll(x); }
 
 __extension__ typedef unsigned __int128 clmp_u128;

@@ -65,11 +65,11 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
             s.label_exp = e;
             term = 0.0f;
         }
-        term -= error;
         const float sum = s.others + term;
-        error = (sum - s.others) - term;
+        error += (s.others - sum) + term;
         s.others = sum;
     }
+    s.others += error;
     return s;
 }
 
@@ -115,7 +115,7 @@ static bool is_loss(uint32_t key) {
 
 static void fill_bins(const uint32_t *keys, uint64_t pixels, uint32_t round, const clmp_problem *problem,
                       const clmp_pool *pool, clmp_bin *bins) {
-    const uint32_t parent = CLMP_PARENT(round), child = CLMP_CHILD(round), window_bins = CLMP_ROUND_WINDOW_BINS(round);
+    const uint32_t parent = CLMP_PARENT(round), child = CLMP_CHILD(round), window_bins = CLMP_WINDOW_BINS(round);
     memset(bins, 0, CLMP_BINS * sizeof *bins);
     for (uint64_t i = 0; i < pixels; ++i) {
         const uint32_t prefix = keys[i] >> parent;
@@ -138,18 +138,17 @@ static void solve(const uint32_t *keys, uint64_t pixels, const clmp_problem *pro
     pool->solved = 0;
     for (uint32_t round = 1; round <= CLMP_ROUNDS && !pool->solved; ++round) {
         fill_bins(keys, pixels, round, problem, pool, bins);
-        const uint32_t count = CLMP_ROUND_WINDOWS(round) * CLMP_ROUND_WINDOW_BINS(round) / CLMP_SEGMENT_BINS(round);
-        for (uint32_t i = 0; i < count; ++i)
+        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
             clmp_segment_sum(round, i, bins, problem, pool, segments);
-        for (uint32_t i = 0; i < count; ++i)
+        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
             clmp_segment_decay(round, i, problem, pool, segments);
-        clmp_segments_scan(round, count, pixels, bins, problem, pool, segments);
-        for (uint32_t i = 0; i < count; ++i)
+        clmp_segments_scan(round, pixels, bins, problem, pool, segments);
+        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
             clmp_segment_test(i, problem, pool, segments);
         if (pool->solved)
             clmp_solve_slack(problem, pool, record);
         else
-            clmp_segments_choose(round, count, bins, problem, pool, segments, record);
+            clmp_segments_choose(round, bins, problem, pool, segments, record);
     }
     clmp_record_finish(pool, record);
     free(segments);

@@ -15,6 +15,10 @@ static const char help_of_clmp[] =
     "  clmp COMMAND --help   explains a command and shows examples\n"
     "  clmp --version        prints the version\n"
     "\n"
+    "environment:\n"
+    "  CLMP_CACHE_DIR        folder of compiled programs (default ~/.cache/libclmp; empty: none)\n"
+    "  CLMP_TUNING           name=number,... of clmp_tuning in clmp/clmp.h; changes speed, never results\n"
+    "\n"
     "Files are NumPy .npy (C order, little endian).  Results are the same on every device, bit for bit.\n"
     "exit status: 0 done; 2 bad use or bad input, 1 a device failed: with one line on standard error.\n";
 

@@ -117,9 +117,14 @@ typedef struct clmp_context clmp_context;
 typedef struct clmp_context_params {
     clmp_log_fn log; /* NULL: no log */
     void *log_user;  /* handed to `log` */
+    /* Folder for compiled programs, copied; made where it is missing.  NULL: the environment's CLMP_CACHE_DIR, else
+     * libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (the variable, too): programs are compiled anew in every context.
+     * Only a folder that is the user's own and that nobody else can write to is used, as what lies there is run;
+     * whatever there cannot be used is compiled again, without a word. */
+    const char *cache_dir;
 } clmp_context_params;
 
-/* Sets the defaults: no log. */
+/* Sets the defaults: no log, the default folder for compiled programs. */
 CLMP_API void clmp_context_params_init(clmp_context_params *params);
 
 /*
@@ -165,12 +170,18 @@ typedef enum clmp_solver {
     CLMP_SOLVER_SORT = 1    /* the paper's way: sort, then scan; the same bits, slower */
 } clmp_solver;
 
-/* How the kernels are cut up for a device.  0 means: the library chooses.  Results do not depend on it, bit for bit. */
+/*
+ * How the kernels are cut up for a device.  Results do not depend on it, bit for bit.  0 means: the environment's
+ * CLMP_TUNING ("group_size=128,chunks=64"), else the library's table of devices (host/tuning.c).
+ */
 typedef struct clmp_tuning {
     uint32_t vector_width; /* pixels that a work-item holds in one vector: 1, 2, 4, 8 or 16 */
     uint32_t group_size;   /* work-items of a work-group: a power of two, at most what the device allows */
-    uint32_t bin_group;    /* work-items that fill one set of bins: as group_size; 1 needs no atomics */
-    uint32_t chunks;       /* sets of bins, or sorting work-groups, that share one pool's pixels: 1 to 65536 */
+    uint32_t bin_group;    /* work-items that fill bins together: as group_size; 1 needs no atomics */
+    uint32_t chunks;       /* work-groups that share one pool's pixels in filling bins or sorting: 1 to 65536 */
+    uint32_t bin_sets;     /* sets of bins that these share, by atomics if they are fewer: 1 to chunks */
+    uint32_t bin_memory;   /* 1: bins in global memory only; 2: each work-group's own in local memory, 32 KiB */
+    uint32_t streaming;    /* 1: gradients are written through the caches; 2: past them, where the device can */
 } clmp_tuning;
 
 typedef struct clmp_plan_params {
@@ -273,11 +284,15 @@ CLMP_API void clmp_buffers_init(clmp_buffers *buffers);
  * anything is enqueued.  After an OPENCL_ERROR part of the step may have been enqueued, and outputs are undefined.
  *
  * clmp_enqueue_weights     plan with CLMP_INPUT_LOSSES.  In: losses.  Out: weights (may be absent), result.
- *                          A loss that is NaN, infinite or negative counts as nonfinite and gets weight 0; -0 is 0, and
- * a subnormal loss is taken as 0. clmp_enqueue_loss        plan with CLMP_INPUT_LOGITS.  In: logits, labels.  Out:
- * losses, weights (each may be absent), result. clmp_enqueue_gradient    as clmp_enqueue_loss, and out: gradient, that
- * of gradient_scale L with respect to the logits: w_u gradient_scale dl_u/dx, which is exact although w is held
- * constant (Danskin's theorem).
+ *                          A loss that is NaN, infinite or negative counts as nonfinite and gets weight 0; -0 is 0,
+ *                          and a subnormal loss is taken as 0.
+ *
+ * clmp_enqueue_loss        plan with CLMP_INPUT_LOGITS.  In: logits, labels.  Out: losses, weights (each may be
+ *                          absent), result.
+ *
+ * clmp_enqueue_gradient    as clmp_enqueue_loss, and out: gradient, that of gradient_scale L with respect to the
+ *                          logits: w_u gradient_scale dl_u/dx, which is exact although w is held constant (Danskin's
+ *                          theorem).
  *
  * Losses and weights are 0 where a pixel is not valid, and so is its gradient.
  *
