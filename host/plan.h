@@ -44,11 +44,21 @@ struct clmp_workspace_layout {
     size_t size;
 };
 
+/* A run of rows of logits, and the rows of tiles that they depend on: the gradient is made band by band, so that the
+ * tiles' sums of one are in memory at a time. */
+struct clmp_band {
+    uint64_t first_logit, logits, first_row, rows;
+};
+enum { CLMP_MOST_BANDS = 4 };
+
 /* What interpolation needs of a plan. */
 struct clmp_upsample {
     cl_mem tables; /* kernels/taps.clh */
     uint64_t row_tiles, column_tiles;
     uint32_t slot, most_rows;
+    uint32_t bands;
+    uint64_t band_rows; /* of the largest band */
+    struct clmp_band band[CLMP_MOST_BANDS];
     bool exact, on_grid, contiguous;
 };
 

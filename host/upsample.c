@@ -29,11 +29,11 @@ static void argument_labels(struct clmp_arguments *arguments, const struct clmp_
     clmp_argument_long(arguments, plan->params.ignore_index);
 }
 
-/* Vectors of whole tiles of columns, or parts of one, for each tile of rows. */
-static clmp_status launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments) {
+/* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
+static clmp_status launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows) {
     const clmp_plan *plan = step->plan;
     const uint64_t lanes = plan->upsample.column_tiles * plan->upsample.slot, vector = plan->tuning.vector_width;
-    return clmp_launch(step, arguments, (lanes + vector - 1) / vector, plan->params.images * plan->upsample.row_tiles,
+    return clmp_launch(step, arguments, (lanes + vector - 1) / vector, plan->params.images * rows,
                        clmp_upsample_group(plan));
 }
 
@@ -50,26 +50,10 @@ clmp_status clmp_upsample_loss(struct clmp_step *step) {
     clmp_argument_floats(&arguments, plane);
     clmp_argument_floats(&arguments, store ? step->buffers->losses : plane);
     clmp_argument_int(&arguments, store);
-    return launch_tiles(step, &arguments);
+    return launch_tiles(step, &arguments, plan->upsample.row_tiles);
 }
 
-static clmp_status gather(struct clmp_step *step) {
-    const clmp_plan *plan = step->plan;
-    const clmp_plan_params *params = &plan->params;
-    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GATHER);
-    clmp_argument_mem(&arguments, plan->upsample.tables);
-    clmp_argument_workspace(&arguments, step);
-    clmp_argument_offset(&arguments, step, plan->layout.tile_sums);
-    clmp_argument_offset(&arguments, step, plan->layout.pools);
-    clmp_argument_ulong(&arguments, params->images / plan->pools);
-    clmp_argument_float(&arguments, step->buffers->gradient_scale);
-    clmp_argument_floats(&arguments, step->buffers->gradient);
-    /* one work-item more, for the first and the last of a row */
-    return clmp_launch_pixels(step, &arguments, params->logits_width + plan->tuning.vector_width,
-                              params->images * params->classes * params->logits_height);
-}
-
-clmp_status clmp_upsample_gradient(struct clmp_step *step) {
+static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *band) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GRADIENT);
@@ -80,6 +64,39 @@ clmp_status clmp_upsample_gradient(struct clmp_step *step) {
     clmp_argument_mem(&arguments, plan->problem);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
     clmp_argument_ulong(&arguments, plan->params.images / plan->pools);
-    const clmp_status status = launch_tiles(step, &arguments);
-    return status == CLMP_OK ? gather(step) : status;
+    clmp_argument_ulong(&arguments, band->first_row);
+    clmp_argument_ulong(&arguments, band->rows);
+    return launch_tiles(step, &arguments, band->rows);
+}
+
+static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) {
+    const clmp_plan *plan = step->plan;
+    const clmp_plan_params *params = &plan->params;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GATHER);
+    clmp_argument_mem(&arguments, plan->upsample.tables);
+    clmp_argument_workspace(&arguments, step);
+    clmp_argument_offset(&arguments, step, plan->layout.tile_sums);
+    clmp_argument_offset(&arguments, step, plan->layout.pools);
+    clmp_argument_ulong(&arguments, params->images / plan->pools);
+    clmp_argument_ulong(&arguments, band->first_row);
+    clmp_argument_ulong(&arguments, band->rows);
+    clmp_argument_ulong(&arguments, band->first_logit);
+    clmp_argument_ulong(&arguments, band->logits);
+    clmp_argument_float(&arguments, step->buffers->gradient_scale);
+    clmp_argument_floats(&arguments, step->buffers->gradient);
+    /* one work-item more, for the first and the last of a row */
+    return clmp_launch_pixels(step, &arguments, params->logits_width + plan->tuning.vector_width,
+                              params->images * params->classes * band->logits);
+}
+
+clmp_status clmp_upsample_gradient(struct clmp_step *step) {
+    const struct clmp_upsample *upsample = &step->plan->upsample;
+    clmp_status status = CLMP_OK;
+    for (uint32_t b = 0; b < upsample->bands && status == CLMP_OK; ++b) {
+        if (upsample->band[b].rows > 0)
+            status = tile_sums(step, &upsample->band[b]);
+        if (status == CLMP_OK)
+            status = gather(step, &upsample->band[b]);
+    }
+    return status;
 }

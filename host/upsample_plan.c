@@ -14,6 +14,34 @@ static float most_class_weight(const clmp_plan_params *params, const float *clas
     return most;
 }
 
+/* Neighbouring bands have a row of tiles in common, which is done twice: so bands are not small.  And a device with
+ * many processors is not to wait for few. */
+#define LEAST_BAND 16
+
+static void cut_bands(struct clmp_upsample *upsample, const unsigned char *tables) {
+    const clmp_axis *rows = &((const clmp_taps *)(const void *)tables)->rows;
+    const clmp_touch *touches = (const void *)(tables + rows->touches_at);
+    uint64_t bands = rows->logits / LEAST_BAND;
+    bands = bands < 1 ? 1 : bands > CLMP_MOST_BANDS ? CLMP_MOST_BANDS : bands;
+    upsample->bands = (uint32_t)bands;
+    upsample->band_rows = 0;
+    for (uint64_t b = 0; b < bands; ++b) {
+        const uint64_t first = rows->logits * b / bands, end = rows->logits * (b + 1) / bands;
+        uint64_t first_row = rows->tiles, end_row = 0;
+        for (uint64_t i = first; i < end; ++i) { /* a logit may have no pixel near */
+            const uint64_t begin = (uint64_t)touches[i].first, count = (uint64_t)touches[i].count;
+            if (count > 0 && begin < first_row)
+                first_row = begin;
+            if (count > 0 && begin + count > end_row)
+                end_row = begin + count;
+        }
+        const uint64_t count = end_row > first_row ? end_row - first_row : 0;
+        upsample->band[b] = (struct clmp_band){first, end - first, first_row, count};
+        if (count > upsample->band_rows)
+            upsample->band_rows = count;
+    }
+}
+
 clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights) {
     const clmp_plan_params *params = &plan->params;
     struct clmp_upsample *upsample = &plan->upsample;
@@ -31,6 +59,7 @@ clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weig
     upsample->exact = tables.exact;
     upsample->on_grid = tables.on_grid;
     upsample->contiguous = tables.contiguous;
+    cut_bands(upsample, tables.bytes);
     cl_int error = CL_SUCCESS;
     upsample->tables =
         clCreateBuffer(plan->context->cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, tables.size, tables.bytes, &error);
@@ -82,10 +111,10 @@ clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
 bool clmp_upsample_lay_out(struct clmp_plan *plan) {
     struct clmp_workspace_layout *layout = &plan->layout;
     const uint64_t planes = plan->params.images * plan->params.classes; /* of logits: cannot overflow */
-    const uint64_t row_tiles = plan->upsample.row_tiles, column_tiles = plan->upsample.column_tiles;
-    if (column_tiles > UINT64_MAX / 4 / row_tiles || planes > UINT64_MAX / (4 * row_tiles * column_tiles))
+    const uint64_t rows = plan->upsample.band_rows, columns = plan->upsample.column_tiles; /* each below 2^31 */
+    if (planes > UINT64_MAX / (rows * columns))
         return false;
     return clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->high) &&
            clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->low) &&
-           clmp_plan_take(&layout->size, planes * row_tiles * column_tiles, 4 * sizeof(float), &layout->tile_sums);
+           clmp_plan_take(&layout->size, planes * rows * columns, 4 * sizeof(float), &layout->tile_sums);
 }

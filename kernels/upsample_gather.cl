@@ -8,8 +8,11 @@
  *
  *   taps      clmp_taps and what it points to
  *   work      workspace, with the sums from byte sums_at on (upsample_gradient.cl), and (pools) clmp_pool from pools_at
- * on images_per_pool   images that share a record of pools scale             upstream gradient gradient  float32 (N, C,
- * h, w) out, from gradient_at on
+ * on images_per_pool          images that share a record of pools scale                    upstream gradient first_row,
+ * band_rows     the tiles' rows that the sums are of first_logit, band_logits the rows of logits that this launch is
+ * for gradient  float32 (N, C, h, w) out, from gradient_at on
+ *
+ * Grid: (one work-item, and one for each vector of a row's logits, rounded up to work-groups, N x C x band_logits).
  */
 #include "upsample.clh"
 
@@ -18,7 +21,7 @@
 #endif
 
 /* The logits (i, j) of a plane's sums, for the tiles that touch row i. */
-CLMP_FN float clmp_gather_one(global const uchar *taps, global const float *sums, int i, int j) {
+CLMP_FN float clmp_gather_one(global const uchar *taps, global const float *sums, ulong first_row, int i, int j) {
     global const clmp_axis *rows = &CLMP_IN(const clmp_taps, taps, 0)->rows;
     global const clmp_axis *columns = &CLMP_IN(const clmp_taps, taps, 0)->columns;
     global const clmp_touch *up = CLMP_IN(const clmp_touch, taps, rows->touches_at) + i;
@@ -32,7 +35,7 @@ CLMP_FN float clmp_gather_one(global const uchar *taps, global const float *sums
                 if ((q < 2 ? row->before : row->after) != i || (q % 2 == 0 ? column->before : column->after) != j)
                     continue;
                 /* clmp_sum_add(), of one lane */
-                const float term = sums[((ulong)t * 4 + q) * columns->tiles + u] - error;
+                const float term = sums[((t - first_row) * 4 + q) * columns->tiles + u] - error;
                 const float next = sum + term;
                 error = (next - sum) - term;
                 sum = next;
@@ -41,7 +44,8 @@ CLMP_FN float clmp_gather_one(global const uchar *taps, global const float *sums
 }
 
 /* `lanes` logits of row i from column `first` on, each between two tiles of columns. */
-CLMP_FN FLOATV clmp_gather_vector(global const uchar *taps, global const float *sums, int i, ulong first, ulong lanes) {
+CLMP_FN FLOATV clmp_gather_vector(global const uchar *taps, global const float *sums, ulong first_row, int i,
+                                  ulong first, ulong lanes) {
     global const clmp_axis *rows = &CLMP_IN(const clmp_taps, taps, 0)->rows;
     global const clmp_axis *columns = &CLMP_IN(const clmp_taps, taps, 0)->columns;
     global const clmp_touch *up = CLMP_IN(const clmp_touch, taps, rows->touches_at) + i;
@@ -49,7 +53,7 @@ CLMP_FN FLOATV clmp_gather_vector(global const uchar *taps, global const float *
     FLOATV sum = (FLOATV)0.0f, error = (FLOATV)0.0f;
     for (int t = up->first; t < up->first + up->count; ++t) {
         global const clmp_tile *row = CLMP_IN(const clmp_tile, taps, rows->tiles_at) + t;
-        global const float *right = sums + (ulong)t * 4 * tiles + first + columns->offset, *left = right - 1;
+        global const float *right = sums + (t - first_row) * 4 * tiles + first + columns->offset, *left = right - 1;
         if (row->before == i)
             clmp_sum_add(&sum, &error, clmp_load(left + tiles, lanes, 0.0f));
         if (row->after == i)
@@ -70,14 +74,15 @@ CLMP_FN FLOATV clmp_gather_scale(FLOATV sum, float down, float scale, float clas
 
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong sums_at, ulong pools_at,
-                     ulong images_per_pool, float scale, global float *gradient, ulong gradient_at) {
+                     ulong images_per_pool, ulong first_row, ulong band_rows, ulong first_logit, ulong band_logits,
+                     float scale, global float *gradient, ulong gradient_at) {
     global const clmp_taps *head = CLMP_IN(const clmp_taps, taps, 0);
     const ulong width = head->columns.logits, item = get_global_id(0);
-    const ulong plane = get_global_id(1) / head->rows.logits;
-    const int i = (int)(get_global_id(1) % head->rows.logits);
+    const ulong plane = get_global_id(1) / band_logits;
+    const int i = (int)(first_logit + get_global_id(1) % band_logits);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
     const float down = as_float(as_uint(pools[plane / CLMP_CLASSES / images_per_pool].tau) & 0x7f800000u);
-    global const float *sums = CLMP_IN(const float, work, sums_at) + plane * head->rows.tiles * 4 * head->columns.tiles;
+    global const float *sums = CLMP_IN(const float, work, sums_at) + plane * band_rows * 4 * head->columns.tiles;
     global float *to = gradient + gradient_at + (plane * head->rows.logits + i) * width;
 
     scale *= pools->image_share;
@@ -85,7 +90,7 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
         const ulong first = 1 + (item - 1) * CLMP_VECTOR;
         if (first + 1 < width) {
             const ulong lanes = min(width - 1 - first, (ulong)CLMP_VECTOR);
-            const FLOATV sum = clmp_gather_vector(taps, sums, i, first, lanes);
+            const FLOATV sum = clmp_gather_vector(taps, sums, first_row, i, first, lanes);
             clmp_store(clmp_gather_scale(sum, down, scale, head->class_up), to + first, lanes);
         }
         return;
@@ -93,7 +98,7 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
     const ulong first = head->columns.regular ? 0 : item * CLMP_VECTOR;
     const ulong end = head->columns.regular ? width : first + CLMP_VECTOR;
     for (ulong j = first; j < min(end, width); j += head->columns.regular ? width - 1 : 1) {
-        const FLOATV sum = (FLOATV)clmp_gather_one(taps, sums, i, (int)j);
+        const FLOATV sum = (FLOATV)clmp_gather_one(taps, sums, first_row, i, (int)j);
         clmp_store(clmp_gather_scale(sum, down, scale, head->class_up), to + j, 1);
     }
 }
