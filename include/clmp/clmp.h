@@ -186,13 +186,14 @@ typedef struct clmp_tuning {
 
 typedef struct clmp_plan_params {
     clmp_input input;
-    uint64_t images;                      /* N */
-    uint64_t classes;                     /* C; unused with CLMP_INPUT_LOSSES */
-    uint64_t height, width;               /* H, W in pixels */
-    uint64_t logits_height, logits_width; /* h, w: the logits' own size, at most H, W, from which they are interpolated
-                                   bilinearly to the labels' size.  0: H, W.  Unused with CLMP_INPUT_LOSSES */
-    bool align_corners;         /* the interpolation takes the corners' pixels, not the corners, for the same place;
-                                   this and all else as PyTorch's interpolate(mode='bilinear') */
+    uint64_t images;        /* N */
+    uint64_t classes;       /* C; unused with CLMP_INPUT_LOSSES */
+    uint64_t height, width; /* H, W in pixels */
+    /* h, w: the logits' own size, at most H, W, from which they are interpolated bilinearly to the labels' size, as by
+     * PyTorch's interpolate(mode='bilinear'); docs/algorithm.md, section 11.  0: H, W.  Unused with
+     * CLMP_INPUT_LOSSES. */
+    uint64_t logits_height, logits_width;
+    bool align_corners;         /* the centres of the corners' logits and pixels are one place, not their corners */
     clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
     int64_t ignore_index;       /* a pixel with this label is not valid; any value */
     const float *class_weights; /* host, C finite values >= 0, copied; multiplies a pixel's loss by that of its
