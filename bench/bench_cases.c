@@ -39,8 +39,12 @@ const bench_case *bench_case_find(const char *name) {
 }
 
 bench_case bench_case_scaled(unsigned log2_pixels) {
-    bench_case scaled = {"2^00",        1,    19, (uint64_t)1 << log2_pixels / 2, (uint64_t)1 << (log2_pixels + 1) / 2,
-                         BENCH_TRAINED, false};
+    bench_case scaled = {.name = "2^00",
+                         .images = 1,
+                         .classes = 4, /* so that 2^25 pixels fit into most devices */
+                         .height = (uint64_t)1 << log2_pixels / 2,
+                         .width = (uint64_t)1 << (log2_pixels + 1) / 2,
+                         .data = BENCH_TRAINED};
     scaled.name[2] = (char)('0' + log2_pixels / 10);
     scaled.name[3] = (char)('0' + log2_pixels % 10);
     return scaled;

@@ -29,7 +29,7 @@ typedef struct bench_case {
 const bench_case *bench_case_at(size_t index);
 /* By name, or NULL. */
 const bench_case *bench_case_find(const char *name);
-/* 2^log2_pixels pixels of 19 classes. */
+/* 2^log2_pixels pixels of 4 classes. */
 bench_case bench_case_scaled(unsigned log2_pixels);
 
 static inline uint64_t bench_case_pixels(const bench_case *of) {

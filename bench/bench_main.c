@@ -7,6 +7,7 @@
 #include "bench_json.h"
 #include "bench_report.h"
 #include "bench_run.h"
+#include "bench_startup.h"
 #include "bench_tune.h"
 
 #include <stdio.h>
@@ -57,6 +58,8 @@ static enum bench_status run_device(const clmp_device_info *info, const bench_op
         bench_device_close(&device);
         return status;
     }
+    if (status == BENCH_OK && options->case_count != 0)
+        status = bench_startup(info, records);
     for (size_t i = 0; i < options->case_count && status == BENCH_OK; ++i)
         status = run_case(&device, options->cases[i], options, records);
     if (status == BENCH_OK && options->scaling_end != 0)
@@ -133,7 +136,9 @@ static enum bench_status run(const bench_options *options) {
 int main(int argc, char **argv) {
     bench_options options;
     enum bench_status status = bench_options_read(argc, argv, &options);
-    if (status == BENCH_OK && !options.help)
+    if (status == BENCH_OK && options.startup_child)
+        status = bench_startup_child(options.device);
+    else if (status == BENCH_OK && !options.help)
         status = run(&options);
     if (fflush(stdout) != 0 || ferror(stdout))
         status = status != BENCH_OK ? status : bench_fail(BENCH_BAD_USE, "cannot write to standard output");

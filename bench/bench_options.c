@@ -17,7 +17,8 @@ enum option_id {
     OPTION_JSON,
     OPTION_REPEAT,
     OPTION_TUNE,
-    OPTION_TUNING
+    OPTION_TUNING,
+    OPTION_STARTUP_CHILD
 };
 
 static void print_help(void) {
@@ -27,7 +28,7 @@ static void print_help(void) {
          "\n"
          "  --device NAME     devices whose name or platform contains NAME (default: all)\n"
          "  --case NAME       this case; may be given again (default: all cases)\n"
-         "  --scaling         2^16 to 2^25 pixels; the cases only where --case is given, too\n"
+         "  --scaling         2^16 to 2^25 pixels of 4 classes; the cases only where --case is given, too\n"
          "  --quick           small cases, few repeats, scaling up to 2^20\n"
          "  --repeat N        samples of each number (default: 15; quick: 3)\n"
          "  --json FILE       the numbers as an array of records\n"
@@ -51,7 +52,8 @@ static void print_help(void) {
          "  weights      clmp_enqueue_weights with weights, minus threshold\n"
          "  loss         clmp_enqueue_loss without losses and weights, minus threshold\n"
          "  gradient     step minus clmp_enqueue_loss\n"
-         "  plan         making a plan, first in a new context and second in the same\n"
+         "  plan         making a plan, first in a new context and second in the same; and at the start of\n"
+         "               a program, context and plan, with cold and with warm caches of compiled programs\n"
          "\n"
          "Exit status: 0, 1 if a device failed, 2 for bad use.");
 }
@@ -99,6 +101,9 @@ static enum bench_status read_option(int id, const char *argument, bench_options
     case OPTION_TUNE:
         options->tune = true;
         return BENCH_OK;
+    case OPTION_STARTUP_CHILD:
+        options->startup_child = true;
+        return BENCH_OK;
     default: /* the library reads it, and says what is wrong */
         return setenv("CLMP_TUNING", argument, 1) == 0 ? BENCH_OK : bench_fail(BENCH_BAD_USE, "no memory for --tuning");
     }
@@ -131,6 +136,7 @@ enum bench_status bench_options_read(int argc, char **argv, bench_options *optio
         {"repeat", required_argument, NULL, OPTION_REPEAT},
         {"tune", no_argument, NULL, OPTION_TUNE},
         {"tuning", required_argument, NULL, OPTION_TUNING},
+        {"startup-child", no_argument, NULL, OPTION_STARTUP_CHILD}, /* for bench_startup.c alone */
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

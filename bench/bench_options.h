@@ -15,6 +15,7 @@ typedef struct bench_options {
     unsigned scaling_end; /* up to 2^this many pixels; 0: no scaling */
     size_t repeat;
     bool tune; /* instead of measuring the cases */
+    bool startup_child;
     bool help; /* it was printed, and is all */
 } bench_options;
 

@@ -35,11 +35,12 @@ static void print_plan(const bench_record *r) {
 void bench_report_case(const bench_records *records, size_t first) {
     const bench_record *r = &records->list[first];
     printf("\n%s: %" PRIu64 " x %" PRIu64 " x %" PRIu64 " x %" PRIu64
-           "%s, vector %u, group %u, bin group %u, chunks %u, sets %u, bins in %s memory\n",
+           "%s, vector %u, group %u, bin group %u, chunks %u, sets %u, bins in %s memory, %s\n",
            r->of.name, r->of.images, r->of.classes, r->of.height, r->of.width,
            r->of.losses_only ? ", from losses (logits do not fit)" : "", (unsigned)r->tuning.vector_width,
            (unsigned)r->tuning.group_size, (unsigned)r->tuning.bin_group, (unsigned)r->tuning.chunks,
-           (unsigned)r->tuning.bin_sets, r->tuning.bin_memory == 2 ? "local" : "global");
+           (unsigned)r->tuning.bin_sets, r->tuning.bin_memory == 2 ? "local" : "global",
+           r->tuning.streaming == 2 ? "streamed" : "cached");
     printf("  both solvers give the same bits: L %.9g, alpha %.9g\n", (double)r->loss, (double)r->alpha);
     printf("  %-7s %-10s %9s %9s %9s %9s %10s %8s %8s\n", "solver", "stage", "ms", "quartile", "quartile", "wall ms",
            "MB", "GB/s", "of copy");

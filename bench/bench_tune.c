@@ -22,7 +22,7 @@ enum { MOST_VALUES = 12 };
 
 /* A row of host/tuning.c: as clmp_tuning, but work-groups for each compute unit, and UINT32_MAX sets for one each. */
 struct choice {
-    uint32_t vector_width, group_size, bin_group, chunks_per_unit, bin_sets, bin_memory;
+    uint32_t vector_width, group_size, bin_group, chunks_per_unit, bin_sets, bin_memory, streaming;
 };
 
 static const struct parameter {
@@ -36,6 +36,7 @@ static const struct parameter {
     {"bin_group", offsetof(struct choice, bin_group), {1, 32, 64, 128, 256, 512, 1024}},
     {"chunks_per_unit", offsetof(struct choice, chunks_per_unit), {1, 2, 4, 8, 16, 32}},
     {"bin_sets", offsetof(struct choice, bin_sets), {1, 2, 4, 8, 16, UINT32_MAX}},
+    {"streaming", offsetof(struct choice, streaming), {1, 2}},
 };
 enum { PARAMETERS = sizeof parameters / sizeof parameters[0] };
 
@@ -56,7 +57,8 @@ static clmp_tuning tuning_of(const struct choice *choice, const bench_device *de
                          .bin_group = choice->bin_group,
                          .chunks = chunks,
                          .bin_sets = choice->bin_sets < chunks ? choice->bin_sets : chunks,
-                         .bin_memory = choice->bin_memory};
+                         .bin_memory = choice->bin_memory,
+                         .streaming = choice->streaming};
 }
 
 static enum bench_status step(void *user, uint64_t turn, cl_event *event) {
@@ -156,7 +158,8 @@ static enum bench_status begin(struct search *search) {
                                    .bin_group = tuning.bin_group,
                                    .chunks_per_unit = tuning.chunks > units ? tuning.chunks / units : 1,
                                    .bin_sets = tuning.bin_sets < tuning.chunks ? tuning.bin_sets : UINT32_MAX,
-                                   .bin_memory = tuning.bin_memory};
+                                   .bin_memory = tuning.bin_memory,
+                                   .streaming = tuning.streaming};
     return bench_sets_create(search->device, search->of, &search->sets);
 }
 
@@ -166,9 +169,9 @@ static void print_row(const struct search *search) {
     if (best->bin_sets != UINT32_MAX)
         snprintf(sets, sizeof sets, "%" PRIu32, best->bin_sets);
     printf("\nthe row for host/tuning.c:\n"
-           "    {\"%s\", NULL, 0, %" PRIu32 ", %" PRIu32 ", %" PRIu32 ", %" PRIu32 ", %s, %s},\n",
+           "    {\"%s\", NULL, 0, %" PRIu32 ", %" PRIu32 ", %" PRIu32 ", %" PRIu32 ", %s, %s, %s},\n",
            search->device->info.name, best->vector_width, best->group_size, best->bin_group, best->chunks_per_unit,
-           sets, best->bin_memory == 2 ? "LOCAL_BINS" : "GLOBAL_BINS");
+           sets, best->bin_memory == 2 ? "LOCAL_BINS" : "GLOBAL_BINS", best->streaming == 2 ? "STREAMED" : "CACHED");
 }
 
 enum bench_status bench_tune(const bench_device *device, const bench_case *of, const bench_options *options) {

@@ -74,7 +74,7 @@ static bool overlap(const struct place *a, const struct place *b) {
 clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers) {
     const struct clmp_log *log = &plan->context->log;
     const uint64_t plane = plan->pixels * sizeof(float);
-    const uint64_t logits = plane * plan->params.classes;
+    const uint64_t logits = plan->params.images * plan->params.classes * plan->image_logits * sizeof(float);
     const bool from_logits = entry != CLMP_ENTRY_WEIGHTS;
     const bool gradient = entry == CLMP_ENTRY_GRADIENT;
     /* in place, logits are an output, and gradient is no other buffer */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "context.h"
 
+#include "cache.h"
 #include "program.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 void clmp_context_params_init(clmp_context_params *params) {
     if (params != NULL)
-        *params = (clmp_context_params){.log = NULL, .log_user = NULL};
+        *params = (clmp_context_params){.log = NULL, .log_user = NULL, .cache_dir = NULL};
 }
 
 static struct clmp_log params_log(const clmp_context_params *params) {
@@ -75,6 +76,7 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
     made->device = device;
     made->facts = facts;
     made->log = log;
+    made->cache_folder = clmp_cache_folder(params != NULL ? params->cache_dir : NULL);
     made->process = getpid();
     *context = made;
     return CLMP_OK;
@@ -148,6 +150,7 @@ void clmp_context_destroy(clmp_context *context) {
     clmp_programs_release(context);
     clReleaseDevice(context->device);
     clReleaseContext(context->cl);
+    free(context->cache_folder);
     pthread_mutex_destroy(&context->lock);
     free(context);
 }

@@ -17,7 +17,8 @@ struct clmp_context {
     cl_device_id device;
     struct clmp_device_facts facts;
     struct clmp_log log;
-    pid_t process; /* OpenCL objects do not survive a fork */
+    char *cache_folder; /* NULL: none */
+    pid_t process;      /* OpenCL objects do not survive a fork */
     pthread_mutex_t lock;
     struct clmp_program *programs; /* under lock */
 };

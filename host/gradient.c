@@ -3,6 +3,8 @@
 
 clmp_status clmp_stage_gradient(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
+    if (plan->upsampled)
+        return clmp_upsample_gradient(step);
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_GRADIENT);
     clmp_argument_inputs(&arguments, step);

@@ -26,6 +26,8 @@ clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_argumen
 
 clmp_status clmp_stage_loss(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
+    if (plan->upsampled)
+        return clmp_upsample_loss(step);
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
     /* losses that go without class weights yet are stored when these are applied */
     const bool store = step->buffers->losses.mem != NULL && !clmp_plan_weighs_late(plan);

@@ -26,7 +26,7 @@ void clmp_plan_params_init(clmp_plan_params *params) {
         };
 }
 
-static const char *label_type_name(clmp_label_type type) {
+const char *clmp_label_type_name(clmp_label_type type) {
     static const char *const names[] = {"uchar", "int", "long", "ushort"};
     return names[type];
 }
@@ -44,8 +44,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
                                                 {CLMP_KERNEL_SORT_SCATTER, "threshold_sort", "clmp_sort_scatter"},
                                                 {CLMP_KERNEL_SORT_SUMS, "threshold_sort", "clmp_sort_sums"},
                                                 {CLMP_KERNEL_SORT_BINS, "threshold_sort", "clmp_sort_bins"}};
-    static const struct kernel_wanted always[] = {{CLMP_KERNEL_SUM, "threshold_select", "clmp_threshold_sum"},
-                                                  {CLMP_KERNEL_TOTAL, "threshold_select", "clmp_threshold_total"}};
+    static const struct kernel_wanted sums[] = {{CLMP_KERNEL_SUM, "threshold_select", "clmp_threshold_sum"}};
+    static const struct kernel_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
     static const struct kernel_wanted select[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"}};
     static const struct kernel_wanted ohem[] = {{CLMP_KERNEL_SELECT, "threshold_ohem", "clmp_ohem_select"}};
     static const struct kernel_wanted balanced[] = {{CLMP_KERNEL_COUNT_LABELS, "count_labels", "clmp_count_labels"},
@@ -71,11 +71,12 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
              " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
              tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
     snprintf(labels, sizeof labels, " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s", plan->params.classes,
-             from_logits ? label_type_name(plan->params.label_type) : "uchar");
+             from_logits ? clmp_label_type_name(plan->params.label_type) : "uchar");
     /* hard examples are told by what their losses are without class weights, which are applied to those drawn */
     snprintf(loss_macros, sizeof loss_macros, "%s%s%s", pixel, labels,
              clmp_plan_weighs_late(plan) ? "" : class_weights);
-    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s", pixel, labels, class_weights, weigh);
+    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s%s", pixel, labels, class_weights, weigh,
+             tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "");
     snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, weigh);
     snprintf(draw_macros, sizeof draw_macros, "%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
              group, labels, tuning->bin_group, by_ohem);
@@ -87,14 +88,15 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     } sets[] = {
         {search, by_search && !by_balance ? sizeof search / sizeof search[0] : 0, search_macros},
         {sort, !by_search && !by_balance ? sizeof sort / sizeof sort[0] : 0, group},
-        {always, sizeof always / sizeof always[0], group},
+        {sums, !by_balance, group},
         {select, !by_ohem && !by_balance, group},
         {ohem, by_ohem, group},
         {balanced, by_balance ? sizeof balanced / sizeof balanced[0] : 0, draw_macros},
         {drawn, plan->drawn ? sizeof drawn / sizeof drawn[0] : 0, draw_macros},
+        {images, plan->params.scope == CLMP_SCOPE_IMAGE, ""},
         {weights, 1, weights_macros},
-        {loss, from_logits, loss_macros},
-        {gradient, from_logits, gradient_macros},
+        {loss, from_logits && !plan->upsampled, loss_macros},
+        {gradient, from_logits && !plan->upsampled, gradient_macros},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
         for (size_t j = 0; j < sets[i].count; ++j) {
@@ -104,7 +106,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
             if (status != CLMP_OK)
                 return status;
         }
-    return CLMP_OK;
+    return plan->upsampled ? clmp_upsample_kernels(plan) : CLMP_OK;
 }
 
 static void release_kernels(struct clmp_plan *plan) {
@@ -132,7 +134,14 @@ static clmp_status fit_groups(struct clmp_plan *plan, bool *fits) {
         const bool fill = i == CLMP_KERNEL_FILL || i == CLMP_KERNEL_COUNT_LABELS || i == CLMP_KERNEL_DRAW_PIXELS;
         uint32_t *group = fill ? &plan->tuning.bin_group : &plan->tuning.group_size;
         const uint32_t asked = fill ? plan->params.tuning.bin_group : plan->params.tuning.group_size;
-        if (*group > limit && (asked != 0 || limit == 0))
+        const bool shared = i == CLMP_KERNEL_UPSAMPLE_LOSS || i == CLMP_KERNEL_UPSAMPLE_GRADIENT;
+        const uint32_t least = shared ? clmp_upsample_least_group(plan) : 1;
+        if (limit < least)
+            return clmp_fail(log, CLMP_DEVICE_UNSUPPORTED,
+                             "interpolation needs work-groups of %" PRIu32 " at vector_width %" PRIu32
+                             ", but a kernel allows %zu on this device",
+                             least, plan->tuning.vector_width, limit);
+        if (*group > limit && asked != 0)
             return clmp_fail(log, CLMP_INVALID_ARGUMENT,
                              "tuning.%s is %" PRIu32 ", but a kernel allows work-groups of %zu on this device",
                              fill ? "bin_group" : "group_size", *group, limit);
@@ -188,6 +197,8 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
         clmp_tuning_choose(plan);
         status = create_constants(plan, params->class_weights);
     }
+    if (status == CLMP_OK && plan->upsampled)
+        status = clmp_upsample_create(plan, params->class_weights);
     if (status == CLMP_OK)
         status = build_kernels(plan);
     if (status == CLMP_OK && !clmp_plan_lay_out(plan))
@@ -205,7 +216,7 @@ void clmp_plan_destroy(clmp_plan *plan) {
     if (plan == NULL)
         return;
     release_kernels(plan);
-    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->workspace};
+    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->upsample.tables, plan->workspace};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; ++i)
         if (buffers[i] != NULL)
             clReleaseMemObject(buffers[i]);

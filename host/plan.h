@@ -4,6 +4,7 @@
 
 #include "context.h"
 #include "layout.h"
+#include "taps.h"
 
 enum clmp_kernel_id {
     CLMP_KERNEL_LOSS,
@@ -23,13 +24,18 @@ enum clmp_kernel_id {
     CLMP_KERNEL_DRAW_RESULT,
     CLMP_KERNEL_WEIGHTS,
     CLMP_KERNEL_GRADIENT,
+    CLMP_KERNEL_UPSAMPLE_SPLIT,
+    CLMP_KERNEL_UPSAMPLE_LOSS,
+    CLMP_KERNEL_UPSAMPLE_GRADIENT,
+    CLMP_KERNEL_UPSAMPLE_GATHER,
     CLMP_KERNEL_COUNT
 };
 
 /* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are.
  */
 struct clmp_workspace_layout {
-    size_t plane; /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t plane;                /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t high, low, tile_sums; /* with interpolation only */
     size_t pools;
     size_t bins;
     size_t segments;
@@ -46,15 +52,36 @@ struct clmp_workspace_layout {
     size_t size;
 };
 
+/* A run of rows of logits, and the rows of tiles that they depend on: the gradient is made band by band, so that the
+ * tiles' sums of one are in memory at a time. */
+struct clmp_band {
+    uint64_t first_logit, logits, first_row, rows;
+};
+enum { CLMP_MOST_BANDS = 4 };
+
+/* What interpolation needs of a plan. */
+struct clmp_upsample {
+    cl_mem tables; /* kernels/taps.clh */
+    uint64_t row_tiles, column_tiles;
+    uint32_t slot, most_rows;
+    uint32_t bands;
+    uint64_t band_rows; /* of the largest band */
+    struct clmp_band band[CLMP_MOST_BANDS];
+    bool exact, on_grid, contiguous;
+};
+
 struct clmp_plan {
     clmp_context *context;
     clmp_plan_params params; /* class_weights is not kept there */
     uint64_t image_pixels;   /* H W */
+    uint64_t image_logits;   /* of a class: h w */
     uint64_t pixels;         /* N H W */
     uint64_t pools;          /* 1, or N */
     uint64_t pool_pixels;
     size_t label_size; /* bytes */
     bool drawn;        /* weights are those of a plane of draws: kernels/threshold_draw.cl */
+    bool upsampled;    /* the logits are smaller than the labels */
+    struct clmp_upsample upsample;
     clmp_tuning tuning;
     uint64_t sort_workers; /* of a pool */
     uint64_t sort_run;     /* pixels of one */
@@ -89,7 +116,23 @@ static inline size_t clmp_plan_weighed_plane(const clmp_plan *plan) {
     return plan->drawn ? plan->layout.drawn : plan->layout.plane;
 }
 
+/* The type of labels in a kernel. */
+const char *clmp_label_type_name(clmp_label_type type);
+
 /* Lays out the workspace.  False where the sizes overflow. */
 bool clmp_plan_lay_out(struct clmp_plan *plan);
+
+/* A region of the workspace: `count` records of `size` bytes, aligned for every type.  False where the sizes overflow.
+ */
+bool clmp_plan_take(size_t *end, uint64_t count, size_t size, size_t *at);
+
+/* With interpolation: its tables and how its kernels are cut up, its kernels, and its part
+ * of the workspace. */
+clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights);
+clmp_status clmp_upsample_kernels(struct clmp_plan *plan);
+/* Work-items of a work-group of its loss and gradient kernels: those that share a tile of columns are in one group. */
+uint32_t clmp_upsample_group(const struct clmp_plan *plan);
+uint32_t clmp_upsample_least_group(const struct clmp_plan *plan);
+bool clmp_upsample_lay_out(struct clmp_plan *plan);
 
 #endif

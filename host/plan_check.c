@@ -46,6 +46,24 @@ static bool multiply(uint64_t a, uint64_t b, uint64_t most, uint64_t *product) {
     return true;
 }
 
+/* The logits' size, where it is not the labels'. */
+static clmp_status check_logits_size(struct clmp_plan *plan) {
+    clmp_plan_params *params = &plan->params;
+    const struct clmp_log *log = &plan->context->log;
+    if (params->input != CLMP_INPUT_LOGITS || params->logits_height == 0)
+        params->logits_height = params->height;
+    if (params->input != CLMP_INPUT_LOGITS || params->logits_width == 0)
+        params->logits_width = params->width;
+    plan->upsampled = params->logits_height != params->height || params->logits_width != params->width;
+    if (params->logits_height > params->height || params->logits_width > params->width)
+        REFUSE("the logits are %" PRIu64 " x %" PRIu64 ", larger than the labels, %" PRIu64 " x %" PRIu64,
+               params->logits_height, params->logits_width, params->height, params->width);
+    if (plan->upsampled && (params->height > CLMP_MOST_AXIS || params->width > CLMP_MOST_AXIS))
+        REFUSE("the shape is %" PRIu64 " x %" PRIu64 ", expected at most 2^30 of each to interpolate to",
+               params->height, params->width);
+    return CLMP_OK;
+}
+
 clmp_status clmp_plan_check(struct clmp_plan *plan) {
     const clmp_plan_params *params = &plan->params;
     const struct clmp_log *log = &plan->context->log;
@@ -72,13 +90,17 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
         status = clmp_tuning_check(plan);
     if (status == CLMP_OK && logits)
         status = check_class_weights(params->class_weights, params->classes, log);
+    if (status == CLMP_OK)
+        status = check_logits_size(plan);
     if (status != CLMP_OK)
         return status;
 
     uint64_t logits_bytes = 0;
     if (!multiply(params->height, params->width, MAX_PIXELS, &plan->image_pixels) ||
         !multiply(params->images, plan->image_pixels, MAX_PIXELS, &plan->pixels) ||
-        (logits && !multiply(plan->pixels, 4 * params->classes, INT64_MAX, &logits_bytes)) || logits_bytes > SIZE_MAX)
+        !multiply(params->logits_height, params->logits_width, MAX_PIXELS, &plan->image_logits) ||
+        (logits && !multiply(params->images * plan->image_logits, 4 * params->classes, INT64_MAX, &logits_bytes)) ||
+        logits_bytes > SIZE_MAX)
         return clmp_fail(log, CLMP_SIZE_OVERFLOW,
                          "%" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels are more than 2^36 pixels",
                          params->images, params->height, params->width);
@@ -98,8 +120,7 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
     return CLMP_OK;
 }
 
-/* A region of `count` records of `size` bytes, aligned for every type. */
-static bool take(size_t *end, uint64_t count, size_t size, size_t *at) {
+bool clmp_plan_take(size_t *end, uint64_t count, size_t size, size_t *at) {
     if (count > (SIZE_MAX - 256 - *end) / size)
         return false;
     *at = *end;
@@ -113,33 +134,36 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     *layout = (struct clmp_workspace_layout){0};
     bool fits = true;
     if (plan->params.input == CLMP_INPUT_LOGITS)
-        fits = fits && take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
-    fits = fits && take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
+        fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
+    if (plan->upsampled)
+        fits = fits && clmp_upsample_lay_out(plan);
+    fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
     if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
-        fits =
-            fits && take(&layout->size, pools * CLMP_COUNTS(plan->params.classes), sizeof(cl_ulong), &layout->counts);
-        fits = fits && take(&layout->size, pools * plan->params.classes, sizeof(clmp_share), &layout->shares);
+        fits = fits && clmp_plan_take(&layout->size, pools * CLMP_COUNTS(plan->params.classes), sizeof(cl_ulong),
+                                      &layout->counts);
+        fits = fits && clmp_plan_take(&layout->size, pools * plan->params.classes, sizeof(clmp_share), &layout->shares);
     }
     if (plan->drawn) {
-        fits = fits && take(&layout->size, pools, sizeof(clmp_draw), &layout->draws);
-        fits = fits && take(&layout->size, plan->pixels, sizeof(float), &layout->drawn);
+        fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_draw), &layout->draws);
+        fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->drawn);
     }
     if (plan->params.weighting == CLMP_WEIGHTING_BALANCED)
         return fits;
-    fits = fits && take(&layout->size, pools * CLMP_BINS, sizeof(clmp_bin), &layout->bins);
-    fits = fits && take(&layout->size, pools * CLMP_SEGMENTS, sizeof(clmp_segment), &layout->segments);
+    fits = fits && clmp_plan_take(&layout->size, pools * CLMP_BINS, sizeof(clmp_bin), &layout->bins);
+    fits = fits && clmp_plan_take(&layout->size, pools * CLMP_SEGMENTS, sizeof(clmp_segment), &layout->segments);
     if (plan->params.solver == CLMP_SOLVER_SEARCH) {
         const uint64_t sets = pools * plan->tuning.bin_sets * (clmp_plan_shares_sets(plan) ? CLMP_ROUNDS : 1);
-        return fits && take(&layout->size, sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
+        return fits && clmp_plan_take(&layout->size, sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
     }
     plan->sort_workers = (uint64_t)plan->tuning.chunks * plan->tuning.group_size;
     if (plan->sort_workers > plan->pool_pixels)
         plan->sort_workers = plan->pool_pixels;
     plan->sort_run = (plan->pool_pixels + plan->sort_workers - 1) / plan->sort_workers;
-    fits = fits && take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[0]);
-    fits = fits && take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[1]);
-    fits = fits && take(&layout->size, pools * plan->sort_workers, 256 * sizeof(cl_ulong), &layout->counters);
-    fits = fits && take(&layout->size, plan->pixels, 2 * sizeof(cl_ulong), &layout->sums);
-    fits = fits && take(&layout->size, pools * plan->sort_workers, 2 * sizeof(cl_ulong), &layout->offsets);
-    return fits && take(&layout->size, pools * plan->tuning.group_size, 2 * sizeof(cl_ulong), &layout->partial);
+    fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[0]);
+    fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[1]);
+    fits = fits && clmp_plan_take(&layout->size, pools * plan->sort_workers, 256 * sizeof(cl_ulong), &layout->counters);
+    fits = fits && clmp_plan_take(&layout->size, plan->pixels, 2 * sizeof(cl_ulong), &layout->sums);
+    fits = fits && clmp_plan_take(&layout->size, pools * plan->sort_workers, 2 * sizeof(cl_ulong), &layout->offsets);
+    return fits &&
+           clmp_plan_take(&layout->size, pools * plan->tuning.group_size, 2 * sizeof(cl_ulong), &layout->partial);
 }

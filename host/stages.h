@@ -25,6 +25,9 @@ clmp_status clmp_stage_gradient(struct clmp_step *step);
 
 /* The labels, and their offset in labels. */
 void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_step *step);
+/* The loss and the gradient stage where logits are interpolated. */
+clmp_status clmp_upsample_loss(struct clmp_step *step);
+clmp_status clmp_upsample_gradient(struct clmp_step *step);
 
 /* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, pixels of an image. */
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);

@@ -12,7 +12,11 @@
 #define LEAST_PIXELS_OF_CHUNK 16384
 #define MOST_CHUNKS_CHOSEN 1024
 
-enum { OWN = 0, GLOBAL_BINS = 1, LOCAL_BINS = 2 };
+/* Below this, what reads the gradient next may still find it in a cache. */
+#define LEAST_STREAMED (16u << 20)
+
+enum { GLOBAL_BINS = 1, LOCAL_BINS = 2 };
+enum { CACHED = 1, STREAMED = 2 };
 
 /*
  * What suits the devices.  Looked up from the top: a value comes from the first row that fits the device and has one
@@ -26,19 +30,20 @@ static const struct tuning_row {
     uint32_t chunks_per_unit; /* work-groups that fill bins, for each of the device's compute units */
     uint32_t bin_sets;        /* that they share; UINT32_MAX: one each */
     uint32_t bin_memory;
+    uint32_t streaming; /* of gradients of LEAST_STREAMED bytes and more */
 } rows[] = {
-    /* device, vendor, type, vector_width, group_size, bin_group, chunks_per_unit, bin_sets, bin_memory */
+    /* device, vendor, type, vector_width, group_size, bin_group, chunks_per_unit, bin_sets, bin_memory, streaming */
 
     /* by device: these two take a work-item's vectors apart, at a cost */
-    {"llvmpipe", NULL, 0, 1, 256, 1, 4, UINT32_MAX, GLOBAL_BINS},
-    {"oclgrind", NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS},
+    {"llvmpipe", NULL, 0, 1, 256, 1, 4, UINT32_MAX, GLOBAL_BINS, CACHED},
+    {"oclgrind", NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS, CACHED},
     /* by type.  CPUs: runtimes vectorise within a work-item, two registers of AVX2 are best; a core fills bins alone,
      * without atomics. */
-    {NULL, NULL, CL_DEVICE_TYPE_CPU, 16, 64, 1, 4, UINT32_MAX, LOCAL_BINS},
+    {NULL, NULL, CL_DEVICE_TYPE_CPU, 16, 64, 1, 4, UINT32_MAX, LOCAL_BINS, STREAMED},
     /* GPUs vectorise across work-items.  Few sets: each work-group's bins are added to them by atomics, once. */
-    {NULL, NULL, CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 4, LOCAL_BINS},
+    {NULL, NULL, CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 4, LOCAL_BINS, CACHED},
     /* default */
-    {NULL, NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS},
+    {NULL, NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS, CACHED},
 };
 
 static bool row_fits(const struct tuning_row *row, const struct clmp_device_facts *facts) {
@@ -59,6 +64,7 @@ static struct tuning_row look_up(const struct clmp_device_facts *facts) {
         all.bin_group = all.bin_group != 0 ? all.bin_group : row->bin_group;
         all.chunks_per_unit = all.chunks_per_unit != 0 ? all.chunks_per_unit : row->chunks_per_unit;
         all.bin_sets = all.bin_sets != 0 ? all.bin_sets : row->bin_sets;
+        all.streaming = all.streaming != 0 ? all.streaming : row->streaming;
         all.bin_memory = all.bin_memory != 0 ? all.bin_memory : row->bin_memory;
     }
     return all;
@@ -95,6 +101,10 @@ void clmp_tuning_choose(struct clmp_plan *plan) {
         tuning->bin_sets = tuning->chunks;
     if (tuning->bin_memory == 0)
         tuning->bin_memory = facts->local_memory >= CLMP_LOCAL_BINS_SIZE ? row.bin_memory : GLOBAL_BINS;
+    if (tuning->streaming == 0) {
+        const bool small = plan->pixels * plan->params.classes < LEAST_STREAMED / sizeof(float);
+        tuning->streaming = small ? CACHED : row.streaming;
+    }
 }
 
 /* ------------------------------------------------------------------------------------------- what the user asks for */
@@ -103,13 +113,14 @@ struct field {
     const char *name;
     uint32_t *value;
 };
-#define FIELDS 6
+#define FIELDS 7
 
 static void list_fields(clmp_tuning *tuning, struct field fields[FIELDS]) {
     const struct field all[FIELDS] = {
         {"vector_width", &tuning->vector_width}, {"group_size", &tuning->group_size},
         {"bin_group", &tuning->bin_group},       {"chunks", &tuning->chunks},
         {"bin_sets", &tuning->bin_sets},         {"bin_memory", &tuning->bin_memory},
+        {"streaming", &tuning->streaming},
     };
     memcpy(fields, all, sizeof all);
 }
@@ -156,6 +167,8 @@ static clmp_status check(const clmp_tuning *tuning, const struct clmp_device_fac
         REFUSE("tuning.bin_sets is %" PRIu32 ", expected at most %u", tuning->bin_sets, MAX_CHUNKS);
     if (tuning->bin_memory > LOCAL_BINS)
         REFUSE("tuning.bin_memory is %" PRIu32 ", expected 0, 1 (global) or 2 (local)", tuning->bin_memory);
+    if (tuning->streaming > STREAMED)
+        REFUSE("tuning.streaming is %" PRIu32 ", expected 0, 1 (no) or 2 (yes)", tuning->streaming);
     if (tuning->bin_memory == LOCAL_BINS && facts->local_memory < CLMP_LOCAL_BINS_SIZE)
         REFUSE("tuning.bin_memory is 2 (local), but the device has %" PRIu64
                " bytes of local memory, expected %" PRIu64,

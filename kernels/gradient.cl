@@ -60,6 +60,6 @@ clmp_gradient(global const float *logits, ulong logits_at, global const CLMP_LAB
 #endif
         FLOATV g = factor * (select(e, -s.others, (INTV)(label == (INTV)c)) * (FLOATV)CLMP_EXP_UNSCALE);
         g = select((FLOATV)0.0f, clmp_flush(g), valid); /* a NaN stays in its pixel */
-        clmp_store(g, gradient + gradient_at + corner + (ulong)c * stride, lanes);
+        clmp_store_once(g, gradient + gradient_at + corner + (ulong)c * stride, lanes);
     }
 }

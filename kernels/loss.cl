@@ -43,11 +43,7 @@ clmp_loss(global const float *logits, ulong logits_at, global const CLMP_LABEL *
     const FLOATV log_sum = select(clmp_log((s.others + s.label_exp) * (FLOATV)CLMP_EXP_UNSCALE),
                                   clmp_log1p_core(others), (INTV)(others < (FLOATV)0x1.a8p-2f));
     FLOATV loss = (s.maximum - s.label_logit) + log_sum;
-    loss = clmp_flush(loss * clmp_label_weight(label, class_weights));
-    const INTV finite = s.finite & (INTV)(loss < (FLOATV)INFINITY);
-    loss = select((FLOATV)(-CLMP_NONFINITE), loss, finite);
-    loss = select(loss, (FLOATV)(-CLMP_IGNORED), (INTV)(label == (INTV)(-CLMP_IGNORED)));
-    loss = select(loss, (FLOATV)(-CLMP_INVALID_LABEL), (INTV)(label == (INTV)(-CLMP_INVALID_LABEL)));
+    loss = clmp_mark_loss(loss * clmp_label_weight(label, class_weights), label, s.finite);
 
     clmp_store(loss, plane + plane_at + at, lanes);
     if (store_losses)

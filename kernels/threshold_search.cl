@@ -75,72 +75,116 @@ CLMP_FN void clmp_add(local ulong2 *bin, ulong2 sum) {
 #endif
 #endif
 
+/* PoCL 3.1 loses what a function that it does not inline writes to local memory. */
+#define CLMP_INLINE CLMP_FN __attribute__((always_inline))
+
 /* What a round looks for. */
 typedef struct clmp_window {
     uint round, parent, child, mask, tops;
     uint upper, lower; /* upper bits of a key */
+    uint upper_bins;   /* where the upper window's bins begin */
     float q_log2e;
     int fraction_bits;
 } clmp_window;
 
-/* The work-item's share of the pixels from `begin` to before `end`, to bins. */
-CLMP_FN void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
-                       const clmp_window *window, CLMP_PLACE *bins) {
-#if CLMP_BIN_GROUP > 1
-    /* Neighbours in one bin are added up before the atomics: where all losses are the same, all work-items would queue
-     * for one bin. */
-    uint last = CLMP_NO_WINDOW;
-    ulong2 sum = (ulong2)(0, 0);
-#endif
-    for (ulong first = begin + item * CLMP_VECTOR; first < end; first += CLMP_BIN_GROUP * CLMP_VECTOR) {
-        const ulong lanes = min(end - first, (ulong)CLMP_VECTOR);
-        const UINTV key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
-        UINTV bin = (key >> (UINTV)window->child) & (UINTV)window->mask;
-        if (window->round != 1) {
-            const UINTV prefix = key >> (UINTV)window->parent;
-            const INTV in_upper = (INTV)(prefix == (UINTV)window->upper);
-            const INTV in_lower = (INTV)(prefix == (UINTV)window->lower);
-            if (!CLMP_ANY(in_upper | in_lower))
-                continue;
-            const UINTV upper_bin = bin + (UINTV)(window->mask + 1);
-            bin = select((UINTV)CLMP_NO_WINDOW, bin, in_lower);
-            bin = select(bin, upper_bin, in_upper);
-        }
-        const FLOATV power = clmp_power_in_octave(key, key | (UINTV)window->tops, window->q_log2e);
-        const UINTV mantissa = (key & (UINTV)0x007fffff) | (UINTV)0x00800000;
+/* Pixels of one bin that a work-item has met in a row.  They are added up before the atomics: where all losses are the
+ * same, all work-items would queue for one bin.  Plain sums need none of it. */
+typedef struct clmp_row {
+    uint bin; /* CLMP_NO_WINDOW: none yet */
+    ulong2 sum;
+} clmp_row;
 
-        uint bin_of[CLMP_VECTOR];
-        ulong counted[CLMP_VECTOR], powers[CLMP_VECTOR];
-        CLMP_VSTORE(bin, bin_of);
-        CLMP_VSTORE(TO_ULONGV(mantissa) | (ULONGV)CLMP_ONE_PIXEL, counted);
-        CLMP_VSTORE(clmp_fixed(AS_UINTV(power), window->fraction_bits), powers);
+/* `count` keys, each in a window, to their bins. */
+CLMP_INLINE void clmp_add_keys(UINTV key, uint count, const clmp_window *window, clmp_row *row, CLMP_PLACE *bins) {
+    const INTV in_upper = (INTV)((key >> (UINTV)window->parent) == (UINTV)window->upper);
+    UINTV bin = (key >> (UINTV)window->child) & (UINTV)window->mask;
+    bin += select((UINTV)0, (UINTV)window->upper_bins, in_upper);
+    const FLOATV power = clmp_power_in_octave(key, key | (UINTV)window->tops, window->q_log2e);
+    const UINTV mantissa = (key & (UINTV)0x007fffff) | (UINTV)0x00800000;
+
+    uint bin_of[CLMP_VECTOR];
+    ulong counted[CLMP_VECTOR], powers[CLMP_VECTOR];
+    CLMP_VSTORE(bin, bin_of);
+    CLMP_VSTORE(TO_ULONGV(mantissa) | (ULONGV)CLMP_ONE_PIXEL, counted);
+    CLMP_VSTORE(clmp_fixed(AS_UINTV(power), window->fraction_bits), powers);
 #if CLMP_BIN_GROUP == 1
-        if (window->round == 1 && lanes == CLMP_VECTOR) { /* nearly all of the pixels that are counted */
+    if (count == CLMP_VECTOR) { /* nearly always */
 #pragma unroll
-            for (uint i = 0; i < CLMP_VECTOR; ++i)
-                clmp_add(bins + bin_of[i], (ulong2)(counted[i], powers[i]));
-            continue;
-        }
-#endif
-        for (uint i = 0; i < lanes; ++i) {
-            if (bin_of[i] == CLMP_NO_WINDOW)
-                continue;
-#if CLMP_BIN_GROUP == 1
+        for (uint i = 0; i < CLMP_VECTOR; ++i)
             clmp_add(bins + bin_of[i], (ulong2)(counted[i], powers[i]));
+        return;
+    }
+    for (uint i = 0; i < count; ++i)
+        clmp_add(bins + bin_of[i], (ulong2)(counted[i], powers[i]));
 #else
-            if (bin_of[i] != last) {
-                if (last != CLMP_NO_WINDOW)
-                    clmp_add(bins + last, sum);
-                last = bin_of[i];
-                sum = (ulong2)(0, 0);
-            }
-            sum += (ulong2)(counted[i], powers[i]);
-#endif
+    for (uint i = 0; i < count; ++i) {
+        if (bin_of[i] != row->bin) {
+            if (row->bin != CLMP_NO_WINDOW)
+                clmp_add(bins + row->bin, row->sum);
+            row->bin = bin_of[i];
+            row->sum = (ulong2)(0, 0);
         }
+        row->sum += (ulong2)(counted[i], powers[i]);
+    }
+#endif
+}
+
+/* The work-item's share of the pixels from `begin` to before `end`, to bins. */
+CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
+                           const clmp_window *window, CLMP_PLACE *bins) {
+    clmp_row row;
+    row.bin = CLMP_NO_WINDOW;
+    row.sum = (ulong2)(0, 0);
+    /* Few pixels are in the windows of rounds two and three: those wait here until they fill a vector. */
+    uint waiting[2 * CLMP_VECTOR];
+    uint count = 0;
+    int more = 1;
+    for (ulong first = begin + item * CLMP_VECTOR; more; first += CLMP_BIN_GROUP * CLMP_VECTOR) {
+        UINTV key = (UINTV)0;
+        uint ready = 0; /* pixels of key to add; in one place, as a compiler takes its time for it */
+        more = first < end;
+        if (more) {
+            const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
+            /* what fills up the last vector is in no window of those rounds */
+            key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
+            const UINTV prefix = key >> (UINTV)window->parent;
+            const INTV wanted = (INTV)((prefix == (UINTV)window->upper) | (prefix == (UINTV)window->lower));
+            if (window->round == 1) {
+                ready = lanes;
+            } else if (!CLMP_ANY(wanted)) {
+                continue; /* nearly always */
+            } else if (!CLMP_ANY((INTV)(wanted == (INTV)0))) {
+                ready = lanes; /* where losses are alike */
+            } else {
+                uint key_of[CLMP_VECTOR];
+                int wanted_of[CLMP_VECTOR];
+                CLMP_VSTORE(key, key_of);
+                CLMP_VSTORE(wanted, wanted_of);
+#pragma unroll
+                for (uint i = 0; i < CLMP_VECTOR; ++i) {
+                    waiting[count] = key_of[i];
+                    count += wanted_of[i] != 0 ? 1 : 0;
+                }
+                if (count >= CLMP_VECTOR) {
+                    key = CLMP_VLOAD(waiting);
+                    ready = CLMP_VECTOR;
+                    count -= CLMP_VECTOR;
+                    for (uint i = 0; i < CLMP_VECTOR; ++i)
+                        waiting[i] = waiting[CLMP_VECTOR + i];
+                }
+            }
+        } else {
+            ready = count;
+            for (uint i = count; i < CLMP_VECTOR; ++i)
+                waiting[i] = 0; /* not counted, but read */
+            key = CLMP_VLOAD(waiting);
+        }
+        if (ready != 0)
+            clmp_add_keys(key, ready, window, &row, bins);
     }
 #if CLMP_BIN_GROUP > 1
-    if (last != CLMP_NO_WINDOW)
-        clmp_add(bins + last, sum);
+    if (row.bin != CLMP_NO_WINDOW)
+        clmp_add(bins + row.bin, row.sum);
 #endif
 }
 
@@ -169,6 +213,7 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
     window.tops = (1u << CLMP_CHILD(round)) - 1;
     window.upper = round == 1 ? 0 : pools[pool].window[0];
     window.lower = round == 1 ? CLMP_NO_WINDOW : pools[pool].window[1];
+    window.upper_bins = CLMP_BINS - CLMP_WINDOW_BINS(round);
     window.q_log2e = problem->q_log2e;
     window.fraction_bits = problem->fraction_bits;
 

@@ -88,9 +88,3 @@ clmp_threshold_select(global uchar *work, ulong bins_at, ulong pools_at, ulong s
             clmp_record_finish(pool, record);
     }
 }
-
-/* Scope image: record 0 from the images' records.  Grid: (1). */
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-clmp_threshold_total(ulong images, global uchar *work, ulong pools_at, global uchar *result, ulong records_at) {
-    clmp_total(images, CLMP_IN(clmp_pool, work, pools_at), CLMP_IN(clmp_record, result, records_at));
-}

@@ -5,10 +5,12 @@
  *   L         2e-6 relative
  *   weights   4e-6 tau
  *   losses    2e-6 relative from 1e-3 on, 1e-5 relative down to 1e-30
- *   gradient  4e-6 tau, times |gradient_scale| and the class weight (and 1 / images with scope image)
+ *   gradient  4e-6 tau, times |gradient_scale| and the class weight (and 1 / images with scope image); where logits are
+ *             interpolated, what the adjoint makes of that bound for each pixel
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "reference_upsample.h"
 #include "support.h"
 
 #include <float.h>
@@ -37,7 +39,8 @@ static struct exact exact_new(const struct reference_input *in, bool with_gradie
     struct exact e = {malloc(pixels * sizeof(long double)), malloc(pixels * sizeof(long double)), NULL,
                       malloc((1 + in->params.images) * sizeof(struct exact_result))};
     if (with_gradient)
-        e.gradient = malloc(pixels * in->params.classes * sizeof(long double));
+        e.gradient = malloc(in->params.images * reference_logits_height(&in->params) *
+                            reference_logits_width(&in->params) * in->params.classes * sizeof(long double));
     ck_assert(e.losses && e.weights && e.result && (e.gradient || !with_gradient));
     struct exact_output out = {e.losses, e.weights, e.gradient, e.result};
     reference_exact(in, &out);
@@ -220,6 +223,38 @@ static void check_gradient(const struct problem *problem, const struct outputs *
     }
 }
 
+/* The same for interpolated logits, where a gradient is that of many pixels. */
+static void check_gradient_upsampled(const struct problem *problem, const struct outputs *got,
+                                     const struct exact *weighting, enum origin origin) {
+    const clmp_plan_params *params = &problem->in.params;
+    uint64_t used = 0;
+    long double *weights = malloc(problem->pixels * sizeof *weights), *bound = calloc(params->classes, sizeof *bound);
+    long double *gradient = malloc(problem->elements * sizeof *gradient);
+    long double *bounds = calloc(problem->elements, sizeof *bounds);
+    ck_assert(weights && bound && gradient && bounds);
+    for (uint64_t i = 0; params->scope == CLMP_SCOPE_IMAGE && i < params->images; i++)
+        used += weighting->result[1 + i].valid > 0;
+    for (uint64_t i = 0; i < problem->pixels; i++) {
+        weights[i] = weighting->weights[i] / (used > 1 ? (long double)used : 1.0L);
+        if (!reference_valid(&problem->in, i))
+            continue;
+        long double most = GRADIENT_TAUS * record_of(problem, weighting, i)->tau * fabsl(problem->in.gradient_scale) /
+                           (used > 1 ? (long double)used : 1.0L);
+        most *= params->class_weights ? (long double)params->class_weights[get_label(problem, i)] : 1.0L;
+        for (uint64_t c = 0; c < params->classes; c++)
+            bound[c] = most;
+        upsample_exact_adjoint(params, i, bound, bounds);
+    }
+    reference_exact_gradient(&problem->in, weights, gradient);
+    for (uint64_t i = 0; i < problem->elements; i++)
+        check(within(origin == GIVEN ? GRADIENT : GRADIENT_END_TO_END, got->gradient[i], gradient[i], bounds[i]),
+              "gradient", i, got->gradient[i], gradient[i]);
+    free(weights);
+    free(bound);
+    free(gradient);
+    free(bounds);
+}
+
 static void assert_accurate_losses(const struct problem *problem, const struct outputs *got) {
     struct exact exact = exact_new(&problem->in, false);
     check_weighting(problem, got, &exact, GIVEN);
@@ -266,15 +301,20 @@ static void assert_accurate_logits(const struct problem *problem, const struct o
     plain_input.params.p = INFINITY;
     plain_input.params.weighting = CLMP_WEIGHTING_LMP;
     struct exact exact = exact_new(&problem->in, false), plain = exact_new(&plain_input, got->gradient != NULL);
+    bool upsampled = reference_upsampled(&problem->in.params);
     struct exact given = weighting_of(problem, got, &exact);
     check_losses(problem, got, &exact);
     check_weighting(problem, got, &given, GIVEN);
     check_support(problem, got, &given);
-    if (got->gradient)
+    if (got->gradient && upsampled)
+        check_gradient_upsampled(problem, got, &given, GIVEN);
+    else if (got->gradient)
         check_gradient(problem, got, &plain, &given, GIVEN);
     if (is_smooth(&problem->in.params)) {
         check_weighting(problem, got, &exact, FROM_LOGITS);
-        if (got->gradient)
+        if (got->gradient && upsampled)
+            check_gradient_upsampled(problem, got, &exact, FROM_LOGITS);
+        else if (got->gradient)
             check_gradient(problem, got, &plain, &exact, FROM_LOGITS);
     }
     exact_free(&exact);

@@ -394,6 +394,73 @@ START_TEST(heatmap_shows_weights_and_greys_what_is_not_valid) {
 }
 END_TEST
 
+/* ------------------------------------------------------------------------------------------------ interpolation */
+
+enum { TALL = 2 * HEIGHT, BROAD = 3 * WIDTH - 1, LARGE = TALL * BROAD };
+
+static double position(int pixel, int pixels, int size, bool align_corners) {
+    const double at = align_corners ? (double)pixel * (size - 1) / (pixels - 1) : (pixel + 0.5) * size / pixels - 0.5;
+    return fmin(fmax(at, 0.0), size - 1.0);
+}
+
+/* The bilinear mean of a plane of logits at a pixel of the large labels. */
+static double mixed(const float *plane, int y, int x, bool align_corners) {
+    const double row = position(y, TALL, HEIGHT, align_corners), column = position(x, BROAD, WIDTH, align_corners);
+    const int i = (int)fmin(row, HEIGHT - 2), j = (int)fmin(column, WIDTH - 2);
+    const double below = row - i, after = column - j;
+    const float *at = plane + i * WIDTH + j;
+    return (1 - below) * ((1 - after) * (double)at[0] + after * (double)at[1]) +
+           below * ((1 - after) * (double)at[WIDTH] + after * (double)at[WIDTH + 1]);
+}
+
+START_TEST(smaller_logits_are_interpolated) {
+    write_inputs();
+    uint8_t large[LARGE];
+    for (int i = 0; i < LARGE; ++i)
+        large[i] = (uint8_t)(i % 13 == 4 ? IGNORED : (i / 7 + i / BROAD) % CLASSES);
+    write_npy("large.npy", "|u1", "(16, 26)", large, sizeof large);
+    json_t *object = json_of(clmp("loss", "one.npy", "large.npy", "--losses", "losses.npy", "--gradient",
+                                  "gradient.npy", "--json", _i ? "--align-corners" : NULL, NULL));
+    check_keys(object, false);
+    float *losses = read_npy("losses.npy", "(1, 16, 26)", LARGE);
+    for (int i = 0; i < LARGE; ++i) {
+        double sum = 0.0, own = 0.0;
+        for (int c = 0; c < CLASSES; ++c) {
+            const double x = mixed(logits + c * PLANE, i / BROAD, i % BROAD, _i != 0);
+            sum += exp(x);
+            own = c == large[i] ? x : own;
+        }
+        assert_near((double)losses[i], large[i] == IGNORED ? 0.0 : log(sum) - own, 1e-5);
+    }
+    free(losses);
+    free(read_npy("gradient.npy", "(5, 8, 9)", CLASSES * PLANE));
+    json_decref(object);
+    struct outcome outcome = clmp("loss", "one.npy", "large.npy", NULL);
+    ck_assert(strstr(outcome.out, "interpolated from 8 x 9 to 16 x 26") != NULL);
+    assert_done(outcome);
+}
+END_TEST
+
+START_TEST(heatmap_of_interpolated_logits_greys_what_is_not_valid) {
+    write_inputs();
+    uint8_t large[LARGE] = {0};
+    logits[4 * WIDTH + 4] = NAN;
+    write_npy("one.npy", "<f4", "(5, 8, 9)", logits, sizeof logits / 2);
+    write_npy("large.npy", "|u1", "(16, 26)", large, sizeof large);
+    json_t *object = json_of(clmp("loss", "one.npy", "large.npy", "--heatmap", "heat.png", "--json", NULL));
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    ck_assert(png_image_begin_read_from_file(&image, "heat.png") && image.width == BROAD && image.height == TALL);
+    image.format = PNG_FORMAT_RGB;
+    unsigned char rgb[LARGE][3];
+    ck_assert(png_image_finish_read(&image, NULL, rgb, 0, NULL));
+    long grey = 0;
+    for (int i = 0; i < LARGE; ++i)
+        grey += rgb[i][0] == 128 && rgb[i][1] == 128 && rgb[i][2] == 128;
+    ck_assert_msg(grey > 0 && grey == count_of(object, "nonfinite"), "%ld grey pixels", grey);
+    json_decref(object);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------------------------------------ outputs */
 
 START_TEST(output_is_new_with_the_rights_of_the_umask) {
@@ -473,6 +540,8 @@ int main(void) {
     tcase = add_case(suite, "loss", "full quick");
     tcase_add_test(tcase, loss_weights_and_gradient_fit_together);
     tcase_add_test(tcase, heatmap_shows_weights_and_greys_what_is_not_valid);
+    tcase_add_loop_test(tcase, smaller_logits_are_interpolated, 0, 2);
+    tcase_add_test(tcase, heatmap_of_interpolated_logits_greys_what_is_not_valid);
     tcase = add_case(suite, "variants", "full"); /* each builds kernels of its own */
     tcase_add_loop_test(tcase, weights_of_losses_are_the_hardest_for_p_one, 0, 2);
     tcase_add_test(tcase, labels_of_every_kind_agree);

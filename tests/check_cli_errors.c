@@ -37,7 +37,7 @@ static void write_npy_files(void) {
     write_npy("flat.npy", "<f4", "(3, 4)", values, sizeof values);
     write_npy("five.npy", "<f4", "(1, 1, 3, 2, 2)", values, sizeof values);
     write_npy("more.npy", "<f4", "(3, 2, 1)", values, sizeof values);
-    write_npy("small-labels.npy", "|u1", "(4, 5)", labels, 20);
+    write_npy("small-labels.npy", "|u1", "(1, 5)", labels, 5);
     write_npy("batch-labels.npy", "|u1", "(2, 2, 2)", labels, 8);
     write_npy("float-labels.npy", "<f4", "(2, 2)", values, 16);
     write_npy("big-labels.npy", ">i8", "(1, 2)", labels, 16);
@@ -60,7 +60,7 @@ static void write_npy_files(void) {
 static void write_other_files(void) {
     static const unsigned char rows[2 * 8] = {0};
     size_t size;
-    write_png("wide.png", 5, 4, 8, PNG_COLOR_TYPE_GRAY, false, (const unsigned char[20]){0});
+    write_png("flat.png", 5, 1, 8, PNG_COLOR_TYPE_GRAY, false, (const unsigned char[5]){0});
     write_png("rgb.png", 2, 2, 8, PNG_COLOR_TYPE_RGB, false, rows);
     write_png("alpha.png", 2, 2, 8, PNG_COLOR_TYPE_GRAY_ALPHA, false, rows);
     write_png("deep.png", 2, 2, 16, PNG_COLOR_TYPE_GRAY, false, rows);
@@ -110,6 +110,7 @@ static const struct {
     {{"weights", "losses.npy", "--support", "1e-999"}, "--support", "'1e-999'"},
     {{"weights", "losses.npy", "--solver", "magic"}, "'magic'", "search or sort"},
     {{"loss", "logits.npy", "labels.npy", "--scope", "pixel"}, "'pixel'", "batch or image"},
+    {{"loss", "logits.npy", "labels.npy", "--align-corners=1"}, "--align-corners=1", "no value"},
     {{"loss", "logits.npy", "labels.npy", "--ignore-index", "x"}, "--ignore-index", "'x'"},
     {{"loss", "logits.npy", "labels.npy", "--ignore-index", "1.5"}, "--ignore-index", "'1.5'"},
     {{"loss", "logits.npy", "labels.npy", "--ignore-index", "9223372036854775808"}, "--ignore-index", "922337203685"},
@@ -140,11 +141,13 @@ static const struct {
     {{"loss", "five.npy", "labels.npy"}, "five.npy", "1x1x3x2x2"},
     {{"loss", "logits.npy", "text.npy"}, "text.npy", "neither"},
     {{"loss", "logits.npy", "absent.png"}, "absent.png", "No such file"},
-    {{"loss", "logits.npy", "small-labels.npy"}, "small-labels.npy", "4x5, expected 2x2 as logits.npy"},
-    {{"loss", "logits.npy", "batch-labels.npy"}, "batch-labels.npy", "2x2x2, expected 2x2 as logits.npy"},
+    {{"loss", "logits.npy", "small-labels.npy"}, "small-labels.npy", "logits cannot be larger than the labels"},
+    {{"loss", "logits.npy", "batch-labels.npy"},
+     "batch-labels.npy",
+     "2x2x2, expected 2x2, or larger images, as logits.npy"},
     {{"loss", "logits.npy", "float-labels.npy"}, "float-labels.npy", "expected uint8, uint16, int32 or int64"},
     {{"loss", "logits.npy", "big-labels.npy"}, "big-labels.npy", "('>i8')"},
-    {{"loss", "logits.npy", "wide.png"}, "wide.png", "4x5, expected 2x2 as logits.npy"},
+    {{"loss", "logits.npy", "flat.png"}, "flat.png", "has 1 x 5 labels an image, but logits.npy has 2 x 2 logits"},
     {{"loss", "logits.npy", "rgb.png"}, "rgb.png", "RGB"},
     {{"loss", "logits.npy", "alpha.png"}, "alpha.png", "alpha"},
     {{"loss", "logits.npy", "deep.png"}, "deep.png", "16 bits"},
@@ -179,7 +182,7 @@ static const struct {
     {{"loss", "logits.npy", "labels.npy", "--losses", "out.npy", "--heatmap", "/dev/full"},
      "/dev/full",
      "No space left"},
-    {{"loss", "logits.npy", "small-labels.npy", "--losses", "out.npy"}, "small-labels.npy", "4x5"},
+    {{"loss", "logits.npy", "small-labels.npy", "--losses", "out.npy"}, "small-labels.npy", "1 x 5"},
     {{"weights", "losses.npy", "-o", "out.npy", "--device", "no such device"}, "'no such device'", "("},
     {{"devices", "--device", "no such device"}, "'no such device'", "("},
 };

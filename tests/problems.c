@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "reference_upsample.h"
 #include "support.h"
 
 #include <float.h>
@@ -44,10 +45,19 @@ struct problem *problem_of_losses(uint64_t images, uint64_t height, uint64_t wid
 
 struct problem *problem_of_logits(uint64_t images, uint64_t classes, uint64_t height, uint64_t width,
                                   clmp_label_type type) {
+    struct problem *problem = problem_upsampled(images, classes, height, width, height, width, type);
+    problem->in.params.logits_height = problem->in.params.logits_width = 0;
+    return problem;
+}
+
+struct problem *problem_upsampled(uint64_t images, uint64_t classes, uint64_t logits_height, uint64_t logits_width,
+                                  uint64_t height, uint64_t width, clmp_label_type type) {
     struct problem *problem = problem_new(images, height, width);
+    problem->in.params.logits_height = logits_height;
+    problem->in.params.logits_width = logits_width;
     problem->in.params.classes = classes;
     problem->in.params.label_type = type;
-    problem->elements = problem->pixels * classes;
+    problem->elements = images * classes * logits_height * logits_width;
     problem->logits = allocate(problem->elements, sizeof *problem->logits);
     problem->labels = allocate(problem->pixels, label_size(type));
     problem->class_weights = allocate(classes, sizeof *problem->class_weights);
@@ -96,7 +106,7 @@ int64_t get_label(const struct problem *problem, uint64_t pixel) {
 }
 
 float *logit_of(struct problem *problem, uint64_t pixel, uint64_t class_index) {
-    uint64_t area = problem->in.params.height * problem->in.params.width;
+    uint64_t area = reference_logits_height(&problem->in.params) * reference_logits_width(&problem->in.params);
     return &problem->logits[(pixel / area * problem->in.params.classes + class_index) * area + pixel % area];
 }
 
@@ -172,6 +182,30 @@ void fill_losses(struct problem *problem, enum losses_kind kind, struct rng *rng
 /* ------------------------------------------------------------------------------------------------------------ logits
  */
 
+/* The logit pixel that a pixel lies nearest to, about. */
+static uint64_t logit_pixel(const struct problem *problem, uint64_t pixel) {
+    const clmp_plan_params *p = &problem->in.params;
+    uint64_t area = p->height * p->width, y = pixel % area / p->width, x = pixel % p->width;
+    return (pixel / area * p->logits_height + y * p->logits_height / p->height) * p->logits_width +
+           x * p->logits_width / p->width;
+}
+
+void fill_logits_upsampled(struct problem *problem, struct rng *rng) {
+    uint64_t classes = problem->in.params.classes, logits = problem->elements / classes;
+    for (uint64_t i = 0; i < problem->elements; i++)
+        problem->logits[i] = (float)(2.0 * rng_normal(rng));
+    for (uint64_t i = 0; i < logits; i++)
+        if (rng_below(rng, 10) != 0)
+            *logit_of(problem, i, rng_below(rng, classes)) += (float)(4.0 + 50.0 * rng_uniform(rng) * rng_uniform(rng));
+    for (uint64_t i = 0; i < problem->pixels; i++) { /* mostly what the nearest logits say */
+        uint64_t label = rng_below(rng, classes < 256 ? classes : 256), near = logit_pixel(problem, i);
+        for (uint64_t c = 0; c < classes && c < 256 && rng_below(rng, 10 * classes) != 0; c++)
+            if (*logit_of(problem, near, c) > *logit_of(problem, near, label))
+                label = c;
+        set_label(problem, i, (int64_t)label);
+    }
+}
+
 void fill_logits(struct problem *problem, struct rng *rng) {
     uint64_t classes = problem->in.params.classes;
     for (uint64_t i = 0; i < problem->elements; i++)
@@ -199,7 +233,8 @@ void spoil(struct problem *problem, struct rng *rng) {
             break;
         case 3:
         case 4:
-            *logit_of(problem, i, rng_below(rng, params->classes)) = bad[rng_below(rng, 4)];
+            if (i < problem->elements / params->classes)
+                *logit_of(problem, i, rng_below(rng, params->classes)) = bad[rng_below(rng, 4)];
             break;
         default:
             break;
@@ -214,14 +249,14 @@ const char *describe(const struct problem *problem) {
     static const char *const weightings[] = {"lmp", "uniform", "topk", "ohem", "balanced"};
     snprintf(text, sizeof text,
              "%s weighting=%s topk_count=%llu ohem_thresh=%.17g ohem_min_kept=%llu sampling=%d step=%llu N=%llu C=%llu "
-             "H=%llu W=%llu label_type=%d ignore_index=%lld class_weights=%s p=%.17g support=%.17g "
-             "scope=%s gradient_scale=%.9g seed=%llu",
+             "h=%llu w=%llu H=%llu W=%llu align_corners=%d label_type=%d ignore_index=%lld class_weights=%s p=%.17g "
+             "support=%.17g scope=%s gradient_scale=%.9g seed=%llu",
              p->input == CLMP_INPUT_LOSSES ? "losses" : "logits", weightings[p->weighting],
              (unsigned long long)p->topk_count, p->ohem_thresh, (unsigned long long)p->ohem_min_kept, (int)p->sampling,
              (unsigned long long)problem->in.step, (unsigned long long)p->images, (unsigned long long)p->classes,
-             (unsigned long long)p->height, (unsigned long long)p->width, (int)p->label_type,
-             (long long)p->ignore_index, p->class_weights ? "yes" : "no", p->p, p->support,
-             p->scope == CLMP_SCOPE_IMAGE ? "image" : "batch", (double)problem->in.gradient_scale,
-             (unsigned long long)test_seed());
+             (unsigned long long)p->logits_height, (unsigned long long)p->logits_width, (unsigned long long)p->height,
+             (unsigned long long)p->width, (int)p->align_corners, (int)p->label_type, (long long)p->ignore_index,
+             p->class_weights ? "yes" : "no", p->p, p->support, p->scope == CLMP_SCOPE_IMAGE ? "image" : "batch",
+             (double)problem->in.gradient_scale, (unsigned long long)test_seed());
     return text;
 }

@@ -15,7 +15,7 @@
 
 struct reference_input {
     clmp_plan_params params; /* solver and tuning are not looked at */
-    const float *logits;     /* (N, C, H, W); CLMP_INPUT_LOGITS only */
+    const float *logits;     /* (N, C, H, W), or (N, C, h, w); CLMP_INPUT_LOGITS only */
     const void *labels;      /* params.label_type (N, H, W); CLMP_INPUT_LOGITS only, but see reference_exact() */
     const float *losses;     /* (N, H, W); CLMP_INPUT_LOSSES only */
     const float *criterion;  /* reference_exact(), weighting ohem of losses: those before class weights; NULL: the same
@@ -53,6 +53,9 @@ struct exact_output {
 /* With CLMP_INPUT_LOSSES too, weighting balanced reads labels and params.classes: of losses >= 0, labels are classes.
  */
 void reference_exact(const struct reference_input *in, const struct exact_output *out);
+
+/* The gradient, of the logits' shape, of the sum of weight times loss: `weights` (N, H, W). */
+void reference_exact_gradient(const struct reference_input *in, const long double *weights, long double *gradient);
 
 /* Whether a pixel takes part, by the definition. */
 bool reference_valid(const struct reference_input *in, uint64_t pixel);

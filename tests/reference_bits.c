@@ -6,7 +6,7 @@
  * The functions of kernels/arith.clh and select.clh are the library's; loops, sums and the order of everything are
  * written out here once more, in the plainest way.  reference_exact.c bounds the error of both.
  */
-#include "reference.h"
+#include "reference_upsample.h"
 
 #include <stdlib.h>
 
@@ -70,11 +70,11 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
             s.label_exp = e;
             term = 0.0f;
         }
-        term -= error;
         const float sum = s.others + term;
-        error = (sum - s.others) - term;
+        error += (s.others - sum) + term;
         s.others = sum;
     }
+    s.others += error;
     return s;
 }
 
@@ -270,12 +270,16 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     const bool late = from_logits && params->weighting == CLMP_WEIGHTING_OHEM && params->class_weights != NULL;
     const bool drawn = late || params->weighting == CLMP_WEIGHTING_BALANCED;
 
+    const bool upsampled = reference_upsampled(params);
     uint32_t *keys = allocate(pixels, sizeof *keys), *draws = allocate(pixels, sizeof *draws);
     float *losses = allocate(pixels, sizeof *losses);
+    if (upsampled)
+        upsample_bits_losses(in, !late, losses);
     for (uint64_t i = 0; i < pixels; ++i) {
-        const float loss =
-            from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels, !late) : in->losses[i];
-        keys[i] = key_of(loss, from_logits);
+        if (!upsampled)
+            losses[i] = from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels, !late)
+                                    : in->losses[i];
+        keys[i] = key_of(losses[i], from_logits);
         losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
         if (late && is_loss(keys[i]))
             losses[i] = clmp_flush(losses[i] * class_weight(in, label_at(in, i)));
@@ -295,6 +299,10 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     if (out->result != NULL)
         memcpy(out->result, records, (by_image ? 1 + shape.pools : 1) * sizeof *records);
 
+    float *valid_losses = allocate(pixels, sizeof *valid_losses); /* -1: not valid */
+    float *weights = allocate(pixels, sizeof *weights), *taus = allocate(shape.pools, sizeof *taus);
+    for (uint64_t i = 0; i < shape.pools; ++i)
+        taus[i] = pools[i].tau;
     for (uint64_t i = 0; i < pixels; ++i) {
         const clmp_pool *pool = &pools[i / shape.pool_pixels];
         if (!(losses[i] < INFINITY)) { /* by its class weight */
@@ -302,14 +310,21 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
             losses[i] = 0.0f;
         }
         const float weight = drawn ? clmp_flush(pool->at * (float)draws[i]) : weight_of(keys[i], pool, &problem);
+        weights[i] = weight;
+        valid_losses[i] = is_loss(keys[i]) ? losses[i] : -1.0f;
         if (from_logits && out->losses != NULL)
             out->losses[i] = losses[i];
         if (out->weights != NULL)
             out->weights[i] = weight;
-        if (from_logits && out->gradient != NULL)
+        if (from_logits && !upsampled && out->gradient != NULL)
             pixel_gradient(in, &shape, i / shape.image_pixels, i % shape.image_pixels, keys[i], weight,
                            pools[0].image_share, out->gradient);
     }
+    if (upsampled && out->gradient != NULL)
+        upsample_bits_gradient(in, valid_losses, weights, taus, pools[0].image_share, out->gradient);
+    free(taus);
+    free(weights);
+    free(valid_losses);
     free(records);
     free(pools);
     free(losses);

@@ -11,7 +11,7 @@
  *     w_u        = tau min(1, (l_u / alpha)^(q - 1)),   tau = n^(-1/q) m^(-1/p)
  *     L          = tau (sum_{l_u > alpha} l_u + alpha (m - #{l_u > alpha}))
  */
-#include "reference.h"
+#include "reference_upsample.h"
 
 #include <float.h>
 #include <math.h>
@@ -63,20 +63,25 @@ static int64_t label_at(const struct reference_input *in, uint64_t pixel) {
     }
 }
 
-/* The first logit of a pixel in (N, C, H, W); the next class is H W further on. */
-static const float *logits_at(const struct reference_input *in, uint64_t pixel) {
+/* The C logits of a pixel. */
+static void pixel_logits(const struct reference_input *in, uint64_t pixel, long double *x) {
     uint64_t area = in->params.height * in->params.width;
-    return in->logits + (pixel / area) * in->params.classes * area + pixel % area;
+    const float *first = in->logits + (pixel / area) * in->params.classes * area + pixel % area;
+    if (reference_upsampled(&in->params))
+        upsample_exact_logits(in, pixel, x);
+    else
+        for (uint64_t c = 0; c < in->params.classes; c++)
+            x[c] = first[c * area];
 }
 
 static long double class_weight(const struct reference_input *in, int64_t label) {
     return in->params.class_weights ? (long double)in->params.class_weights[label] : 1.0L;
 }
 
-static uint64_t largest_class(const float *x, uint64_t classes, uint64_t stride) {
+static uint64_t largest_class(const long double *x, uint64_t classes) {
     uint64_t largest = 0;
     for (uint64_t c = 1; c < classes; c++)
-        if (x[c * stride] > x[largest * stride])
+        if (x[c] > x[largest])
             largest = c;
     return largest;
 }
@@ -85,16 +90,16 @@ static uint64_t largest_class(const float *x, uint64_t classes, uint64_t stride)
  * Softmax cross-entropy relative to the largest logit M:  (M - x_y) + log1p(sum of the other classes' exp(x_c - M)).
  * The label is the reference class where it is a maximum itself, so that a confident pixel keeps its small loss.
  */
-static long double cross_entropy(const float *x, uint64_t classes, uint64_t stride, uint64_t label) {
-    uint64_t top = largest_class(x, classes, stride);
-    if (x[top * stride] == x[label * stride])
+static long double cross_entropy(const long double *x, uint64_t classes, uint64_t label) {
+    uint64_t top = largest_class(x, classes);
+    if (x[top] == x[label])
         top = label;
-    long double largest = x[top * stride];
+    long double largest = x[top];
     struct sum others = {0};
     for (uint64_t c = 0; c < classes; c++)
         if (c != top)
-            sum_add(&others, expl((long double)x[c * stride] - largest));
-    return (largest - (long double)x[label * stride]) + log1pl(sum_value(&others));
+            sum_add(&others, expl(x[c] - largest));
+    return (largest - x[label]) + log1pl(sum_value(&others));
 }
 
 /* What no float32 holds: a loss above FLT_MAX is infinite, and one below FLT_MIN is 0, since nothing is subnormal. */
@@ -119,23 +124,27 @@ static enum pixel_state pixel_loss(const struct reference_input *in, uint64_t pi
         return PIXEL_IGNORED;
     if (label < 0 || (uint64_t)label >= in->params.classes)
         return PIXEL_INVALID_LABEL;
-    const float *x = logits_at(in, pixel);
-    uint64_t stride = in->params.height * in->params.width;
-    for (uint64_t c = 0; c < in->params.classes; c++) {
-        float logit = x[c * stride];
-        if (isnan(logit) || (isinf(logit) && (logit > 0.0f || c == (uint64_t)label)))
-            return PIXEL_NONFINITE;
-    }
-    *loss = cross_entropy(x, in->params.classes, stride, (uint64_t)label) * class_weight(in, label);
-    return as_float_range(loss);
+    long double *x = allocate(in->params.classes, sizeof *x);
+    pixel_logits(in, pixel, x);
+    bool finite = true;
+    for (uint64_t c = 0; c < in->params.classes; c++)
+        if (isnan(x[c]) || (isinf(x[c]) && (x[c] > 0.0L || c == (uint64_t)label)))
+            finite = false;
+    if (finite)
+        *loss = cross_entropy(x, in->params.classes, (uint64_t)label) * class_weight(in, label);
+    free(x);
+    return finite ? as_float_range(loss) : PIXEL_NONFINITE;
 }
 
 /* The loss before class weights, of a valid pixel. */
 static long double unweighted_loss(const struct reference_input *in, uint64_t pixel) {
     if (in->params.input == CLMP_INPUT_LOSSES)
         return in->criterion ? in->criterion[pixel] : in->losses[pixel];
-    return cross_entropy(logits_at(in, pixel), in->params.classes, in->params.height * in->params.width,
-                         (uint64_t)label_at(in, pixel));
+    long double *x = allocate(in->params.classes, sizeof *x);
+    pixel_logits(in, pixel, x);
+    const long double loss = cross_entropy(x, in->params.classes, (uint64_t)label_at(in, pixel));
+    free(x);
+    return loss;
 }
 
 bool reference_valid(const struct reference_input *in, uint64_t pixel) {
@@ -384,24 +393,40 @@ static void solve(struct pool *pool, const struct reference_input *in, uint64_t 
  */
 
 /* `factor` (p_c - [c = label]) for every class; the label's entry from the other classes, which do not cancel. */
-static void pixel_gradient(const struct reference_input *in, uint64_t pixel, long double factor,
-                           long double *gradient) {
-    uint64_t area = in->params.height * in->params.width, classes = in->params.classes;
-    const float *x = logits_at(in, pixel);
-    long double *g = gradient + (x - in->logits);
-    uint64_t label = (uint64_t)label_at(in, pixel);
-    long double largest = x[largest_class(x, classes, area) * area];
+static void pixel_gradient(const struct reference_input *in, uint64_t pixel, long double factor, long double *g) {
+    uint64_t classes = in->params.classes, label = (uint64_t)label_at(in, pixel);
+    pixel_logits(in, pixel, g);
+    long double largest = g[largest_class(g, classes)];
     struct sum all = {0}, others = {0};
     for (uint64_t c = 0; c < classes; c++) {
-        long double e = expl((long double)x[c * area] - largest);
-        sum_add(&all, e);
+        g[c] = expl(g[c] - largest);
+        sum_add(&all, g[c]);
         if (c != label)
-            sum_add(&others, e);
-        g[c * area] = e;
+            sum_add(&others, g[c]);
     }
-    g[label * area] = -sum_value(&others);
+    g[label] = -sum_value(&others);
     for (uint64_t c = 0; c < classes; c++)
-        g[c * area] *= factor / sum_value(&all);
+        g[c] *= factor / sum_value(&all);
+}
+
+void reference_exact_gradient(const struct reference_input *in, const long double *weights, long double *gradient) {
+    const clmp_plan_params *params = &in->params;
+    uint64_t area = params->height * params->width, classes = params->classes;
+    uint64_t logits = reference_logits_height(params) * reference_logits_width(params);
+    long double *g = allocate(classes, sizeof *g);
+    for (uint64_t i = 0; i < params->images * classes * logits; i++)
+        gradient[i] = 0.0L;
+    for (uint64_t i = 0; i < params->images * area; i++) {
+        if (weights[i] == 0.0L || !reference_valid(in, i))
+            continue;
+        pixel_gradient(in, i, weights[i] * (long double)in->gradient_scale * class_weight(in, label_at(in, i)), g);
+        if (reference_upsampled(params))
+            upsample_exact_adjoint(params, i, g, gradient);
+        else
+            for (uint64_t c = 0; c < classes; c++)
+                gradient[(i / area * classes + c) * area + i % area] = g[c];
+    }
+    free(g);
 }
 
 /* ------------------------------------------------------------------------------------------------------- the problem
@@ -462,14 +487,9 @@ void reference_exact(const struct reference_input *in, const struct exact_output
             out->weights[i] = weights[i];
     }
     if (out->gradient) {
-        for (uint64_t i = 0; i < pixels * in->params.classes; i++)
-            out->gradient[i] = 0.0L;
-        for (uint64_t i = 0; i < pixels; i++)
-            if (valid[i])
-                pixel_gradient(in, i,
-                               weights[i] * (long double)in->gradient_scale * class_weight(in, label_at(in, i)) /
-                                   (long double)used,
-                               out->gradient);
+        for (uint64_t i = 0; i < pixels && used > 1; i++)
+            weights[i] /= (long double)used;
+        reference_exact_gradient(in, weights, out->gradient);
     }
     if (out->result) {
         out->result[0] = in->params.scope == CLMP_SCOPE_IMAGE ? sum : records[0];

@@ -97,17 +97,21 @@ struct problem {
     void *labels;
     float *losses;
     float *class_weights;
-    uint64_t pixels, elements; /* N H W, and N C H W */
+    uint64_t pixels, elements; /* N H W, and N C H W or N C h w */
 };
 
 struct problem *problem_of_losses(uint64_t images, uint64_t height, uint64_t width);
 struct problem *problem_of_logits(uint64_t images, uint64_t classes, uint64_t height, uint64_t width,
                                   clmp_label_type type);
+/* The same, with smaller logits. */
+struct problem *problem_upsampled(uint64_t images, uint64_t classes, uint64_t logits_height, uint64_t logits_width,
+                                  uint64_t height, uint64_t width, clmp_label_type type);
 void problem_free(struct problem *problem);
 
 size_t label_size(clmp_label_type type);
 void set_label(struct problem *problem, uint64_t pixel, int64_t label);
 int64_t get_label(const struct problem *problem, uint64_t pixel);
+/* `pixel`: of the logits' own size. */
 float *logit_of(struct problem *problem, uint64_t pixel, uint64_t class_index);
 
 /* What losses may look like. */
@@ -129,6 +133,9 @@ void fill_losses(struct problem *problem, enum losses_kind kind, struct rng *rng
 
 /* Logits as a network in training has them: many pixels right and confident, some wrong; labels in range. */
 void fill_logits(struct problem *problem, struct rng *rng);
+
+/* The same for smaller logits: neighbours disagree, and labels mostly are what the logits say. */
+void fill_logits_upsampled(struct problem *problem, struct rng *rng);
 
 /* A tenth of the labels ignored, some out of range, some logits NaN or infinite. */
 void spoil(struct problem *problem, struct rng *rng);

@@ -5,6 +5,8 @@
 #include "session.h"
 #include "tensors.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct run {
@@ -37,11 +39,11 @@ static bool read_files(struct run *run, const struct options *options, struct fa
     if (options->class_weights != NULL &&
         !class_weights_read(options->class_weights, &run->logits, &run->class_weights, failure))
         return false;
-    return run->to_heatmap == NULL || heatmap_check(&run->logits, options->heatmap, failure);
+    return run->to_heatmap == NULL || heatmap_check(&run->logits, &run->labels, options->heatmap, failure);
 }
 
 static uint64_t pixels_of(const struct run *run) {
-    return run->logits.images * run->logits.height * run->logits.width;
+    return run->logits.images * run->labels.height * run->labels.width;
 }
 
 static bool make_plan(struct run *run, const struct options *options, struct failure *failure) {
@@ -49,8 +51,10 @@ static bool make_plan(struct run *run, const struct options *options, struct fai
     params.input = CLMP_INPUT_LOGITS;
     params.images = run->logits.images;
     params.classes = run->logits.classes;
-    params.height = run->logits.height;
-    params.width = run->logits.width;
+    params.height = run->labels.height;
+    params.width = run->labels.width;
+    params.logits_height = run->logits.height;
+    params.logits_width = run->logits.width;
     params.label_type = run->labels.type;
     params.class_weights = run->class_weights;
     if (!session_plan(&run->session, &params, &run->plan, failure))
@@ -63,8 +67,8 @@ static bool make_plan(struct run *run, const struct options *options, struct fai
 static bool make_buffers(struct run *run, struct failure *failure) {
     struct session *session = &run->session;
     const uint64_t pixels = pixels_of(run), floats = pixels * sizeof(float);
-    return session_buffer(session, "logits", run->logits.values, floats * run->logits.classes, &run->logits_mem,
-                          failure) &&
+    return session_buffer(session, "logits", run->logits.values, run->logits.header.elements * sizeof(float),
+                          &run->logits_mem, failure) &&
            session_buffer(session, "labels", run->labels.values, pixels * run->labels.element, &run->labels_mem,
                           failure) &&
            session_buffer(session, "results", NULL, run->result_count * sizeof *run->results, &run->result_mem,
@@ -110,7 +114,7 @@ static bool read_results(struct run *run, struct failure *failure) {
     return good && (!run->wants_losses || read_floats(run, "losses", run->losses_mem, pixels, &run->losses, failure)) &&
            (!run->wants_weights || read_floats(run, "weights", run->weights_mem, pixels, &run->weights, failure)) &&
            (run->to_gradient == NULL ||
-            read_floats(run, "gradient", run->logits_mem, pixels * run->logits.classes, &run->gradient, failure));
+            read_floats(run, "gradient", run->logits_mem, run->logits.header.elements, &run->gradient, failure));
 }
 
 static bool compute(struct run *run, const struct options *options, struct failure *failure) {
@@ -139,6 +143,7 @@ static bool write_heatmap(struct run *run, const struct options *options, struct
         .taus = taus,
         .class_weights = run->class_weights,
         .ignore_index = options->params.ignore_index,
+        .align_corners = options->params.align_corners,
     };
     const bool good = heatmap_write(&heatmap, run->to_heatmap, failure);
     free(taus);
@@ -147,7 +152,7 @@ static bool write_heatmap(struct run *run, const struct options *options, struct
 
 static bool write_files(struct run *run, const struct options *options, struct failure *failure) {
     const struct logits *logits = &run->logits;
-    const uint64_t shape[] = {logits->images, logits->height, logits->width};
+    const uint64_t shape[] = {logits->images, run->labels.height, run->labels.width};
     if (run->to_losses != NULL && !output_npy(run->to_losses, shape, 3, run->losses, failure))
         return false;
     if (run->to_weights != NULL && !output_npy(run->to_weights, shape, 3, run->weights, failure))
@@ -177,13 +182,29 @@ static void release(struct run *run) {
     free(run->gradient);
 }
 
+/* NULL: nothing was interpolated. */
+static const char *interpolation_note(const struct run *run, const struct options *options, char *text, size_t size) {
+    const struct logits *logits = &run->logits;
+    const struct labels *labels = &run->labels;
+    if (logits->height == labels->height && logits->width == labels->width)
+        return NULL;
+    snprintf(text, size, "logits interpolated from %" PRIu64 " x %" PRIu64 " to %" PRIu64 " x %" PRIu64 ", corners %s",
+             logits->height, logits->width, labels->height, labels->width,
+             options->params.align_corners ? "aligned" : "not aligned");
+    return text;
+}
+
 bool command_loss(const struct options *options, struct failure *failure) {
     struct run run = {.plan = NULL};
     bool good =
         read_files(&run, options, failure) && compute(&run, options, failure) && write_files(&run, options, failure);
     if (good) {
-        const struct report report = {
-            .results = run.results, .count = run.result_count, .device = run.session.device, .outputs = &run.outputs};
+        char note[128];
+        const struct report report = {.results = run.results,
+                                      .count = run.result_count,
+                                      .device = run.session.device,
+                                      .outputs = &run.outputs,
+                                      .note = interpolation_note(&run, options, note, sizeof note)};
         good = report_print(&report, options, failure);
     }
     release(&run);

@@ -19,10 +19,11 @@ struct heatmap {
     const float *taus;          /* of each image */
     const float *class_weights; /* NULL: all 1 */
     int64_t ignore_index;
+    bool align_corners;
 };
 
 /* Whether a PNG file can have such a size; before anything is computed. */
-bool heatmap_check(const struct logits *logits, const char *path, struct failure *failure);
+bool heatmap_check(const struct logits *logits, const struct labels *labels, const char *path, struct failure *failure);
 
 bool heatmap_write(const struct heatmap *heatmap, struct output *output, struct failure *failure);
 

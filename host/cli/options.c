@@ -15,6 +15,7 @@ enum option_id {
     OPTION_IGNORE_INDEX,
     OPTION_CLASS_WEIGHTS,
     OPTION_SOLVER,
+    OPTION_ALIGN_CORNERS,
     OPTION_LOSSES,
     OPTION_WEIGHTS,
     OPTION_GRADIENT,
@@ -39,6 +40,7 @@ static const struct {
     {{"ignore-index", required_argument, NULL, OPTION_IGNORE_INDEX}, LOSS},
     {{"class-weights", required_argument, NULL, OPTION_CLASS_WEIGHTS}, LOSS},
     {{"solver", required_argument, NULL, OPTION_SOLVER}, WEIGHTS | LOSS},
+    {{"align-corners", no_argument, NULL, OPTION_ALIGN_CORNERS}, LOSS},
     {{"losses", required_argument, NULL, OPTION_LOSSES}, LOSS},
     {{"weights", required_argument, NULL, OPTION_WEIGHTS}, LOSS},
     {{"gradient", required_argument, NULL, OPTION_GRADIENT}, LOSS},
@@ -133,6 +135,9 @@ static bool read_option(int id, const char *argument, struct options *options, s
         return true;
     case OPTION_SOLVER:
         return read_solver(argument, &options->params.solver, failure);
+    case OPTION_ALIGN_CORNERS:
+        options->params.align_corners = true;
+        return true;
     case OPTION_LOSSES:
         options->losses = argument;
         return true;

@@ -103,8 +103,11 @@ static void print_listing(const struct report *report, const struct options *opt
     const clmp_result *r = &report->results[0];
     const bool images = options->params.scope == CLMP_SCOPE_IMAGE;
     char text[96];
-    printf("loss max-pooling, p = %g, support = %g, on %s, by %s\n\n", options->params.p, options->params.support,
+    printf("loss max-pooling, p = %g, support = %g, on %s, by %s\n", options->params.p, options->params.support,
            report->device, solver_name(options->params.solver));
+    if (report->note != NULL)
+        puts(report->note);
+    puts("");
     if (r->valid == 0)
         snprintf(text, sizeof text, "no pixel is valid");
     else

@@ -17,6 +17,7 @@ struct report {
     size_t count;               /* of them; more than one: the total, and each image */
     const char *device;
     const struct outputs *outputs; /* that have been written */
+    const char *note;              /* a line for the listing, or NULL */
 };
 
 /* As JSON, or as a listing; nothing where an output goes to standard output. */

@@ -50,25 +50,33 @@ bool logits_read(const char *path, struct logits *logits, struct failure *failur
     return good;
 }
 
-/* Labels are (N, H, W); one image may go without the N. */
+/* Labels are (N, H, W); one image may go without the N.  Logits are of that size, or smaller: then interpolated. */
 static bool check_label_shape(const char *path, const uint64_t *shape, size_t dims, const struct logits *logits,
-                              struct failure *failure) {
-    const uint64_t expected[] = {logits->images, logits->height, logits->width};
-    if ((dims == 3 && memcmp(shape, expected, sizeof expected) == 0) ||
-        (dims == 2 && logits->images == 1 && memcmp(shape, expected + 1, 2 * sizeof *expected) == 0))
-        return true;
-    char found_text[NPY_SHAPE_TEXT], expected_text[NPY_SHAPE_TEXT];
-    const size_t without = logits->header.dims == 3 ? 1 : 0;
-    return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected %s as %s", path,
-                     npy_shape_text(shape, dims, found_text),
-                     npy_shape_text(expected + without, 3 - without, expected_text), logits->path);
+                              struct labels *labels, struct failure *failure) {
+    const uint64_t *size = shape + (dims == 3);
+    char found[NPY_SHAPE_TEXT], expected[NPY_SHAPE_TEXT];
+    if ((dims != 3 || shape[0] != logits->images) && (dims != 2 || logits->images != 1)) {
+        const uint64_t whole[] = {logits->images, logits->height, logits->width};
+        const size_t without = logits->header.dims == 3 ? 1 : 0;
+        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected %s, or larger images, as %s", path,
+                         npy_shape_text(shape, dims, found), npy_shape_text(whole + without, 3 - without, expected),
+                         logits->path);
+    }
+    if (size[0] < logits->height || size[1] < logits->width)
+        return fail_with(failure, EXIT_OF_INPUT,
+                         "%s has %" PRIu64 " x %" PRIu64 " labels an image, but %s has %" PRIu64 " x %" PRIu64
+                         " logits a class: logits cannot be larger than the labels",
+                         path, size[0], size[1], logits->path, logits->height, logits->width);
+    labels->height = size[0];
+    labels->width = size[1];
+    return true;
 }
 
 static bool read_npy_labels(struct input *input, const struct logits *logits, struct labels *labels,
                             struct failure *failure) {
     struct npy_header header;
     if (!npy_read_header(input, LABEL_TYPES, &header, failure) ||
-        !check_label_shape(input->path, header.shape, header.dims, logits, failure) ||
+        !check_label_shape(input->path, header.shape, header.dims, logits, labels, failure) ||
         !npy_read_data(input, &header, &labels->values, failure))
         return false;
     labels->type = header.type == NPY_UINT8    ? CLMP_LABEL_UINT8
@@ -83,12 +91,11 @@ static bool read_png_labels(struct input *input, const struct logits *logits, st
                             struct failure *failure) {
     uint64_t shape[2] = {0, 0};
     struct png_labels *png = png_labels_open(input, &shape[0], &shape[1], failure);
-    /* the shape first: memory is taken for as many pixels as there are logits, whatever the PNG says */
-    bool good = png != NULL && check_label_shape(input->path, shape, 2, logits, failure);
+    bool good = png != NULL && check_label_shape(input->path, shape, 2, logits, labels, failure);
     if (good) {
         labels->type = CLMP_LABEL_UINT8;
         labels->element = 1;
-        labels->values = malloc((size_t)(shape[0] * shape[1]));
+        labels->values = malloc((size_t)(shape[0] * shape[1])); /* each below 2^31 */
         good =
             labels->values != NULL ? png_labels_read(png, labels->values, failure) : fail_memory(failure, input->path);
     }

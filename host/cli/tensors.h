@@ -11,22 +11,23 @@
 #include <clmp/clmp.h>
 
 struct logits {
-    float *values; /* (N, C, H, W), owned */
+    float *values; /* (N, C, h, w), owned */
     struct npy_header header;
     uint64_t images, classes, height, width;
     const char *path;
 };
 
-/* (C, H, W) or (N, C, H, W), float32 or float16. */
+/* (C, h, w) or (N, C, h, w), float32 or float16. */
 bool logits_read(const char *path, struct logits *logits, struct failure *failure);
 
 struct labels {
     void *values; /* (N, H, W), owned */
+    uint64_t height, width;
     clmp_label_type type;
     size_t element; /* bytes */
 };
 
-/* A .npy or PNG file, told by its first bytes, with one label for each pixel of `logits`. */
+/* A .npy or PNG file, told by its first bytes, with as many images as `logits`, none smaller than these. */
 bool labels_read(const char *path, const struct logits *logits, struct labels *labels, struct failure *failure);
 
 /* The label of a pixel, of any type. */

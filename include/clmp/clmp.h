@@ -117,9 +117,14 @@ typedef struct clmp_context clmp_context;
 typedef struct clmp_context_params {
     clmp_log_fn log; /* NULL: no log */
     void *log_user;  /* handed to `log` */
+    /* Folder for compiled programs, copied; made where it is missing.  NULL: the environment's CLMP_CACHE_DIR, else
+     * libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (the variable, too): programs are compiled anew in every context.
+     * Only a folder that is the user's own and that nobody else can write to is used, as what lies there is run;
+     * whatever there cannot be used is compiled again, without a word. */
+    const char *cache_dir;
 } clmp_context_params;
 
-/* Sets the defaults: no log. */
+/* Sets the defaults: no log, the default folder for compiled programs. */
 CLMP_API void clmp_context_params_init(clmp_context_params *params);
 
 /*
@@ -220,13 +225,19 @@ typedef struct clmp_tuning {
     uint32_t chunks;       /* work-groups that share one pool's pixels in filling bins or sorting: 1 to 65536 */
     uint32_t bin_sets;     /* sets of bins that these share, by atomics if they are fewer: 1 to chunks */
     uint32_t bin_memory;   /* 1: bins in global memory only; 2: each work-group's own in local memory, 32 KiB */
+    uint32_t streaming;    /* 1: gradients are written through the caches; 2: past them, where the device can */
 } clmp_tuning;
 
 typedef struct clmp_plan_params {
     clmp_input input;
-    uint64_t images;            /* N */
-    uint64_t classes;           /* C; unused with CLMP_INPUT_LOSSES */
-    uint64_t height, width;     /* H, W in pixels */
+    uint64_t images;        /* N */
+    uint64_t classes;       /* C; unused with CLMP_INPUT_LOSSES */
+    uint64_t height, width; /* H, W in pixels */
+    /* h, w: the logits' own size, at most H, W, from which they are interpolated bilinearly to the labels' size, as by
+     * PyTorch's interpolate(mode='bilinear'); docs/algorithm.md, section 11.  0: H, W.  Unused with
+     * CLMP_INPUT_LOSSES. */
+    uint64_t logits_height, logits_width;
+    bool align_corners;         /* the centres of the corners' logits and pixels are one place, not their corners */
     clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
     int64_t ignore_index;       /* a pixel with this label is not valid; any value */
     const float *class_weights; /* host, C finite values >= 0, not all 0, copied; multiplies a pixel's loss by that of
@@ -245,9 +256,9 @@ typedef struct clmp_plan_params {
 } clmp_plan_params;
 
 /*
- * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), labels uint8, ignore_index 255,
- * no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0, weighting lmp, topk_count 0,
- * ohem_thresh 0.7, ohem_min_kept 100000, sampling even, seed 0.
+ * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), logits of the labels' size,
+ * labels uint8, ignore_index 255, no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0,
+ * weighting lmp, topk_count 0, ohem_thresh 0.7, ohem_min_kept 100000, sampling even, seed 0.
  */
 CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
 
@@ -255,7 +266,8 @@ CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
  * Checks a problem, builds its kernels and lays out its workspace.  Retains the context.  On success `*plan` is to be
  * destroyed with clmp_plan_destroy(); on failure it is NULL and the log says which parameter had which value.
  * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, OUT_OF_MEMORY, BUILD_FAILED, OPENCL_ERROR.
- * Limits: 1 <= C <= 2^20; N, H, W >= 1; N H W <= 2^36 pixels; all tensors below 2^63 bytes.
+ * Limits: 1 <= C <= 2^20; N, H, W >= 1; N H W <= 2^36 pixels; all tensors below 2^63 bytes; with interpolation, h <= H
+ * and w <= W, and H, W <= 2^30.
  */
 CLMP_API clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *params, clmp_plan **plan);
 
@@ -301,11 +313,11 @@ typedef struct clmp_buffer {
 /* What an enqueue reads and writes.  Each call says which it uses; those that it does not use are not looked at.
  * Outputs must not overlap anything else. */
 typedef struct clmp_buffers {
-    clmp_buffer logits;    /* float32 (N, C, H, W) */
+    clmp_buffer logits;    /* float32 (N, C, H, W), or (N, C, h, w) where the plan interpolates */
     clmp_buffer labels;    /* label_type (N, H, W) */
     clmp_buffer losses;    /* float32 (N, H, W) */
     clmp_buffer weights;   /* float32 (N, H, W); with scope image, those of each image's own problem */
-    clmp_buffer gradient;  /* float32 (N, C, H, W) */
+    clmp_buffer gradient;  /* float32, of the logits' shape */
     clmp_buffer result;    /* clmp_plan_result_count() records of clmp_result */
     clmp_buffer workspace; /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
                               allocates its own at the first use, and orders enqueues that share it */
@@ -336,6 +348,11 @@ CLMP_API void clmp_buffers_init(clmp_buffers *buffers);
  *                          theorem).
  *
  * Losses and weights are 0 where a pixel is not valid, and so is its gradient.
+ *
+ * Where the plan interpolates, losses, weights and results are those of the interpolated logits, which are never
+ * stored; the gradient is that with respect to the logits that were given, by the interpolation's adjoint.  A logit of
+ * weight 0 is not looked at; else a NaN or an infinity in it has the effect that it would have in the interpolated
+ * logits.
  */
 CLMP_API clmp_status clmp_enqueue_weights(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                           cl_uint num_wait, const cl_event *wait, cl_event *event);

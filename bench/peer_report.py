@@ -1,0 +1,115 @@
+"""The table and the JSON of peers.py.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+import datetime
+import json
+import os
+
+import numpy as np
+import torch
+
+from peer_words import BAD_USE, Failure
+
+BYTES_PER_LOGIT = 12  # the weights need all losses first: so logits are read twice, and the gradient is written
+
+
+def _quantities(row, rows):
+    """Median, quartiles, times libclmp's step, times the floor."""
+    low, median, high = (float(x) for x in np.percentile(row.ms, [25, 50, 75]))
+    copy, step = (float(np.median(r.ms)) for r in rows[:2])
+    return low, median, high, median / step, median / (copy * BYTES_PER_LOGIT / 8)
+
+
+def print_head(options, device, library):
+    cuda = torch.cuda.is_available()
+    where = torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} threads"
+    allocator = "the system's allocator" if options.torch_defaults else "an allocator that keeps memory"
+    version = library.clmp_version().decode()
+    print(f"{device.name.strip()}\n  {device.platform.name}, {device.version.strip()}, libclmp {version}")
+    print(f"  torch {torch.__version__}, {where}, {allocator}")
+    print(f"  references have {np.finfo(np.longdouble).nmant + 1} bits of mantissa", flush=True)
+
+
+def print_table(case, rows, options):
+    size = f"{case.images} x {case.classes} x {case.height} x {case.width}"
+    print(f"\n{case.name}: {size}, p {options.p:g}, support {options.support:g}")
+    head = ("", "ms", "quartile", "quartile", "step", "floor", "loss error", "gradient error", "repeat")
+    print("  {:<29} {:>9} {:>9} {:>9} {:>7} {:>7} {:>11} {:>15} {:>7}".format(*head))
+    for row in rows:
+        low, median, high, step, floor = _quantities(row, rows)
+        name = "torch, " + row.name if row.peer else "OpenCL, copy" if row.name == "copy" else f"libclmp, {row.solver}"
+        line = f"  {name:<29} {median:9.2f} {low:9.2f} {high:9.2f} {step:7.2f} {floor:7.2f}"
+        if row.loss is None:
+            print(line + f" {'-':>11} {'-':>15} {len(row.ms):7d}")
+        else:
+            print(line + f" {row.loss_error:11.2g} {row.gradient_error:15.2g} {len(row.ms):7d}")
+    print(end="", flush=True)
+
+
+def records(case, rows, options, device, library):
+    """What --json writes of a case, in the form of clmp-bench's records."""
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    elements = case.pixels * case.classes
+    copy_gbps = elements * 8 / (float(np.median(rows[0].ms)) * 1e6)
+    for row in rows:
+        low, median, high, step, floor = _quantities(row, rows)
+        size = elements * (8 if row.name == "copy" else BYTES_PER_LOGIT)
+        gbps = size / (median * 1e6)
+        yield {
+            "device": device.name,
+            "platform": device.platform.name,
+            "opencl": device.version,
+            "driver": device.driver_version,
+            "version": library.clmp_version().decode(),
+            "date": date,
+            "case": case.name,
+            "solver": row.solver,
+            "stage": "torch " + row.name if row.peer else row.name,
+            "peer": row.peer,
+            "images": case.images,
+            "classes": case.classes,
+            "height": case.height,
+            "width": case.width,
+            "pixels": case.pixels,
+            "p": options.p,
+            "support": options.support,
+            "ms": median,
+            "ms_quartile_low": low,
+            "ms_quartile_high": high,
+            "wall_ms": median,
+            "clock": "wall",
+            "bytes": size,
+            "gbps": gbps,
+            "copy_gbps": copy_gbps,
+            "of_copy": copy_gbps / gbps,
+            "of_step": step,
+            "repeat": len(row.ms),
+            "batch": 1,
+            "sets": 1,
+            "loss": row.loss,
+            "loss_error": row.loss_error,
+            "gradient_error": row.gradient_error,
+            "torch": torch.__version__,
+            "torch_threads": torch.get_num_threads(),
+            "torch_defaults": options.torch_defaults,
+        }
+
+
+def _finite(record):
+    """JSON knows no NaN and no infinity."""
+    return {k: None if isinstance(v, float) and not -float("inf") < v < float("inf") else v for k, v in record.items()}
+
+
+def write_json(path, list_of_records):
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "x", encoding="utf-8") as stream:
+            json.dump([_finite(record) for record in list_of_records], stream, indent=1, allow_nan=False)
+            stream.write("\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise Failure(BAD_USE, f"cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,97 @@
+/*
+ * upsample_loss - per-pixel softmax cross-entropy from logits of lower resolution
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * As loss.cl, of interpolated logits.  With M near the largest logit, E_c = exp(x_c - M) and T the sum over c != y,
+ *
+ *     l = w_y log1p(T / E_y),     or  w_y ( log T - (x_y - M) )  where E_y is below 2^-100: from a loss of 69 on.
+ *
+ *   taps           clmp_taps and what it points to
+ *   work           workspace, with the logits' parts from bytes high_at and low_at on (upsample_split.cl)
+ *   labels         CLMP_LABEL (N, H, W), from labels_at on
+ *   class_weights  float32 (C), finite, >= 0          (with CLMP_CLASS_WEIGHTS)
+ *   plane          float32 (N, H, W) out, from plane_at on: the loss, or the mark of an invalid pixel (layout.clh)
+ *   losses         float32 (N, H, W) out, from losses_at on: the loss, or 0  (where store_losses)
+ *
+ * Grid: (vectors of columns rounded up to work-groups, N x tiles of rows).
+ */
+#include "upsample.clh"
+
+/* Below e^-86 = 2^-124 an exponential is 0. */
+#define CLMP_LEAST (-86.0f)
+/* And below 2^-100, no ratio to one is taken. */
+#define CLMP_LEAST_LABEL_EXP (0x1p-100f * CLMP_EXP_SCALE)
+
+#ifndef CLMP_GROUP
+#define CLMP_GROUP 64
+#endif
+
+/* x_y - M, for each row: what is left to say of a label whose exponential is too small. */
+CLMP_FN void clmp_label_logits(const clmp_view *view, const INTV *label, const clmp_tile_softmax *s,
+                               FLOATV *label_logit) {
+    FLOATV high, low;
+    clmp_slope slope;
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        label_logit[r] = (FLOATV)0.0f;
+    for (int c = 0; c < CLMP_CLASSES; ++c) {
+        clmp_slope_read(view, c, &slope);
+        for (int r = 0; r < CLMP_ROWS; ++r) {
+            clmp_slope_at(view, &slope, r, &high, &low);
+            label_logit[r] = select(label_logit[r], (high - s->base[r]) + low, (INTV)(label[r] == (INTV)c));
+        }
+    }
+}
+
+kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
+clmp_upsample_loss(global const uchar *taps, global const uchar *work, ulong high_at, ulong low_at,
+                   global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights,
+                   long ignore_index, global float *plane, ulong plane_at, global float *losses, ulong losses_at,
+                   int store_losses) {
+    global const clmp_taps *head = CLMP_IN(const clmp_taps, taps, 0);
+    const ulong first_tile = get_global_id(0) / CLMP_PARTS * CLMP_TILES;
+    if (first_tile >= head->columns.tiles)
+        return;
+    const ulong image = get_global_id(1) / head->rows.tiles, tile_row = get_global_id(1) % head->rows.tiles;
+    clmp_view view;
+    clmp_spot spot;
+    clmp_view_set(taps, tile_row, first_tile, get_global_id(0) % CLMP_PARTS, &view, &spot);
+    view.high = CLMP_IN(const float, work, high_at) + image * CLMP_CLASSES * view.logits;
+    view.low = CLMP_IN(const float, work, low_at) + image * CLMP_CLASSES * view.logits;
+    const ulong width = head->columns.pixels;
+    const ulong at =
+        (image * head->rows.pixels + CLMP_IN(const clmp_tile, taps, head->rows.tiles_at)[tile_row].first) * width;
+
+    INTV label[CLMP_ROWS];
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        label[r] = r < view.rows ? clmp_spot_labels(&spot, labels + labels_at + at + r * width, ignore_index)
+                                 : (INTV)(-CLMP_IGNORED);
+    clmp_tile_softmax s;
+    clmp_tile_softmax_read(&view, label, CLMP_LEAST, &s, 0);
+
+    INTV vanished = (INTV)0;
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        vanished |= (INTV)(s.label_exp[r] < (FLOATV)CLMP_LEAST_LABEL_EXP) & (INTV)(label[r] >= (INTV)0);
+    FLOATV label_logit[CLMP_ROWS];
+    const int any_vanished = CLMP_ANY(vanished);
+    if (any_vanished)
+        clmp_label_logits(&view, label, &s, label_logit);
+
+    for (int r = 0; r < view.rows; ++r) {
+        const INTV has_exp = (INTV)(s.label_exp[r] >= (FLOATV)CLMP_LEAST_LABEL_EXP);
+        /* at most 2^20 / 2^-100: finite */
+        const FLOATV ratio = (s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) *
+                             clmp_reciprocal(select((FLOATV)1.0f, s.label_exp[r] * (FLOATV)CLMP_EXP_UNSCALE, has_exp));
+        FLOATV loss = clmp_log1p(ratio);
+        INTV finite = has_exp;
+        if (any_vanished) {
+            loss = select(clmp_log(s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) - label_logit[r], loss, has_exp);
+            finite |= (INTV)(label_logit[r] > (FLOATV)(-INFINITY));
+        }
+        loss = clmp_mark_loss(loss * clmp_label_weight(label[r], class_weights), label[r], finite);
+        clmp_spot_store(&spot, loss, plane + plane_at + at + r * width);
+        if (store_losses)
+            clmp_spot_store(&spot, select((FLOATV)0.0f, loss, (INTV)(loss > (FLOATV)0.0f)),
+                            losses + losses_at + at + r * width);
+    }
+}

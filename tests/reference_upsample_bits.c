@@ -1,0 +1,498 @@
+/*
+ * Interpolated logits in the library's arithmetic: what every device must give, bit for bit.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One pixel after another, each interpolated anew.  docs/algorithm.md, section 11, has the definitions.
+ */
+#include "reference_upsample.h"
+
+#include <stdlib.h>
+
+#include "opencl_c.h"
+#define CLMP_GLOBAL
+#include "arith.clh"
+#include "layout.clh"
+
+#define NOT_VALID(reason) (-(float)(reason))
+#define MOST_TILE 16
+
+bool reference_upsampled(const clmp_plan_params *params) {
+    return params->input == CLMP_INPUT_LOGITS &&
+           (reference_logits_height(params) != params->height || reference_logits_width(params) != params->width);
+}
+
+uint64_t reference_logits_height(const clmp_plan_params *params) {
+    return params->logits_height ? params->logits_height : params->height;
+}
+
+uint64_t reference_logits_width(const clmp_plan_params *params) {
+    return params->logits_width ? params->logits_width : params->width;
+}
+
+struct reference_place reference_place(uint64_t logits, uint64_t pixels, bool align_corners, uint64_t pixel) {
+    const int64_t in = (int64_t)logits, out = (int64_t)pixels, p = (int64_t)pixel;
+    int64_t position = align_corners ? p * (in - 1) : (2 * p + 1) * in - out;
+    struct reference_place place = {.whole = align_corners ? out - 1 : 2 * out};
+    if (place.whole == 0)
+        place.whole = 1;
+    place.cell = position < 0 ? -1 : position / place.whole; /* no position is below -1 */
+    place.part = position - place.cell * place.whole;
+    place.before = place.cell < 0 ? 0 : (uint64_t)place.cell;
+    place.after = place.cell + 1 < in ? (uint64_t)(place.cell + 1) : logits - 1;
+    return place;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- the axes
+ */
+
+struct axis {
+    struct reference_place *places; /* of pixels */
+    float *high, *low, *share;      /* of pixels: the weight of logit `after` */
+    uint64_t *tiles, *lanes;        /* of pixels: its tile, and its lane there */
+    uint64_t pixels, tile_count, slot;
+    bool exact;
+};
+
+static void *allocate(uint64_t count, size_t size) {
+    void *memory = calloc(count == 0 ? 1 : count, size);
+    if (memory == NULL)
+        abort(); /* a test without memory has no result */
+    return memory;
+}
+
+static void cut_tiles(struct axis *axis, bool columns) {
+    uint64_t most = 0, first = 0;
+    axis->tile_count = 0;
+    for (uint64_t p = 0; p < axis->pixels; ++p) {
+        if (p > 0 && (axis->places[p].cell != axis->places[p - 1].cell || p - first == MOST_TILE)) {
+            axis->tile_count++;
+            first = p;
+        }
+        axis->tiles[p] = axis->tile_count;
+        axis->lanes[p] = p - first;
+        most = p - first + 1 > most ? p - first + 1 : most;
+    }
+    axis->tile_count++;
+    for (axis->slot = 1; axis->slot < most;)
+        axis->slot *= 2;
+    /* columns before the first logit end with the slot */
+    for (uint64_t p = 0, count; columns && p < axis->pixels && axis->places[p].cell < 0; p += count) {
+        for (count = 1; p + count < axis->pixels && axis->tiles[p + count] == axis->tiles[p];)
+            ++count;
+        for (uint64_t i = 0; i < count; ++i)
+            axis->lanes[p + i] += axis->slot - count;
+    }
+}
+
+static struct axis axis_new(uint64_t logits, uint64_t pixels, bool align_corners, bool columns) {
+    struct axis axis = {.pixels = pixels, .exact = true};
+    axis.places = allocate(pixels, sizeof *axis.places);
+    axis.high = allocate(pixels, sizeof *axis.high);
+    axis.low = allocate(pixels, sizeof *axis.low);
+    axis.share = allocate(pixels, sizeof *axis.share);
+    axis.tiles = allocate(pixels, sizeof *axis.tiles);
+    axis.lanes = allocate(pixels, sizeof *axis.lanes);
+    for (uint64_t p = 0; p < pixels; ++p) {
+        const struct reference_place place = reference_place(logits, pixels, align_corners, p);
+        const int64_t steps = (64 * place.part + place.whole) / (2 * place.whole);
+        axis.places[p] = place;
+        axis.high[p] = (float)steps / 32.0f;
+        axis.low[p] = (float)((double)(32 * place.part - steps * place.whole) / (32.0 * (double)place.whole));
+        axis.share[p] = (float)(((place.part << 25) + place.whole) / (2 * place.whole)) * 0x1p-24f;
+        axis.exact = axis.exact && axis.low[p] == 0.0f;
+    }
+    cut_tiles(&axis, columns);
+    return axis;
+}
+
+static void axis_free(struct axis *axis) {
+    free(axis->places);
+    free(axis->high);
+    free(axis->low);
+    free(axis->share);
+    free(axis->tiles);
+    free(axis->lanes);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ logits
+ */
+
+struct part {
+    float high, low;
+};
+
+struct image {
+    uint64_t classes, height, width; /* of logits */
+    bool exact;
+    struct axis rows, columns;
+    struct part *parts; /* (N, C, h, w) */
+};
+
+/* Relative to the largest of the C logits of a low-resolution pixel. */
+static void split(const float *x, uint64_t classes, uint64_t stride, struct part *to) {
+    float largest = -INFINITY;
+    bool clean = true;
+    for (uint64_t c = 0; c < classes; ++c) {
+        clean = clean && x[c * stride] < INFINITY;
+        if (x[c * stride] > largest)
+            largest = x[c * stride];
+    }
+    for (uint64_t c = 0; c < classes; ++c) {
+        const float a = x[c * stride], d = a - largest, minus = d - a;
+        const float error = (a - (d - minus)) - (largest + minus);
+        struct part part = {d, 0.0f};
+        if (d > -32768.0f) {
+            part.high = (d + 98304.0f) - 98304.0f;
+            part.low = (d - part.high) + error;
+        }
+        if (!clean || !(d > -INFINITY))
+            part.high = -INFINITY;
+        to[c * stride] = part;
+    }
+}
+
+static struct image image_new(const struct reference_input *in) {
+    const clmp_plan_params *params = &in->params;
+    struct image image = {
+        .classes = params->classes, .height = reference_logits_height(params), .width = reference_logits_width(params)};
+    image.rows = axis_new(image.height, params->height, params->align_corners, false);
+    image.columns = axis_new(image.width, params->width, params->align_corners, true);
+    image.exact = image.rows.exact && image.columns.exact;
+    const uint64_t area = image.height * image.width;
+    image.parts = allocate(params->images * image.classes * area, sizeof *image.parts);
+    for (uint64_t n = 0; n < params->images; ++n)
+        for (uint64_t i = 0; i < area; ++i) {
+            const uint64_t corner = n * image.classes * area + i;
+            split(in->logits + corner, image.classes, area, image.parts + corner);
+        }
+    return image;
+}
+
+static void image_free(struct image *image) {
+    axis_free(&image->rows);
+    axis_free(&image->columns);
+    free(image->parts);
+}
+
+static float round_part(float x) {
+    return x < 32.0f && x > -32.0f ? (x + 96.0f) - 96.0f : x;
+}
+
+/* Along a row of logits, to column x of pixels. */
+static struct part along_row(const struct image *image, const struct part *row, uint64_t x) {
+    const struct reference_place *place = &image->columns.places[x];
+    struct part part = row[place->before];
+    if (place->part == 0)
+        return part;
+    const float step_high = row[place->after].high - part.high, step_low = row[place->after].low - part.low;
+    part.high = fmaf(image->columns.high[x], step_high, part.high);
+    part.low = fmaf(image->columns.high[x], step_low, part.low);
+    if (!image->exact)
+        part.low = fmaf(image->columns.low[x], step_high + step_low, part.low);
+    return part;
+}
+
+struct slope {
+    struct part start, step;
+};
+
+static struct slope slope_of(const struct image *image, uint64_t n, uint64_t c, uint64_t y, uint64_t x) {
+    const struct part *plane = image->parts + (n * image->classes + c) * image->height * image->width;
+    const struct reference_place *place = &image->rows.places[y];
+    struct slope slope = {.start = along_row(image, plane + place->before * image->width, x)};
+    const struct part below = along_row(image, plane + place->after * image->width, x);
+    slope.step = (struct part){below.high - slope.start.high, below.low - slope.start.low};
+    return slope;
+}
+
+static struct part logit(const struct image *image, uint64_t n, uint64_t c, uint64_t y, uint64_t x) {
+    const struct slope slope = slope_of(image, n, c, y, x);
+    struct part part = slope.start;
+    if (image->rows.places[y].part != 0) {
+        part.high = fmaf(image->rows.high[y], slope.step.high, part.high);
+        part.low = fmaf(image->rows.high[y], slope.step.low, part.low);
+        if (!image->exact)
+            part.low = fmaf(image->rows.low[y], slope.step.high + slope.step.low, part.low);
+    }
+    if (!image->exact) {
+        const float carry = round_part(part.low);
+        part.high += carry;
+        part.low -= carry;
+        if (part.low != part.low)
+            part.low = 0.0f;
+    }
+    return part;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- softmax
+ */
+
+struct softmax {
+    float base, label_exp, others;
+};
+
+static void sum_add(float *sum, float *error, float term) {
+    term -= *error;
+    const float next = *sum + term;
+    *error = (next - *sum) - term;
+    *sum = next;
+}
+
+static void sums_at_base(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label, float least,
+                         struct softmax *s) {
+    float error = 0.0f, block = 0.0f;
+    s->label_exp = s->others = 0.0f;
+    for (uint64_t c = 0; c < image->classes; ++c) {
+        const struct part part = logit(image, n, c, y, x);
+        const float e = clmp_exp_scaled_sum(part.high - s->base, part.low, least);
+        if ((int64_t)c == label)
+            s->label_exp = e;
+        else
+            block += e;
+        if (c % 16 == 15 || c + 1 == image->classes) {
+            sum_add(&s->others, &error, block);
+            block = 0.0f;
+        }
+    }
+}
+
+static float maximum(const struct image *image, uint64_t n, uint64_t y, uint64_t x) {
+    float most = -INFINITY;
+    for (uint64_t c = 0; c < image->classes; ++c) {
+        const float high = logit(image, n, c, y, x).high;
+        if (high > most)
+            most = high;
+    }
+    return most;
+}
+
+static struct softmax softmax(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label,
+                              float least) {
+    float above = -INFINITY, below = -INFINITY, lowest = 0.0f;
+    for (uint64_t c = 0; c < image->classes; ++c) {
+        const struct slope slope = slope_of(image, n, c, y, x);
+        const float start = slope.start.high, end = start + slope.step.high;
+        above = start > above ? start : above;
+        below = end > below ? end : below;
+        lowest = start < lowest ? start : lowest;
+        lowest = end < lowest ? end : lowest;
+    }
+    struct softmax s = {.base = above};
+    if (image->rows.places[y].part != 0) {
+        s.base = fmaf(image->rows.high[y], below - above, above);
+        if (!image->exact)
+            s.base += round_part(image->rows.low[y] * (below - above));
+    }
+    if (lowest < -32768.0f)
+        s.base = maximum(image, n, y, x);
+    sums_at_base(image, n, y, x, label, least, &s);
+    if (s.others + s.label_exp < 1.0f) {
+        s.base = maximum(image, n, y, x);
+        sums_at_base(image, n, y, x, label, least, &s);
+    }
+    return s;
+}
+
+/* ------------------------------------------------------------------------------------------------ losses and gradient
+ */
+
+static int64_t label_at(const struct reference_input *in, uint64_t i) {
+    switch (in->params.label_type) {
+    case CLMP_LABEL_UINT8:
+        return ((const uint8_t *)in->labels)[i];
+    case CLMP_LABEL_UINT16:
+        return ((const uint16_t *)in->labels)[i];
+    case CLMP_LABEL_INT32:
+        return ((const int32_t *)in->labels)[i];
+    default:
+        return ((const int64_t *)in->labels)[i];
+    }
+}
+
+static float class_weight(const struct reference_input *in, int64_t label) {
+    return in->params.class_weights == NULL ? 1.0f : in->params.class_weights[label];
+}
+
+static float pixel_loss(const struct reference_input *in, const struct image *image, uint64_t n, uint64_t y, uint64_t x,
+                        int64_t label, bool weighted) {
+    const struct softmax s = softmax(image, n, y, x, label, -86.0f);
+    float loss = 0.0f;
+    if (s.label_exp >= 0x1p-76f) {
+        loss = clmp_log1p((s.others * CLMP_EXP_UNSCALE) * clmp_reciprocal(s.label_exp * CLMP_EXP_UNSCALE));
+    } else {
+        const struct part part = logit(image, n, (uint64_t)label, y, x);
+        const float distance = (part.high - s.base) + part.low;
+        if (!(distance > -INFINITY))
+            return NOT_VALID(CLMP_NONFINITE);
+        loss = clmp_log(s.others * CLMP_EXP_UNSCALE) - distance;
+    }
+    loss = clmp_flush(loss * (weighted ? class_weight(in, label) : 1.0f));
+    return loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
+}
+
+void upsample_bits_losses(const struct reference_input *in, bool weighted, float *losses) {
+    const clmp_plan_params *params = &in->params;
+    struct image image = image_new(in);
+    const uint64_t area = params->height * params->width;
+    for (uint64_t i = 0; i < params->images * area; ++i) {
+        const int64_t label = label_at(in, i);
+        if (label == params->ignore_index)
+            losses[i] = NOT_VALID(CLMP_IGNORED);
+        else if (label < 0 || (uint64_t)label >= params->classes)
+            losses[i] = NOT_VALID(CLMP_INVALID_LABEL);
+        else
+            losses[i] = pixel_loss(in, &image, i / area, i % area / params->width, i % params->width, label, weighted);
+    }
+    image_free(&image);
+}
+
+/* 2^e of tau = 2^e x, x from 1 to 2. */
+static float unit_of(float tau) {
+    return as_float(as_uint(tau) & 0x7f800000u);
+}
+
+/* 2^e of the largest class weight. */
+static float class_unit(const clmp_plan_params *params) {
+    float most = params->class_weights == NULL ? 1.0f : 0.0f;
+    for (uint64_t c = 0; params->class_weights != NULL && c < params->classes; ++c)
+        most = fmaxf(most, params->class_weights[c]);
+    int exponent = most > 0.0f ? ilogbf(most) : 0;
+    exponent = exponent < -121 ? -121 : exponent > 126 ? 126 : exponent;
+    return ldexpf(1.0f, exponent);
+}
+
+/* What a tile adds to the four logits around it: lanes of slots, summed by neighbouring pairs. */
+static float pair_sum(float *lanes, uint64_t slot) {
+    for (; slot > 1; slot /= 2)
+        for (uint64_t i = 0; i < slot / 2; ++i)
+            lanes[i] = lanes[2 * i] + lanes[2 * i + 1];
+    return lanes[0];
+}
+
+struct step {
+    const struct reference_input *in;
+    struct image image;
+    float *factors; /* (N, H, W) */
+    struct softmax *softmaxes;
+    float *sums; /* (tiles of rows, tiles of columns, 4), of one image and class */
+};
+
+static float term(const struct step *step, uint64_t n, uint64_t c, uint64_t y, uint64_t x) {
+    const clmp_plan_params *params = &step->in->params;
+    const uint64_t i = (n * params->height + y) * params->width + x;
+    const struct softmax *s = &step->softmaxes[i];
+    if (step->factors[i] == 0.0f)
+        return 0.0f;
+    float e = -s->others;
+    if ((int64_t)c != label_at(step->in, i)) {
+        const struct part part = logit(&step->image, n, c, y, x);
+        e = clmp_exp_scaled_sum(part.high - s->base, part.low, -38.8f);
+    }
+    const float g = step->factors[i] * e;
+    if ((!step->image.exact || params->classes > 1024) && fabsf(g) < 0x1p-55f)
+        return 0.0f;
+    return g;
+}
+
+static void tile_sums(const struct step *step, uint64_t n, uint64_t c, uint64_t y0, uint64_t y1, uint64_t x0,
+                      uint64_t x1, float *sums) {
+    const struct axis *rows = &step->image.rows, *columns = &step->image.columns;
+    float lanes[4][MOST_TILE] = {{0.0f}};
+    for (uint64_t x = x0; x < x1; ++x) {
+        float above = 0.0f, below = 0.0f;
+        for (uint64_t y = y0; y < y1; ++y) {
+            const float g = term(step, n, c, y, x);
+            above = fmaf(1.0f - rows->share[y], g, above);
+            below = fmaf(rows->share[y], g, below);
+        }
+        const float after = columns->share[x], before = 1.0f - after;
+        const uint64_t lane = columns->lanes[x];
+        lanes[0][lane] = before * above;
+        lanes[1][lane] = after * above;
+        lanes[2][lane] = before * below;
+        lanes[3][lane] = after * below;
+    }
+    for (int q = 0; q < 4; ++q)
+        sums[q] = pair_sum(lanes[q], columns->slot);
+}
+
+static uint64_t tile_end(const struct axis *axis, uint64_t first) {
+    uint64_t end = first + 1;
+    while (end < axis->pixels && axis->tiles[end] == axis->tiles[first])
+        ++end;
+    return end;
+}
+
+static void all_tile_sums(const struct step *step, uint64_t n, uint64_t c) {
+    const struct axis *rows = &step->image.rows, *columns = &step->image.columns;
+    for (uint64_t y = 0, y1; y < rows->pixels; y = y1) {
+        y1 = tile_end(rows, y);
+        for (uint64_t x = 0, x1; x < columns->pixels; x = x1) {
+            x1 = tile_end(columns, x);
+            tile_sums(step, n, c, y, y1, x, x1,
+                      step->sums + (rows->tiles[y] * columns->tile_count + columns->tiles[x]) * 4);
+        }
+    }
+}
+
+/* The tiles' sums for logit (i, j): each tile is known by its first pixel. */
+static float gather(const struct step *step, uint64_t i, uint64_t j) {
+    const struct axis *rows = &step->image.rows, *columns = &step->image.columns;
+    float sum = 0.0f, error = 0.0f;
+    for (uint64_t y = 0; y < rows->pixels; y = tile_end(rows, y))
+        for (uint64_t x = 0; x < columns->pixels; x = tile_end(columns, x)) {
+            const struct reference_place *row = &rows->places[y], *column = &columns->places[x];
+            const float *sums = step->sums + (rows->tiles[y] * columns->tile_count + columns->tiles[x]) * 4;
+            const uint64_t of_row[2] = {row->before, row->after}, of_column[2] = {column->before, column->after};
+            for (int q = 0; q < 4; ++q)
+                if (of_row[q / 2] == i && of_column[q % 2] == j)
+                    sum_add(&sum, &error, sums[q]);
+        }
+    return sum;
+}
+
+static void find_factors(struct step *step, const float *losses, const float *weights, const float *taus) {
+    const struct reference_input *in = step->in;
+    const clmp_plan_params *params = &in->params;
+    const uint64_t area = params->height * params->width, pixels = params->images * area;
+    const float class_down = 1.0f / class_unit(params);
+    step->factors = allocate(pixels, sizeof *step->factors);
+    step->softmaxes = allocate(pixels, sizeof *step->softmaxes);
+    for (uint64_t i = 0; i < pixels; ++i) {
+        if (!(losses[i] >= 0.0f))
+            continue; /* not valid */
+        const float tau = taus[params->scope == CLMP_SCOPE_IMAGE ? i / area : 0];
+        const int64_t label = label_at(in, i);
+        const float factor =
+            weights[i] * as_float((254u << 23) - as_uint(unit_of(tau))) * (class_weight(in, label) * class_down);
+        if (!(factor >= 0x1p-26f))
+            continue;
+        struct softmax *s = &step->softmaxes[i];
+        *s = softmax(&step->image, i / area, i % area / params->width, i % params->width, label, -38.8f);
+        step->factors[i] = factor * clmp_reciprocal(s->others + s->label_exp);
+    }
+}
+
+void upsample_bits_gradient(const struct reference_input *in, const float *losses, const float *weights,
+                            const float *taus, float share, float *gradient) {
+    const clmp_plan_params *params = &in->params;
+    struct step step = {.in = in, .image = image_new(in)};
+    const uint64_t height = step.image.height, width = step.image.width;
+    find_factors(&step, losses, weights, taus);
+    step.sums = allocate(step.image.rows.tile_count * step.image.columns.tile_count * 4, sizeof *step.sums);
+    for (uint64_t plane = 0; plane < params->images * params->classes; ++plane) {
+        const uint64_t n = plane / params->classes;
+        const float unit = unit_of(taus[params->scope == CLMP_SCOPE_IMAGE ? n : 0]);
+        all_tile_sums(&step, n, plane % params->classes);
+        for (uint64_t i = 0; i < height * width; ++i) {
+            float g = clmp_limit(gather(&step, i / width, i % width) * unit);
+            g = clmp_limit(g * clmp_limit(in->gradient_scale * share));
+            gradient[plane * height * width + i] = clmp_limit(g * class_unit(params));
+        }
+    }
+    free(step.sums);
+    free(step.softmaxes);
+    free(step.factors);
+    image_free(&step.image);
+}
