@@ -189,7 +189,9 @@ def interpolation(groups, plt):
     axes.grid(axis="x", color="#E4E4E4", linewidth=0.7, zorder=0)
     first = next(iter(groups.values()))
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for _, _, colour in first]
-    axes.legend(handles, [label for label, _, _ in first], loc="lower right", frameon=False, fontsize=9)
+    labels = [label for label, _, _ in first]
+    below = {"loc": "upper left", "bbox_to_anchor": (-0.3, -0.12), "ncol": 3}
+    axes.legend(handles, labels, frameon=False, fontsize=9, **below)
     title(axes, "Loss and gradient of interpolated logits", device_name(first[0][1]))
     return figure
 
