@@ -10,14 +10,44 @@
 #define BLOCK 8     /* pixels: neighbours mostly have one label, and losses alike */
 
 static const bench_case cases[] = {
-    {"cityscapes", 1, 19, 1024, 2048, BENCH_TRAINED, false},
-    {"crops", 4, 19, 769, 769, BENCH_TRAINED, false},
-    {"voc", 8, 21, 512, 512, BENCH_TRAINED, false},
-    {"ade", 2, 150, 512, 512, BENCH_TRAINED, false},
-    {"binary", 1, 2, 1024, 1024, BENCH_TRAINED, false},
-    {"small", 1, 19, 128, 256, BENCH_TRAINED, false},
-    {"equal", 1, 19, 1024, 2048, BENCH_EQUAL, false},
-    {"sorted-adversarial", 1, 19, 1024, 2048, BENCH_SORTED, false},
+    {.name = "cityscapes", .images = 1, .classes = 19, .height = 1024, .width = 2048},
+    {.name = "crops", .images = 4, .classes = 19, .height = 769, .width = 769},
+    {.name = "voc", .images = 8, .classes = 21, .height = 512, .width = 512},
+    {.name = "ade", .images = 2, .classes = 150, .height = 512, .width = 512},
+    {.name = "binary", .images = 1, .classes = 2, .height = 1024, .width = 1024},
+    {.name = "small", .images = 1, .classes = 19, .height = 128, .width = 256},
+    {.name = "equal", .images = 1, .classes = 19, .height = 1024, .width = 2048, .data = BENCH_EQUAL},
+    {.name = "sorted-adversarial", .images = 1, .classes = 19, .height = 1024, .width = 2048, .data = BENCH_SORTED},
+    /* networks that end at a quarter and at an eighth of the image; DeepLab's crops; ADE20K's 150 classes */
+    {.name = "upsample4",
+     .images = 1,
+     .classes = 19,
+     .height = 1024,
+     .width = 2048,
+     .logits_height = 256,
+     .logits_width = 512},
+    {.name = "upsample8",
+     .images = 1,
+     .classes = 19,
+     .height = 1024,
+     .width = 2048,
+     .logits_height = 128,
+     .logits_width = 256},
+    {.name = "upsample-odd",
+     .images = 1,
+     .classes = 19,
+     .height = 769,
+     .width = 769,
+     .logits_height = 97,
+     .logits_width = 97,
+     .align_corners = true},
+    {.name = "upsample-ade",
+     .images = 2,
+     .classes = 150,
+     .height = 512,
+     .width = 512,
+     .logits_height = 128,
+     .logits_width = 128},
 };
 
 struct bench_source {
@@ -36,6 +66,14 @@ const bench_case *bench_case_find(const char *name) {
         if (strcmp(cases[i].name, name) == 0)
             return &cases[i];
     return NULL;
+}
+
+bench_case bench_case_of_logits(const bench_case *of) {
+    bench_case small = *of;
+    small.height = of->logits_height;
+    small.width = of->logits_width;
+    small.logits_height = small.logits_width = 0;
+    return small;
 }
 
 bench_case bench_case_scaled(unsigned log2_pixels) {

@@ -22,7 +22,9 @@ typedef struct bench_case {
     char name[24];
     uint64_t images, classes, height, width;
     enum bench_data data;
-    bool losses_only; /* without logits and gradient, where these would not fit */
+    bool losses_only;                     /* without logits and gradient, where these would not fit */
+    uint64_t logits_height, logits_width; /* of logits that are interpolated; 0: height, width */
+    bool align_corners;
 } bench_case;
 
 /* Case number `index`, or NULL behind the last. */
@@ -32,6 +34,12 @@ const bench_case *bench_case_find(const char *name);
 /* 2^log2_pixels pixels of 4 classes. */
 bench_case bench_case_scaled(unsigned log2_pixels);
 
+static inline bool bench_case_interpolates(const bench_case *of) {
+    return of->logits_height != 0;
+}
+/* The same problem at the size of its logits. */
+bench_case bench_case_of_logits(const bench_case *of);
+
 static inline uint64_t bench_case_pixels(const bench_case *of) {
     return of->images * of->height * of->width;
 }
@@ -39,7 +47,7 @@ static inline uint64_t bench_case_pixels(const bench_case *of) {
 /* What the data of one case are drawn from. */
 typedef struct bench_source bench_source;
 
-/* NULL: out of memory.  `of` must outlive it. */
+/* NULL: out of memory.  `of` must outlive it, and not interpolate. */
 bench_source *bench_source_create(const bench_case *of);
 void bench_source_destroy(bench_source *source);
 

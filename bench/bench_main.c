@@ -19,7 +19,8 @@ enum { SCALING_BEGIN = 16 };
 
 /* Half of the memory, for all buffers of a case: the workspaces and other programs need some, too. */
 static bool fits(const bench_device *device, const bench_case *of) {
-    const cl_ulong tensor = bench_case_pixels(of) * sizeof(float) * (of->losses_only ? 1 : of->classes);
+    const bool planes_only = of->losses_only || bench_case_interpolates(of);
+    const cl_ulong tensor = bench_case_pixels(of) * sizeof(float) * (planes_only ? 1 : of->classes);
     return tensor <= device->info.max_alloc && bench_sets_size(device, of) <= device->info.global_memory / 2;
 }
 

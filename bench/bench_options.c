@@ -38,8 +38,11 @@ static void print_help(void) {
          "\ncases:");
     for (size_t i = 0; bench_case_at(i) != NULL; ++i) {
         const bench_case *c = bench_case_at(i);
-        printf("  %-19s %2d x %3d x %4d x %4d%s\n", c->name, (int)c->images, (int)c->classes, (int)c->height,
-               (int)c->width,
+        char from[48] = "";
+        if (bench_case_interpolates(c))
+            snprintf(from, sizeof from, ", from logits of %d x %d", (int)c->logits_height, (int)c->logits_width);
+        printf("  %-19s %2d x %3d x %4d x %4d%s%s\n", c->name, (int)c->images, (int)c->classes, (int)c->height,
+               (int)c->width, from,
                c->data == BENCH_EQUAL    ? ", all losses the same"
                : c->data == BENCH_SORTED ? ", losses increase with the pixel's index"
                                          : "");

@@ -33,6 +33,9 @@ enum bench_status bench_plans_create(const bench_device *device, const bench_cas
     params.classes = of->classes;
     params.height = of->height;
     params.width = of->width;
+    params.logits_height = of->logits_height;
+    params.logits_width = of->logits_width;
+    params.align_corners = of->align_corners;
     params.solver = solver;
     params.tuning = *tuning;
     params.input = of->losses_only ? CLMP_INPUT_LOSSES : CLMP_INPUT_LOGITS;

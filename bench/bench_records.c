@@ -32,6 +32,16 @@ double bench_record_of_copy(const bench_record *record) {
     return record->copy_gbps / bench_record_gbps(record);
 }
 
+double bench_record_gflops(const bench_record *record) {
+    if (record->flops == 0 || !(record->ms.median > 0.0))
+        return NAN;
+    return (double)record->flops / (record->ms.median * 1e6);
+}
+
+double bench_record_of_peak(const bench_record *record) {
+    return bench_record_gflops(record) / record->peak_gflops;
+}
+
 static int compare(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);

@@ -24,6 +24,8 @@ typedef struct bench_record {
     double wall_ms;
     uint64_t bytes; /* the least that the stage must move; 0: it moves nothing */
     double copy_gbps;
+    uint64_t flops;     /* float operations that the stage must do, where these are counted; else 0 */
+    double peak_gflops; /* of the device, likewise */
     size_t repeat, batch, sets;
     clmp_tuning tuning;
     float loss, alpha;
@@ -45,6 +47,10 @@ void bench_records_release(bench_records *records);
 /* 1e9 bytes a second, and time over the time of a copy of as many bytes; NAN where that means nothing. */
 double bench_record_gbps(const bench_record *record);
 double bench_record_of_copy(const bench_record *record);
+
+/* 1e9 float operations a second, and the share of the device's peak; NAN likewise. */
+double bench_record_gflops(const bench_record *record);
+double bench_record_of_peak(const bench_record *record);
 
 /* Of `count` numbers, which are sorted. */
 bench_spread bench_spread_of(double *values, size_t count);

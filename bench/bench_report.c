@@ -19,9 +19,12 @@ static void print_stage(const bench_record *r) {
     printf("  %-7s %-10s %9.3f %9.3f %9.3f %9.3f %10.2f", r->solver, r->stage, r->ms.median, r->ms.low, r->ms.high,
            r->wall_ms, (double)r->bytes * 1e-6);
     if (isnan(gbps))
-        puts("        -        -");
+        printf("        -        -");
     else
-        printf(" %8.2f %8.2f\n", gbps, of_copy);
+        printf(" %8.2f %8.2f", gbps, of_copy);
+    if (r->flops != 0 && !isnan(bench_record_gflops(r)))
+        printf(" %9.1f %8.2f", bench_record_gflops(r), bench_record_of_peak(r));
+    putchar('\n');
 }
 
 static void print_plan(const bench_record *r) {
@@ -30,6 +33,13 @@ static void print_plan(const bench_record *r) {
                r->ms.median, r->first_call_ms);
     else
         printf(", second plan %.3f ms\n", r->ms.median);
+}
+
+static double peak_of(const bench_records *records, size_t first) {
+    double peak = 0.0;
+    for (size_t i = first; i < records->count; ++i)
+        peak = fmax(peak, records->list[i].peak_gflops);
+    return peak;
 }
 
 void bench_report_case(const bench_records *records, size_t first) {
@@ -41,9 +51,13 @@ void bench_report_case(const bench_records *records, size_t first) {
            (unsigned)r->tuning.group_size, (unsigned)r->tuning.bin_group, (unsigned)r->tuning.chunks,
            (unsigned)r->tuning.bin_sets, r->tuning.bin_memory == 2 ? "local" : "global",
            r->tuning.streaming == 2 ? "streamed" : "cached");
+    if (bench_case_interpolates(&r->of))
+        printf("  logits of %" PRIu64 " x %" PRIu64 ", interpolated%s; peak %.0f GFLOP/s; the copy is of losses\n",
+               r->of.logits_height, r->of.logits_width, r->of.align_corners ? " with corners aligned" : "",
+               peak_of(records, first));
     printf("  both solvers give the same bits: L %.9g, alpha %.9g\n", (double)r->loss, (double)r->alpha);
-    printf("  %-7s %-10s %9s %9s %9s %9s %10s %8s %8s\n", "solver", "stage", "ms", "quartile", "quartile", "wall ms",
-           "MB", "GB/s", "of copy");
+    printf("  %-7s %-10s %9s %9s %9s %9s %10s %8s %8s%s\n", "solver", "stage", "ms", "quartile", "quartile", "wall ms",
+           "MB", "GB/s", "of copy", bench_case_interpolates(&r->of) ? "   GFLOP/s  of peak" : "");
     for (size_t i = first; i < records->count; ++i)
         if (records->list[i].plan == NULL)
             print_stage(&records->list[i]);

@@ -16,7 +16,7 @@ struct call {
 
 static enum bench_status copy(const bench_run *run, uint64_t turn, cl_event *event) {
     const bench_sets *sets = &run->sets;
-    const bool losses = run->of->losses_only;
+    const bool losses = run->of->losses_only || bench_case_interpolates(run->of);
     const size_t set = (size_t)turn % (losses ? sets->loss_count : sets->logit_count);
     const cl_int error = clEnqueueCopyBuffer(run->device->queue, losses ? sets->losses[set] : sets->logits[set],
                                              losses ? sets->weights[set] : sets->gradients[set], 0, 0,
@@ -124,6 +124,12 @@ static enum bench_status prepare(bench_run *run) {
         status = bench_plans_create(run->device, run->of, (clmp_solver)solver, &(clmp_tuning){0}, &run->plans[solver]);
     if (status != BENCH_OK)
         return status;
+    if (bench_case_interpolates(run->of)) {
+        bench_progress("%s: peak", run->of->name);
+        status = bench_peak(run->device, clmp_plan_tuning(run->plans[0].logits).vector_width, &run->peak_gflops);
+        if (status != BENCH_OK)
+            return status;
+    }
     bench_progress("%s: data", run->of->name);
     status = bench_sets_create(run->device, run->of, &run->sets);
     if (status == BENCH_OK && run->of->losses_only)

@@ -5,7 +5,7 @@
  *
  * The library enqueues whole entries only, so stages are differences of medians of entries:
  *
- *     copy        clEnqueueCopyBuffer of the logits (of the losses, where there are no logits)
+ *     copy        clEnqueueCopyBuffer of the logits (of the losses, where there are no logits, or few)
  *     step        clmp_enqueue_gradient, without losses and weights
  *     threshold   clmp_enqueue_weights on given losses, without weights
  *     weights     clmp_enqueue_weights with weights               - threshold
@@ -19,6 +19,7 @@
 #define CLMP_BENCH_RUN_H
 
 #include "bench_options.h"
+#include "bench_peak.h"
 #include "bench_plans.h"
 #include "bench_records.h"
 #include "bench_sets.h"
@@ -34,6 +35,7 @@ typedef struct bench_run {
     bench_plans plans[BENCH_SOLVERS];
     clmp_result result[BENCH_SOLVERS];
     double first_call_ms[BENCH_SOLVERS];
+    double peak_gflops; /* of the device; measured where a case is bound by it, else 0 */
 } bench_run;
 
 /* Adds the case's records. */

@@ -21,7 +21,8 @@ static size_t count_sets(const bench_device *device, cl_ulong size) {
 static void measure_sets(const bench_device *device, const bench_case *of, bench_sets *sets) {
     *sets = (bench_sets){.device = device, .of = of};
     sets->plane_size = (size_t)bench_case_pixels(of) * sizeof(float);
-    sets->logits_size = of->losses_only ? 0 : sets->plane_size * (size_t)of->classes;
+    const bench_case logits = bench_case_interpolates(of) ? bench_case_of_logits(of) : *of;
+    sets->logits_size = of->losses_only ? 0 : (size_t)(bench_case_pixels(&logits) * of->classes) * sizeof(float);
     sets->logit_count = of->losses_only ? 0 : count_sets(device, 2 * sets->logits_size);
     sets->loss_count = count_sets(device, 2 * sets->plane_size);
 }
@@ -48,6 +49,11 @@ static enum bench_status allocate(const bench_sets *sets, cl_mem *buffers, size_
 static enum bench_status write_to(const bench_sets *sets, cl_mem buffer, size_t at, size_t size, const void *bytes) {
     const cl_int error = clEnqueueWriteBuffer(sets->device->queue, buffer, CL_TRUE, at, size, bytes, 0, NULL, NULL);
     return error == CL_SUCCESS ? BENCH_OK : bench_cl_failed(sets->device, "clEnqueueWriteBuffer", error);
+}
+
+static enum bench_status read_from(const bench_device *device, cl_mem buffer, size_t at, size_t size, void *bytes) {
+    const cl_int error = clEnqueueReadBuffer(device->queue, buffer, CL_TRUE, at, size, bytes, 0, NULL, NULL);
+    return error == CL_SUCCESS ? BENCH_OK : bench_cl_failed(device, "clEnqueueReadBuffer", error);
 }
 
 /* Set 0 to all others. */
@@ -78,35 +84,68 @@ struct piece {
     float *logits;   /* (C, PIECE) */
 };
 
-static enum bench_status fill_piece(bench_sets *sets, const bench_source *source, const struct piece *piece,
-                                    uint64_t image, uint64_t begin, size_t count) {
-    const uint64_t area = sets->of->height * sets->of->width;
-    const uint64_t first = image * area + begin;
+/* `at` is the case at the size of its logits; its labels go to `labels` too, unless that is NULL. */
+static enum bench_status fill_piece(bench_sets *sets, const bench_case *at, const bench_source *source,
+                                    const struct piece *piece, uint64_t first, size_t count, uint8_t *labels) {
+    const uint64_t area = at->height * at->width, image = first / area;
     bench_source_losses(source, first, count, piece->losses, piece->labels);
     bench_source_logits(source, first, count, piece->losses, piece->labels, piece->logits);
-    enum bench_status status = write_to(sets, sets->labels[0], (size_t)first, count, piece->labels);
-    for (uint64_t c = 0; c < sets->of->classes && status == BENCH_OK; ++c) {
-        const uint64_t at = (image * sets->of->classes + c) * area + begin;
-        status = write_to(sets, sets->logits[0], (size_t)at * sizeof(float), count * sizeof(float),
+    enum bench_status status = BENCH_OK;
+    if (labels != NULL)
+        memcpy(labels + first, piece->labels, count);
+    else
+        status = write_to(sets, sets->labels[0], (size_t)first, count, piece->labels);
+    for (uint64_t c = 0; c < at->classes && status == BENCH_OK; ++c) {
+        const uint64_t place = (image * at->classes + c) * area + first % area;
+        status = write_to(sets, sets->logits[0], (size_t)place * sizeof(float), count * sizeof(float),
                           piece->logits + c * count);
     }
     return status;
 }
 
-static enum bench_status fill_logits(bench_sets *sets, const bench_source *source) {
+static enum bench_status fill_logits(bench_sets *sets, const bench_case *at, uint8_t *labels) {
     struct piece piece = {malloc(PIECE * sizeof(float)), malloc(PIECE),
-                          malloc(PIECE * (size_t)sets->of->classes * sizeof(float))};
+                          malloc(PIECE * (size_t)at->classes * sizeof(float))};
+    bench_source *source = bench_source_create(at);
     enum bench_status status = BENCH_OK;
-    if (piece.losses == NULL || piece.labels == NULL || piece.logits == NULL)
+    if (piece.losses == NULL || piece.labels == NULL || piece.logits == NULL || source == NULL)
         status = bench_fail(BENCH_DEVICE_FAILED, "no memory for logits");
-    const uint64_t area = sets->of->height * sets->of->width;
-    for (uint64_t image = 0; image < sets->of->images; ++image)
+    const uint64_t area = at->height * at->width;
+    for (uint64_t image = 0; image < at->images; ++image)
         for (uint64_t begin = 0; begin < area && status == BENCH_OK; begin += PIECE)
-            status =
-                fill_piece(sets, source, &piece, image, begin, area - begin < PIECE ? (size_t)(area - begin) : PIECE);
+            status = fill_piece(sets, at, source, &piece, image * area + begin,
+                                area - begin < PIECE ? (size_t)(area - begin) : PIECE, labels);
+    bench_source_destroy(source);
     free(piece.losses);
     free(piece.labels);
     free(piece.logits);
+    return status;
+}
+
+/* Labels of the full size, from those of the logits' size: each pixel's is that of the logit that it lies on. */
+static enum bench_status enlarge_labels(bench_sets *sets, const bench_case *at, const uint8_t *labels) {
+    const bench_case *of = sets->of;
+    uint8_t *row = malloc((size_t)of->width);
+    enum bench_status status = row != NULL ? BENCH_OK : bench_fail(BENCH_DEVICE_FAILED, "no memory for labels");
+    for (uint64_t y = 0; y < of->images * of->height && status == BENCH_OK; ++y) {
+        const uint64_t from = y / of->height * at->height + y % of->height * at->height / of->height;
+        for (uint64_t x = 0; x < of->width; ++x)
+            row[x] = labels[from * at->width + x * at->width / of->width];
+        status = write_to(sets, sets->labels[0], (size_t)(y * of->width), (size_t)of->width, row);
+    }
+    free(row);
+    return status;
+}
+
+static enum bench_status fill_interpolated(bench_sets *sets) {
+    const bench_case at = bench_case_of_logits(sets->of);
+    uint8_t *labels = malloc((size_t)bench_case_pixels(&at));
+    enum bench_status status = labels != NULL ? BENCH_OK : bench_fail(BENCH_DEVICE_FAILED, "no memory for labels");
+    if (status == BENCH_OK)
+        status = fill_logits(sets, &at, labels);
+    if (status == BENCH_OK)
+        status = enlarge_labels(sets, &at, labels);
+    free(labels);
     return status;
 }
 
@@ -131,9 +170,7 @@ enum bench_status bench_sets_create(const bench_device *device, const bench_case
         status = clear(sets, sets->gradients, sets->logit_count, sets->logits_size);
     if (status != BENCH_OK)
         return status;
-    bench_source *source = bench_source_create(of);
-    status = source != NULL ? fill_logits(sets, source) : bench_fail(BENCH_DEVICE_FAILED, "no memory for a case");
-    bench_source_destroy(source);
+    status = bench_case_interpolates(of) ? fill_interpolated(sets) : fill_logits(sets, of, NULL);
     if (status == BENCH_OK)
         status = spread(sets, sets->logits, sets->logit_count, sets->logits_size);
     if (status == BENCH_OK)
@@ -141,7 +178,31 @@ enum bench_status bench_sets_create(const bench_device *device, const bench_case
     return status;
 }
 
+/* No formula tells the losses of interpolated logits: the library has left them there. */
+static enum bench_status mark_ignored(bench_sets *sets) {
+    const size_t pixels = sets->plane_size / sizeof(float);
+    float *losses = malloc(sets->plane_size);
+    uint8_t *labels = malloc(pixels);
+    enum bench_status status = BENCH_OK;
+    if (losses == NULL || labels == NULL)
+        status = bench_fail(BENCH_DEVICE_FAILED, "no memory for losses");
+    if (status == BENCH_OK)
+        status = read_from(sets->device, sets->losses[0], 0, sets->plane_size, losses);
+    if (status == BENCH_OK)
+        status = read_from(sets->device, sets->labels[0], 0, pixels, labels);
+    for (size_t i = 0; i < pixels && status == BENCH_OK; ++i)
+        if (labels[i] >= sets->of->classes)
+            losses[i] = NAN;
+    if (status == BENCH_OK)
+        status = write_to(sets, sets->losses[0], 0, sets->plane_size, losses);
+    free(losses);
+    free(labels);
+    return status == BENCH_OK ? spread(sets, sets->losses, sets->loss_count, sets->plane_size) : status;
+}
+
 enum bench_status bench_sets_fill_losses(bench_sets *sets) {
+    if (bench_case_interpolates(sets->of))
+        return mark_ignored(sets);
     bench_source *source = bench_source_create(sets->of);
     float *losses = malloc(PIECE * sizeof *losses);
     uint8_t *labels = malloc(PIECE);
@@ -175,11 +236,6 @@ void bench_sets_release(bench_sets *sets) {
         if (sets->result[i] != NULL)
             clReleaseMemObject(sets->result[i]);
     *sets = (bench_sets){.device = NULL};
-}
-
-static enum bench_status read_from(const bench_device *device, cl_mem buffer, size_t at, size_t size, void *bytes) {
-    const cl_int error = clEnqueueReadBuffer(device->queue, buffer, CL_TRUE, at, size, bytes, 0, NULL, NULL);
-    return error == CL_SUCCESS ? BENCH_OK : bench_cl_failed(device, "clEnqueueReadBuffer", error);
 }
 
 enum bench_status bench_sets_same(const bench_device *device, cl_mem a, cl_mem b, size_t size, bool *same) {

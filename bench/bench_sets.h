@@ -30,7 +30,8 @@ cl_ulong bench_sets_size(const bench_device *device, const bench_case *of);
 
 /* Allocates, and fills logits and labels.  To be released even if it fails. */
 enum bench_status bench_sets_create(const bench_device *device, const bench_case *of, bench_sets *sets);
-/* Fills the losses: what the logits give, and NaN where a pixel is ignored. */
+/* Fills the losses: what the logits give, and NaN where a pixel is ignored.  With interpolation, losses[0] must have
+ * what the library gives. */
 enum bench_status bench_sets_fill_losses(bench_sets *sets);
 void bench_sets_release(bench_sets *sets);
 

@@ -10,19 +10,35 @@ struct stage {
     enum bench_entry entry, less; /* BENCH_ENTRIES: less nothing */
     /* the least that is moved: bytes of a pixel's logit (read or written), and of the rest of a pixel */
     unsigned per_logit, per_pixel;
+    /* with interpolation: float operations (an fma is two) for each class of each pixel, counted from
+     * kernels/upsample*.cl.  What is done once a pixel, a tile or a column is left out, and so are comparisons,
+     * selections and operations on integers.  For weights that are multiples of 1/32, and for others. */
+    unsigned flops_exact, flops;
 };
 
+/* clmp_slope_at() 4 or 11, less the base 1, clmp_exp_scaled_sum() 20, the sum 1; the gradient 5 besides */
+enum { LOSS_EXACT = 26, LOSS = 33, GRADIENT_EXACT = 31, GRADIENT = 38 };
+
 /* labels 1 byte, losses and weights 4 */
-static const struct stage copy_stage = {"copy", BENCH_COPY, BENCH_ENTRIES, 8, 0};
-static const struct stage copy_of_losses = {"copy", BENCH_COPY, BENCH_ENTRIES, 0, 8};
+static const struct stage copy_stage = {"copy", BENCH_COPY, BENCH_ENTRIES, 8, 0, 0, 0};
+static const struct stage copy_of_losses = {"copy", BENCH_COPY, BENCH_ENTRIES, 0, 8, 0, 0};
 static const struct stage stages[] = {
-    {"loss", BENCH_LOSS, BENCH_THRESHOLD, 4, 1 + 4},
-    {"threshold", BENCH_THRESHOLD, BENCH_ENTRIES, 0, 4},
-    {"weights", BENCH_WEIGHTS, BENCH_THRESHOLD, 0, 4 + 4},
-    {"gradient", BENCH_STEP, BENCH_LOSS, 8, 1 + 4},
+    {"loss", BENCH_LOSS, BENCH_THRESHOLD, 4, 1 + 4, LOSS_EXACT, LOSS},
+    {"threshold", BENCH_THRESHOLD, BENCH_ENTRIES, 0, 4, 0, 0},
+    {"weights", BENCH_WEIGHTS, BENCH_THRESHOLD, 0, 4 + 4, 0, 0},
+    {"gradient", BENCH_STEP, BENCH_LOSS, 8, 1 + 4, GRADIENT_EXACT, GRADIENT},
     /* the weights need all losses first: so logits are read twice, and the gradient is written */
-    {"step", BENCH_STEP, BENCH_ENTRIES, 12, 0},
+    {"step", BENCH_STEP, BENCH_ENTRIES, 12, 0, LOSS_EXACT + GRADIENT_EXACT, LOSS + GRADIENT},
 };
+/* Where logits are few, the planes count, too: labels read twice, losses written, and read twice. */
+enum { STEP_PER_PIXEL = 1 + 4 + 4 + 1 + 4 };
+
+/* Whether all weights of the interpolation are multiples of 1/32. */
+static bool is_exact(const bench_case *of) {
+    const uint64_t y = of->height / of->logits_height, x = of->width / of->logits_width;
+    return !of->align_corners && of->height == y * of->logits_height && of->width == x * of->logits_width &&
+           16 % y == 0 && 16 % x == 0;
+}
 
 static bench_record begin_record(const bench_run *run) {
     bench_record record = {.device = run->device->info,
@@ -60,13 +76,20 @@ static bool add_stage(const bench_run *run, const struct stage *stage, const cha
     const bench_series *entry = &series[stage->entry];
     const bench_series *less = stage->less != BENCH_ENTRIES ? &series[stage->less] : NULL;
     const uint64_t pixels = bench_case_pixels(run->of);
+    const bool interpolates = bench_case_interpolates(run->of);
     const bool on_logits = !run->of->losses_only && (stage->per_logit != 0 || stage->entry == BENCH_COPY);
+    const unsigned per_pixel =
+        stage->per_pixel == 0 && stage->entry == BENCH_STEP && interpolates ? STEP_PER_PIXEL : stage->per_pixel;
     bench_record record = begin_record(run);
     record.solver = solver;
     record.stage = stage->name;
     record.ms = spread(entry, less, false, repeat, work);
     record.wall_ms = spread(entry, less, true, repeat, work).median;
-    record.bytes = pixels * (stage->per_logit * run->of->classes + stage->per_pixel);
+    record.bytes = pixels * per_pixel + (uint64_t)run->sets.logits_size / sizeof(float) * stage->per_logit;
+    if (interpolates) {
+        record.flops = pixels * run->of->classes * (is_exact(run->of) ? stage->flops_exact : stage->flops);
+        record.peak_gflops = run->peak_gflops;
+    }
     record.batch = entry->batch;
     record.sets = on_logits ? run->sets.logit_count : run->sets.loss_count;
     record.copy_gbps = copy_gbps > 0.0 ? copy_gbps : bench_record_gbps(&record);
@@ -93,7 +116,8 @@ static bool add_plan(const bench_run *run, clmp_solver solver, bool first, bench
 
 bool bench_stages(const bench_run *run, bench_series series[BENCH_SOLVERS][BENCH_ENTRIES], bench_records *records) {
     double *work = calloc(run->options->repeat, sizeof *work);
-    const struct stage *copy = run->of->losses_only ? &copy_of_losses : &copy_stage;
+    const bool planes = run->of->losses_only || bench_case_interpolates(run->of);
+    const struct stage *copy = planes ? &copy_of_losses : &copy_stage;
     bool good = work != NULL && add_stage(run, copy, "none", series[CLMP_SOLVER_SEARCH], 0.0, work, records);
     const double copy_gbps = good ? records->list[records->count - 1].copy_gbps : 0.0;
     for (int solver = 0; solver < BENCH_SOLVERS && good; ++solver) {

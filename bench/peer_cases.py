@@ -15,10 +15,31 @@ class Case(NamedTuple):
     height: int
     width: int
     data: str = "trained"
+    logits_height: int = 0  # of logits that are interpolated; 0: height, width
+    logits_width: int = 0
+    align_corners: bool = False
 
     @property
     def pixels(self):
         return self.images * self.height * self.width
+
+    @property
+    def interpolates(self):
+        return self.logits_height != 0
+
+    @property
+    def logits_size(self):
+        return (self.logits_height, self.logits_width) if self.interpolates else (self.height, self.width)
+
+    @property
+    def logits(self):
+        """Their number."""
+        return self.images * self.classes * self.logits_size[0] * self.logits_size[1]
+
+    def of_logits(self):
+        """The same problem at the size of its logits."""
+        height, width = self.logits_size
+        return self._replace(height=height, width=width, logits_height=0, logits_width=0)
 
 
 CASES = [
@@ -30,6 +51,11 @@ CASES = [
     Case("small", 1, 19, 128, 256),
     Case("equal", 1, 19, 1024, 2048, "equal"),
     Case("sorted-adversarial", 1, 19, 1024, 2048, "sorted"),
+    Case("upsample4", 1, 19, 1024, 2048, "trained", 256, 512),
+    Case("upsample8", 1, 19, 1024, 2048, "trained", 128, 256),
+    Case("upsample-odd", 1, 19, 769, 769, "trained", 97, 97, True),
+    Case("upsample-ade", 2, 150, 512, 512, "trained", 128, 128),
+    Case("upsample-small", 1, 5, 67, 90, "trained", 17, 23, True),  # for tests; clmp-bench has no such case
 ]
 
 

@@ -75,7 +75,10 @@ class _Source:
 
 
 def make(case):
-    """Logits (N, C, H W) float32 and labels (N, H W) uint8."""
+    """Logits (N, C, h w) float32 and labels (N, H W) uint8."""
+    if case.interpolates:
+        logits, labels = make(case.of_logits())
+        return logits, _enlarge(labels, case)
     source, area = _Source(case), case.height * case.width
     logits = np.empty((case.images, case.classes, area), np.float32)
     labels = np.empty((case.images, area), np.uint8)
@@ -86,3 +89,12 @@ def make(case):
             losses, labels[image, begin:end] = source.losses(pixel)
             logits[image, :, begin:end] = source.logits(pixel, losses, labels[image, begin:end])
     return logits, labels
+
+
+def _enlarge(labels, case):
+    """Each pixel's label is that of the logit that it lies on."""
+    height, width = case.logits_size
+    rows = np.arange(case.height) * height // case.height
+    columns = np.arange(case.width) * width // case.width
+    small = labels.reshape(case.images, height, width)
+    return np.ascontiguousarray(small[:, rows[:, None], columns]).reshape(case.images, -1)

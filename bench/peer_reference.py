@@ -39,8 +39,8 @@ class Reference:
         self.logits, self.valid = logits, labels != ignored
         self.labels = np.where(self.valid, labels, 0).astype(np.intp)
         self.losses = np.zeros(labels.shape, np.longdouble)
-        for image, piece in _pieces(logits.shape):
-            x = logits[image, :, piece].astype(np.longdouble)
+        for image, piece in self._pieces():
+            x = self._x(image, piece)
             y, pixel = self.labels[image, piece], np.arange(x.shape[1])
             top = x.argmax(0)
             top = np.where(x[y, pixel] == x[top, pixel], y, top)
@@ -49,6 +49,13 @@ class Reference:
             others[top, pixel] = 0.0
             self.losses[image, piece] = (largest - x[y, pixel]) + np.log1p(others.sum(0))
         self.n = int(self.valid.sum())
+
+    def _pieces(self):
+        return _pieces(self.logits.shape)
+
+    def _x(self, image, piece):
+        """The logits (C, count) of a piece."""
+        return self.logits[image, :, piece].astype(np.longdouble)
 
     def cross_entropy(self):
         """The mean over valid pixels."""
@@ -106,16 +113,21 @@ class Reference:
         at_label = np.take_along_axis(self.logits, self.labels[:, None], 1)[:, 0]
         return np.exp((self.logits[:, c] - at_label.astype(np.longdouble)) - self.losses)
 
+    def _slopes(self, image, piece):
+        """softmax (C, count), and softmax_c - [c = label], without cancellation."""
+        y, losses = self.labels[image, piece], self.losses[image, piece]
+        pixel = np.arange(y.size)
+        x = self._x(image, piece)
+        softmax = np.exp((x - x[y, pixel]) - losses)
+        slope = softmax.copy()
+        slope[y, pixel] = np.expm1(-losses)
+        return softmax, slope
+
     def largest_errors(self, gradients):
         """For a list of (truth, gradient): the largest error of each, in its truth's unit."""
         error, largest = np.zeros((2, len(gradients)), np.longdouble)
-        for image, piece in _pieces(self.logits.shape):
-            y, losses = self.labels[image, piece], self.losses[image, piece]
-            pixel = np.arange(y.size)
-            x = self.logits[image, :, piece].astype(np.longdouble)
-            softmax = np.exp((x - x[y, pixel]) - losses)
-            slope = softmax.copy()
-            slope[y, pixel] = np.expm1(-losses)
+        for image, piece in self._pieces():
+            softmax, slope = self._slopes(image, piece)
             exact = {}
             for i, (truth, gradient) in enumerate(gradients):
                 if id(truth) not in exact:
@@ -132,3 +144,72 @@ class Reference:
             return slope * truth.factor[image, piece]
         by = truth.by_softmax[image, :, piece]
         return softmax * (by - (softmax * by).sum(0))
+
+
+class _Axis:
+    """How the pixels of an axis lie between its logits: exact ratios, as PyTorch defines interpolate()."""
+
+    def __init__(self, logits, pixels, align_corners):
+        pixel = np.arange(pixels, dtype=np.int64)
+        if align_corners:
+            part, whole = pixel * (logits - 1), max(pixels - 1, 1)
+        else:
+            part, whole = np.maximum((2 * pixel + 1) * logits - pixels, 0), 2 * pixels
+        self.logits, self.before = logits, part // whole
+        self.after = np.minimum(self.before + 1, logits - 1)
+        self.share = (part % whole).astype(np.longdouble) / whole
+
+    def adjoint(self, g, pixels=slice(None)):
+        """Sums (.., pixels) to (.., logits)."""
+        sums = np.zeros(g.shape[:-1] + (self.logits,), np.longdouble)
+        share = self.share[pixels]
+        for at, weight in ((self.before[pixels], 1 - share), (self.after[pixels], share)):
+            begins = np.flatnonzero(np.diff(at, prepend=-1))  # runs of one logit: they increase
+            sums[..., at[begins]] += np.add.reduceat(g * weight, begins, axis=-1)
+        return sums
+
+
+class Interpolated(Reference):
+    """The same for logits (N, C, h, w) that are interpolated to labels (N, H, W)."""
+
+    def __init__(self, logits, labels, ignored, align_corners):
+        self.height, self.width = labels.shape[1:]
+        self.rows = _Axis(logits.shape[2], self.height, align_corners)
+        self.columns = _Axis(logits.shape[3], self.width, align_corners)
+        super().__init__(logits, labels.reshape(len(labels), -1), ignored)
+
+    def _pieces(self):
+        rows = max(1, PIECE // self.width)
+        for image in range(len(self.logits)):
+            for begin in range(0, self.height, rows):
+                yield image, slice(begin * self.width, min(begin + rows, self.height) * self.width)
+
+    def _row_range(self, piece):
+        return slice(piece.start // self.width, piece.stop // self.width)
+
+    def _x(self, image, piece):
+        rows, columns = self._row_range(piece), self.columns
+        z = self.logits[image].astype(np.longdouble)
+        below = self.rows.share[rows, None]
+        z = z[:, self.rows.before[rows]] * (1 - below) + z[:, self.rows.after[rows]] * below
+        x = z[..., columns.before] * (1 - columns.share) + z[..., columns.after] * columns.share
+        return x.reshape(len(x), -1)
+
+    def largest_errors(self, gradients):
+        """As of Reference; an error is one of each logit, of which many pixels may make more: relative to those."""
+        exact = {id(truth): (truth, np.zeros(self.logits.shape, np.longdouble)) for truth, _ in gradients}
+        for image, piece in self._pieces():
+            rows = self._row_range(piece)
+            softmax, slope = self._slopes(image, piece)
+            for truth, sums in exact.values():
+                g = self._gradient(truth, image, piece, softmax, slope)
+                g = self.columns.adjoint(g.reshape(len(g), -1, self.width))
+                sums[image] += self.rows.adjoint(g.swapaxes(1, 2), rows).swapaxes(1, 2)
+        ones = [axis.adjoint(np.ones(len(axis.share), np.longdouble)) for axis in (self.rows, self.columns)]
+        share = ones[0][:, None] * ones[1]  # of pixels in each logit
+        errors = []
+        for truth, gradient in gradients:
+            error = np.abs(gradient - exact[id(truth)][1])
+            unit = share * truth.unit if truth.unit is not None else np.abs(exact[id(truth)][1]).max()
+            errors.append(float((error / unit).max()))
+        return errors

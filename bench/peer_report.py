@@ -13,13 +13,22 @@ import torch
 from peer_words import BAD_USE, Failure
 
 BYTES_PER_LOGIT = 12  # the weights need all losses first: so logits are read twice, and the gradient is written
+BYTES_PER_PIXEL = 14  # counted where logits are few: labels read twice, losses written, and read twice
 
 
-def _quantities(row, rows):
+def _step_bytes(case):
+    return case.logits * BYTES_PER_LOGIT + (case.pixels * BYTES_PER_PIXEL if case.interpolates else 0)
+
+
+def _copy_bytes(case):
+    return 8 * (case.pixels if case.interpolates else case.logits)
+
+
+def _quantities(case, row, rows):
     """Median, quartiles, times libclmp's step, times the floor."""
     low, median, high = (float(x) for x in np.percentile(row.ms, [25, 50, 75]))
     copy, step = (float(np.median(r.ms)) for r in rows[:2])
-    return low, median, high, median / step, median / (copy * BYTES_PER_LOGIT / 8)
+    return low, median, high, median / step, median / (copy * _step_bytes(case) / _copy_bytes(case))
 
 
 def print_head(options, device, library):
@@ -34,28 +43,31 @@ def print_head(options, device, library):
 
 def print_table(case, rows, options):
     size = f"{case.images} x {case.classes} x {case.height} x {case.width}"
+    if case.interpolates:
+        corners = ", corners aligned" if case.align_corners else ""
+        size += f", from logits of {case.logits_height} x {case.logits_width}{corners}"
     print(f"\n{case.name}: {size}, p {options.p:g}, support {options.support:g}")
-    head = ("", "ms", "quartile", "quartile", "step", "floor", "loss error", "gradient error", "repeat")
-    print("  {:<29} {:>9} {:>9} {:>9} {:>7} {:>7} {:>11} {:>15} {:>7}".format(*head))
+    head = ("", "ms", "quartile", "quartile", "step", "floor", "loss error", "gradient error", "MB", "repeat")
+    print("  {:<29} {:>9} {:>9} {:>9} {:>7} {:>7} {:>11} {:>15} {:>8} {:>7}".format(*head))
     for row in rows:
-        low, median, high, step, floor = _quantities(row, rows)
+        low, median, high, step, floor = _quantities(case, row, rows)
+        memory = f"{row.peak_bytes * 1e-6:8.1f}" if row.peak_bytes is not None else f"{'-':>8}"
         name = "torch, " + row.name if row.peer else "OpenCL, copy" if row.name == "copy" else f"libclmp, {row.solver}"
         line = f"  {name:<29} {median:9.2f} {low:9.2f} {high:9.2f} {step:7.2f} {floor:7.2f}"
         if row.loss is None:
-            print(line + f" {'-':>11} {'-':>15} {len(row.ms):7d}")
+            print(line + f" {'-':>11} {'-':>15} {memory} {len(row.ms):7d}")
         else:
-            print(line + f" {row.loss_error:11.2g} {row.gradient_error:15.2g} {len(row.ms):7d}")
+            print(line + f" {row.loss_error:11.2g} {row.gradient_error:15.2g} {memory} {len(row.ms):7d}")
     print(end="", flush=True)
 
 
 def records(case, rows, options, device, library):
     """What --json writes of a case, in the form of clmp-bench's records."""
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    elements = case.pixels * case.classes
-    copy_gbps = elements * 8 / (float(np.median(rows[0].ms)) * 1e6)
+    copy_gbps = _copy_bytes(case) / (float(np.median(rows[0].ms)) * 1e6)
     for row in rows:
-        low, median, high, step, floor = _quantities(row, rows)
-        size = elements * (8 if row.name == "copy" else BYTES_PER_LOGIT)
+        low, median, high, step, floor = _quantities(case, row, rows)
+        size = _copy_bytes(case) if row.name == "copy" else _step_bytes(case)
         gbps = size / (median * 1e6)
         yield {
             "device": device.name,
@@ -73,6 +85,9 @@ def records(case, rows, options, device, library):
             "height": case.height,
             "width": case.width,
             "pixels": case.pixels,
+            "logits_height": case.logits_size[0],
+            "logits_width": case.logits_size[1],
+            "align_corners": case.align_corners,
             "p": options.p,
             "support": options.support,
             "ms": median,
@@ -91,6 +106,7 @@ def records(case, rows, options, device, library):
             "loss": row.loss,
             "loss_error": row.loss_error,
             "gradient_error": row.gradient_error,
+            "peak_bytes": row.peak_bytes,
             "torch": torch.__version__,
             "torch_threads": torch.get_num_threads(),
             "torch_defaults": options.torch_defaults,

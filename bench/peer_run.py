@@ -61,6 +61,8 @@ class Steps:
         self.queue = cl.CommandQueue(self.context)
         clmp = clmp_ctypes.Context(library, self.context, device)
         shape = {"images": case.images, "classes": case.classes, "height": case.height, "width": case.width}
+        shape.update(logits_height=case.logits_height, logits_width=case.logits_width)
+        shape["align_corners"] = case.align_corners
         self.plans = {
             name: clmp_ctypes.Plan(clmp, **shape, p=options.p, support=options.support, solver=solver)
             for name, solver in (("search", clmp_ctypes.SOLVER_SEARCH), ("sort", clmp_ctypes.SOLVER_SORT))
@@ -73,14 +75,21 @@ class Steps:
             "result": cl.Buffer(self.context, flags, 64),
         }
         self.shape = logits.shape
+        self.copied = self.places["logits"], self.places["gradient"]
+        if case.interpolates:  # these are small: planes of pixels instead
+            self.copied = [cl.Buffer(self.context, flags, case.pixels * 4) for _ in range(2)]
 
     def _buffer(self, array):
         flags = cl.mem_flags
         return cl.Buffer(self.context, flags.READ_WRITE | flags.COPY_HOST_PTR, hostbuf=array)
 
     def copy(self):
-        cl.enqueue_copy(self.queue, self.places["gradient"], self.places["logits"])
+        cl.enqueue_copy(self.queue, self.copied[1], self.copied[0])
         self.queue.finish()
+
+    def peak_bytes(self, solver):
+        """Of a step, logits and labels left out."""
+        return self.plans[solver].workspace_size() + self.places["gradient"].size + self.places["result"].size
 
     def step(self, solver):
         self.plans[solver].enqueue_gradient(self.queue, **self.places)
@@ -107,6 +116,7 @@ class Row:
     def __init__(self, name, call, solver="none", peer=False):
         self.name, self.call, self.solver, self.peer = name, call, solver, peer
         self.ms, self.loss, self.loss_error, self.gradient_error = [], None, None, None
+        self.peak_bytes = None  # beside logits and labels
 
     def sample(self):
         self.before()
@@ -117,9 +127,13 @@ class Row:
 
 def compare(case, logits, labels, options, outputs):
     """outputs: (row, definition, loss, gradient).  Gives the rows their errors."""
-    area = case.height * case.width
-    flat = (case.images, case.classes, area)
-    reference = peer_reference.Reference(logits.reshape(flat), labels.reshape(case.images, area), IGNORED)
+    if case.interpolates:
+        shape = logits.shape
+        reference = peer_reference.Interpolated(logits, labels, IGNORED, case.align_corners)
+    else:
+        area = case.height * case.width
+        shape = (case.images, case.classes, area)
+        reference = peer_reference.Reference(logits.reshape(shape), labels.reshape(case.images, area), IGNORED)
     arguments = {
         "max_pooling": (options.p, options.support),
         "hard_examples": (peer_torch.THRESHOLD, peer_torch.MIN_KEPT * case.images),
@@ -130,7 +144,7 @@ def compare(case, logits, labels, options, outputs):
             say(f"{case.name}: long double, {definition}")
             truths[definition] = getattr(reference, definition)(*arguments.get(definition, ()))
     say(f"{case.name}: long double, gradients")
-    errors = reference.largest_errors([(truths[definition], g.reshape(flat)) for _, definition, _, g in outputs])
+    errors = reference.largest_errors([(truths[definition], g.reshape(shape)) for _, definition, _, g in outputs])
     for (row, definition, loss, _), error in zip(outputs, errors):
         row.loss, row.gradient_error = loss, error
         row.loss_error = float(abs(loss - truths[definition].loss) / truths[definition].loss)
@@ -151,15 +165,16 @@ def run_case(case, options, library, serial, device):
     """Rows of a case: the copy, libclmp's two solvers, the peers."""
     say(f"{case.name}: data")
     logits, labels = peer_data.make(case)
-    logits = logits.reshape(case.images, case.classes, case.height, case.width)
+    logits = logits.reshape(case.images, case.classes, *case.logits_size)
     labels = labels.reshape(case.images, case.height, case.width)
     steps = Steps(library, device, case, logits, labels, options)
-    problem = peer_torch.Problem(logits, labels, IGNORED, options.p, options.support)
+    problem = peer_torch.Problem(logits, labels, IGNORED, options.p, options.support, case.align_corners)
 
     rows, outputs = [Row("copy", steps.copy)], []
     for solver in steps.plans:
         say(f"{case.name}: libclmp, {solver}")
         row = Row("step", lambda solver=solver: steps.step(solver), solver)
+        row.peak_bytes = steps.peak_bytes(solver)
         rows.append(row)
         outputs.append((row, "max_pooling", *steps.outputs(solver)))
     for peer in peer_torch.peers(problem, serial):
@@ -171,6 +186,7 @@ def run_case(case, options, library, serial, device):
             reason = str(error).strip().splitlines()[0]
             warn(f"{peer.name} is left out: {reason}")
             continue
+        row.peak_bytes = problem.peak_bytes(peer.loss)
         rows.append(row)
         outputs.append((row, peer.definition, loss.item(), gradient.cpu().numpy()))
         problem.logits.grad = None

@@ -39,9 +39,13 @@ class Peer(NamedTuple):
 
 
 class Problem:
-    """logits (N, C, H, W) float32 and labels (N, H, W) uint8 of numpy, on torch's device."""
+    """logits (N, C, h, w) float32 and labels (N, H, W) uint8 of numpy, on torch's device.
 
-    def __init__(self, logits, labels, ignored, p, support):
+    Logits smaller than the labels are interpolated in each step."""
+
+    def __init__(self, logits, labels, ignored, p, support, align_corners=False):
+        self.size = labels.shape[1:] if labels.shape[1:] != logits.shape[2:] else None
+        self.align_corners = align_corners
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.logits = torch.from_numpy(logits).to(self.device).requires_grad_()
         self.labels = torch.from_numpy(labels).to(self.device, torch.int64)
@@ -50,9 +54,32 @@ class Problem:
     def step(self, loss):
         """A loss and its gradient, as tensors."""
         self.logits.grad = None
-        value = loss(self.logits)
+        logits = self.logits
+        if self.size is not None:
+            logits = F.interpolate(logits, size=self.size, mode="bilinear", align_corners=self.align_corners)
+        value = loss(logits)
+        del logits
         value.backward()
         return value.detach(), self.logits.grad
+
+    def peak_bytes(self, loss):
+        """The most that the tensors of a step take, logits and labels left out; None where torch does not tell."""
+        if self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            self.step(loss)
+            return torch.cuda.max_memory_allocated() - before
+        profiler, now, most = torch.profiler, 0, 0
+        try:
+            with profiler.profile(activities=[profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+                self.step(loss)
+            for event in profile.profiler.kineto_results.events():  # in order of time
+                if event.name() == "[memory]":
+                    now += event.nbytes()
+                    most = max(most, now)
+        except (AttributeError, RuntimeError):
+            return None
+        return most or None
 
     def finish(self):
         """Waits for what is still running."""
@@ -136,7 +163,9 @@ class Problem:
 
 
 def peers(problem, serial_path):
-    """A list of Peer.  serial_path: the built peer_serial.c, or None to do without that peer."""
+    """A list of Peer; without Lovasz-Softmax where logits are interpolated, which peer_reference.py has not.
+
+    serial_path: the built peer_serial.c, or None to do without that peer."""
     found = [Peer("cross-entropy", "cross_entropy", problem.cross_entropy)]
     if serial_path:
         serial = ctypes.CDLL(serial_path).peer_serial_weights
@@ -146,8 +175,9 @@ def peers(problem, serial_path):
     found += [
         Peer("max-pooling, cumsum", "max_pooling", problem.max_pooling_cumsum),
         Peer("OHEM", "hard_examples", problem.hard_examples),
-        Peer("Lovasz-Softmax", "lovasz", problem.lovasz),
     ]
+    if problem.size is None:
+        found.append(Peer("Lovasz-Softmax", "lovasz", problem.lovasz))
     if hasattr(torch, "compile"):
         found += [
             Peer(peer.name + ", compiled", peer.definition, torch.compile(peer.loss))

@@ -26,9 +26,13 @@ columns:
   ms, quartiles    wall time of a step: loss and gradient with respect to the logits
   step             times libclmp's step (search)
   floor            times the moving of 3 C 4 bytes for each pixel at the speed of a copy, which is the least
-                   for a loss whose weights depend on all losses
+                   for a loss whose weights depend on all losses (12 bytes for each logit and 14 for each
+                   pixel where logits are interpolated, which is bound by arithmetic)
   loss error       relative to the same loss in long double
-  gradient error   the largest, relative to the largest weight tau (max-pooling), or to the largest gradient
+  gradient error   the largest, relative to the largest weight tau (max-pooling), or to the largest gradient;
+                   where logits are interpolated, to tau times the share of pixels in a logit
+  MB               the most that a step takes besides logits and labels: libclmp's workspace and gradient,
+                   torch's tensors as its profiler counts them
 
 Torch gets as many threads as there are processors, and an allocator that keeps large tensors for the next step, which
 the system's does not: both in its favour.  --torch-defaults takes it as it comes: its own number of threads, and before

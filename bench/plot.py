@@ -4,6 +4,7 @@
 SPDX-License-Identifier: Apache-2.0
 
 roofline.png  One case on one device: how long stages, steps and peers take, against the speed of a plain copy.
+upsample.png  The cases whose logits are interpolated: steps of libclmp and of peers.
 scaling.png   Milliseconds against pixels, from clmp-bench --scaling.
 
 Colours are of Okabe and Ito's palette, which colour-blind people tell apart too.
@@ -144,6 +145,57 @@ def roofline(records, plt):
     return figure
 
 
+# ------------------------------------------------------------------------------------------------------- interpolation
+
+PEERS = [("cross-entropy", "#66C2A5"), ("max-pooling, cumsum", GREEN)]  # with interpolation by torch
+
+
+def interpolated(records):
+    """{case: [(label, record, colour)]} of the cases that have logits of their own size, and peers."""
+    cases = {}
+    for r in records:
+        if r.get("logits_height", r["height"]) != r["height"]:
+            cases.setdefault(r["case"], []).append(r)
+    groups = {}
+    for name, found in cases.items():
+        rows = [("libclmp: step, max-pooling", pick(found, "search", "step"), BLUE)]
+        for peer, colour in PEERS:
+            rows.append((f"torch: interpolate, {peer}", pick(found, "none", f"torch {peer}"), colour))
+        if all(r is not None for _, r, _ in rows):
+            groups[name] = rows
+    return groups
+
+
+def interpolation(groups, plt):
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.4 + 0.95 * len(groups)), dpi=DPI)
+    y, places = 0.0, []
+    for name, rows in groups.items():
+        r = rows[0][1]
+        size = f"{r['classes']} × {r['logits_height']} × {r['logits_width']} to {r['height']} × {r['width']}"
+        places.append((y + 1.0, f"{name}\n{size}"))
+        for label, row, colour in rows:
+            text = f"{number(row['ms'])} ms"
+            if row.get("peer"):
+                text += f"  ({number(row['ms'] / r['ms'])} × libclmp"
+                text += f", {row['peak_bytes'] * 1e-6:.0f} MB)" if row.get("peak_bytes") else ")"
+            axes.barh(y, row["ms"], height=0.86, color=colour, linewidth=0, zorder=2)
+            axes.text(row["ms"], y, "  " + text, va="center", fontsize=8.5, color=INK)
+            y += 1.0
+        y += 0.8
+    most = max(row["ms"] for rows in groups.values() for _, row, _ in rows)
+    axes.set(xlim=(0, most * 1.35), ylim=(y - 0.8, -0.7), xlabel="milliseconds; less is better")
+    axes.set_yticks([at for at, _ in places], [text for _, text in places])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#E4E4E4", linewidth=0.7, zorder=0)
+    first = next(iter(groups.values()))
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for _, _, colour in first]
+    labels = [label for label, _, _ in first]
+    below = {"loc": "upper left", "bbox_to_anchor": (-0.3, -0.12), "ncol": 3}
+    axes.legend(handles, labels, frameon=False, fontsize=9, **below)
+    title(axes, "Loss and gradient of interpolated logits", device_name(first[0][1]))
+    return figure
+
+
 # -------------------------------------------------------------------------------------------------------------- scaling
 
 
@@ -218,7 +270,7 @@ class Parser(argparse.ArgumentParser):
 def run(arguments):
     parser = Parser(
         prog="plot.py",
-        description="Draws roofline.png and scaling.png from what clmp-bench and peers.py wrote with --json.",
+        description="Draws what clmp-bench and peers.py wrote with --json: roofline.png, upsample.png, scaling.png.",
         epilog="Where files hold the same thing twice, the last one counts.  Exit status: 0, 2 for bad use.",
         allow_abbrev=False,
     )
@@ -235,11 +287,15 @@ def run(arguments):
     import matplotlib.pyplot as plt
 
     plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": "#888888"})
-    case, scaled = choose(read(options.files), options.device, options.case)
+    records = read(options.files)
+    case, scaled = choose(records, options.device, options.case)
     if not pick(case, "search", "step") and not scaled:
         raise BadUse("the files hold neither a step of libclmp nor a scaling")
     if pick(case, "search", "step"):
         save(roofline(case, plt), options.output_dir, "roofline.png")
+    groups = interpolated([r for r in records if r["device"] == (case or scaled)[0]["device"]])
+    if groups:
+        save(interpolation(groups, plt), options.output_dir, "upsample.png")
     if scaled:
         save(scaling(scaled, plt), options.output_dir, "scaling.png")
 

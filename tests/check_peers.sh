@@ -26,8 +26,9 @@ export PYTHONDONTWRITEBYTECODE=1
 # p 1.05: there float32's sums and its losses of confident pixels show, and what is right must not.
 "$python" "$peers" --library "$library" --quick --repeat 1 --json "$folder/default.json"
 "$python" "$peers" --library "$library" --quick --repeat 1 --p 1.05 --json "$folder/steep.json"
+"$python" "$peers" --library "$library" --case upsample-small --repeat 1 --json "$folder/upsample.json"
 
-"$python" - "$folder/default.json" "$folder/steep.json" <<'PYTHON'
+"$python" - "$folder/default.json" "$folder/steep.json" "$folder/upsample.json" <<'PYTHON'
 import json
 import sys
 
