@@ -75,19 +75,27 @@ clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, con
     const struct clmp_log *log = &plan->context->log;
     const uint64_t plane = plan->pixels * sizeof(float);
     const uint64_t logits = plan->params.images * plan->params.classes * plan->image_logits * sizeof(float);
-    const bool from_logits = entry != CLMP_ENTRY_WEIGHTS;
+    const uint64_t classes = plan->params.classes;
+    const bool counts = entry == CLMP_ENTRY_LABEL_COUNTS, confusion = entry == CLMP_ENTRY_CONFUSION;
+    const bool weighs = !counts && !confusion; /* the three that end with a result */
+    const bool labels = entry != CLMP_ENTRY_WEIGHTS, from_logits = labels && !counts;
     const bool gradient = entry == CLMP_ENTRY_GRADIENT;
     /* in place, logits are an output, and gradient is no other buffer */
     const bool in_place = gradient && buffers->in_place;
     const clmp_buffer absent = {NULL, 0};
     struct place places[] = {
         {"logits", from_logits ? buffers->logits : absent, logits, sizeof(float), from_logits, in_place, NULL, 0},
-        {"labels", from_logits ? buffers->labels : absent, plan->pixels * plan->label_size, plan->label_size,
-         from_logits, false, NULL, 0},
-        {"losses", buffers->losses, plane, sizeof(float), !from_logits, from_logits, NULL, 0},
-        {"weights", buffers->weights, plane, sizeof(float), false, true, NULL, 0},
+        {"labels", labels ? buffers->labels : absent, plan->pixels * plan->label_size, plan->label_size, labels, false,
+         NULL, 0},
+        {"losses", weighs ? buffers->losses : absent, plane, sizeof(float), !labels, labels, NULL, 0},
+        {"weights", weighs ? buffers->weights : absent, plane, sizeof(float), false, true, NULL, 0},
         {"gradient", gradient ? buffers->gradient : absent, logits, sizeof(float), gradient, true, NULL, 0},
-        {"result", buffers->result, clmp_plan_result_count(plan) * sizeof(clmp_result), 8, true, true, NULL, 0},
+        {"label_counts", counts ? buffers->label_counts : absent, CLMP_LABEL_COUNTS(classes) * sizeof(cl_ulong),
+         sizeof(cl_ulong), counts, true, NULL, 0},
+        {"confusion", confusion ? buffers->confusion : absent, CLMP_CONFUSION(classes) * sizeof(cl_ulong),
+         sizeof(cl_ulong), confusion, true, NULL, 0},
+        {"result", weighs ? buffers->result : absent, clmp_plan_result_count(plan) * sizeof(clmp_result), 8, weighs,
+         true, NULL, 0},
         {"workspace", buffers->workspace, plan->layout.size, 128, false, true, NULL, 0},
     };
     const size_t count = sizeof places / sizeof places[0];

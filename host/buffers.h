@@ -4,7 +4,13 @@
 
 #include "plan.h"
 
-enum clmp_entry { CLMP_ENTRY_WEIGHTS, CLMP_ENTRY_LOSS, CLMP_ENTRY_GRADIENT };
+enum clmp_entry {
+    CLMP_ENTRY_WEIGHTS,
+    CLMP_ENTRY_LOSS,
+    CLMP_ENTRY_GRADIENT,
+    CLMP_ENTRY_LABEL_COUNTS,
+    CLMP_ENTRY_CONFUSION
+};
 
 /* Checks every buffer that the entry uses: present, of the plan's context, aligned, large enough, apart from the
  * others. */

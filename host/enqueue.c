@@ -1,4 +1,4 @@
-/* The three entries.  SPDX-License-Identifier: Apache-2.0 */
+/* The entries.  SPDX-License-Identifier: Apache-2.0 */
 #include "buffers.h"
 #include "stages.h"
 
@@ -28,10 +28,15 @@ static clmp_status check_entry(const clmp_plan *plan, enum clmp_entry entry, cl_
     clmp_status status = clmp_context_check(plan->context);
     if (status != CLMP_OK)
         return status;
-    const bool from_logits = entry != CLMP_ENTRY_WEIGHTS;
-    if (from_logits != (plan->params.input == CLMP_INPUT_LOGITS))
+    static const clmp_input inputs[] = {[CLMP_ENTRY_WEIGHTS] = CLMP_INPUT_LOSSES,
+                                        [CLMP_ENTRY_LOSS] = CLMP_INPUT_LOGITS,
+                                        [CLMP_ENTRY_GRADIENT] = CLMP_INPUT_LOGITS,
+                                        [CLMP_ENTRY_LABEL_COUNTS] = CLMP_INPUT_LABELS,
+                                        [CLMP_ENTRY_CONFUSION] = CLMP_INPUT_LOGITS};
+    static const char *const names[] = {"logits", "losses", "labels"};
+    if (inputs[entry] != plan->params.input)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the plan's input is %s, this entry takes %s",
-                         from_logits ? "losses" : "logits", from_logits ? "logits" : "losses");
+                         names[plan->params.input], names[inputs[entry]]);
     if (buffers == NULL)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "buffers is NULL");
     if ((wait_count == 0) != (wait == NULL))
@@ -45,6 +50,10 @@ static clmp_status check_entry(const clmp_plan *plan, enum clmp_entry entry, cl_
 }
 
 static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry) {
+    if (entry == CLMP_ENTRY_LABEL_COUNTS)
+        return clmp_count_labels(step);
+    if (entry == CLMP_ENTRY_CONFUSION)
+        return clmp_count_confusion(step);
     clmp_status status = entry == CLMP_ENTRY_WEIGHTS ? CLMP_OK : clmp_stage_loss(step);
     if (status == CLMP_OK)
         status = clmp_stage_threshold(step);
@@ -134,4 +143,14 @@ clmp_status clmp_enqueue_loss(clmp_plan *plan, cl_command_queue queue, const clm
 clmp_status clmp_enqueue_gradient(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                   cl_uint num_wait, const cl_event *wait, cl_event *event) {
     return enqueue(plan, CLMP_ENTRY_GRADIENT, queue, buffers, num_wait, wait, event);
+}
+
+clmp_status clmp_enqueue_label_counts(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                      cl_uint num_wait, const cl_event *wait, cl_event *event) {
+    return enqueue(plan, CLMP_ENTRY_LABEL_COUNTS, queue, buffers, num_wait, wait, event);
+}
+
+clmp_status clmp_enqueue_confusion(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                   cl_uint num_wait, const cl_event *wait, cl_event *event) {
+    return enqueue(plan, CLMP_ENTRY_CONFUSION, queue, buffers, num_wait, wait, event);
 }

@@ -36,7 +36,26 @@ struct kernel_wanted {
     const char *source, *name;
 };
 
+void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size) {
+    snprintf(text, size,
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s",
+             plan->tuning.group_size, group, plan->params.classes, clmp_label_type_name(plan->params.label_type));
+}
+
+static clmp_status create_counting(struct clmp_plan *plan) {
+    char macros[256];
+    clmp_plan_count_macros(plan, plan->tuning.bin_group, macros, sizeof macros);
+    const clmp_status status = clmp_kernel_create(plan->context, "count_labels", macros, "clmp_count_labels",
+                                                  &plan->kernels[CLMP_KERNEL_COUNT_LABELS]);
+    if (status != CLMP_OK)
+        return status;
+    return clmp_kernel_create(plan->context, "count_labels", macros, "clmp_add_counts",
+                              &plan->kernels[CLMP_KERNEL_ADD_COUNTS]);
+}
+
 static clmp_status create_kernels(struct clmp_plan *plan) {
+    if (plan->params.input == CLMP_INPUT_LABELS)
+        return create_counting(plan);
     static const struct kernel_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"}};
     static const struct kernel_wanted sort[] = {{CLMP_KERNEL_SORT_KEYS, "threshold_sort", "clmp_sort_keys"},
                                                 {CLMP_KERNEL_SORT_COUNT, "threshold_sort", "clmp_sort_count"},
@@ -195,7 +214,7 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     plan->params.class_weights = NULL; /* the caller's */
     if (status == CLMP_OK) {
         clmp_tuning_choose(plan);
-        status = create_constants(plan, params->class_weights);
+        status = params->input == CLMP_INPUT_LABELS ? CLMP_OK : create_constants(plan, params->class_weights);
     }
     if (status == CLMP_OK && plan->upsampled)
         status = clmp_upsample_create(plan, params->class_weights);

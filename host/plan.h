@@ -19,6 +19,8 @@ enum clmp_kernel_id {
     CLMP_KERNEL_SELECT,
     CLMP_KERNEL_TOTAL,
     CLMP_KERNEL_COUNT_LABELS,
+    CLMP_KERNEL_ADD_COUNTS,
+    CLMP_KERNEL_CONFUSION, /* built at the first use */
     CLMP_KERNEL_DRAW_SHARES,
     CLMP_KERNEL_DRAW_PIXELS,
     CLMP_KERNEL_DRAW_RESULT,
@@ -82,6 +84,7 @@ struct clmp_plan {
     bool drawn;        /* weights are those of a plane of draws: kernels/threshold_draw.cl */
     bool upsampled;    /* the logits are smaller than the labels */
     struct clmp_upsample upsample;
+    uint32_t confusion_group; /* work-items of a work-group of that kernel */
     clmp_tuning tuning;
     uint64_t sort_workers; /* of a pool */
     uint64_t sort_run;     /* pixels of one */
@@ -119,6 +122,9 @@ static inline size_t clmp_plan_weighed_plane(const clmp_plan *plan) {
 /* The type of labels in a kernel. */
 const char *clmp_label_type_name(clmp_label_type type);
 
+/* The macros of the kernels that count; `text` has room for 256 characters. */
+void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size);
+
 /* Lays out the workspace.  False where the sizes overflow. */
 bool clmp_plan_lay_out(struct clmp_plan *plan);
 
@@ -134,5 +140,7 @@ clmp_status clmp_upsample_kernels(struct clmp_plan *plan);
 uint32_t clmp_upsample_group(const struct clmp_plan *plan);
 uint32_t clmp_upsample_least_group(const struct clmp_plan *plan);
 bool clmp_upsample_lay_out(struct clmp_plan *plan);
+/* The macros of kernels that walk tiles; room for 256 characters. */
+void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size);
 
 #endif

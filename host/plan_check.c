@@ -29,7 +29,7 @@ static clmp_status check_weighting(const clmp_plan_params *params, const struct 
         REFUSE("weighting is %d, expected a clmp_weighting", (int)params->weighting);
     if (params->weighting == CLMP_WEIGHTING_OHEM && !(params->ohem_thresh > 0.0 && params->ohem_thresh < 1.0))
         REFUSE("ohem_thresh is %g, expected a probability between 0 and 1", params->ohem_thresh);
-    if (params->weighting != CLMP_WEIGHTING_BALANCED)
+    if (params->weighting != CLMP_WEIGHTING_BALANCED || params->input == CLMP_INPUT_LABELS)
         return CLMP_OK;
     if (params->input != CLMP_INPUT_LOGITS)
         REFUSE("weighting balanced needs the pixels' labels, but the plan's input is losses");
@@ -67,15 +67,15 @@ static clmp_status check_logits_size(struct clmp_plan *plan) {
 clmp_status clmp_plan_check(struct clmp_plan *plan) {
     const clmp_plan_params *params = &plan->params;
     const struct clmp_log *log = &plan->context->log;
-    const bool logits = params->input == CLMP_INPUT_LOGITS;
-    if (!logits && params->input != CLMP_INPUT_LOSSES)
+    const bool logits = params->input == CLMP_INPUT_LOGITS, labels = params->input != CLMP_INPUT_LOSSES;
+    if ((int)params->input < CLMP_INPUT_LOGITS || (int)params->input > CLMP_INPUT_LABELS)
         REFUSE("input is %d, expected a clmp_input", (int)params->input);
     if (params->images == 0 || params->height == 0 || params->width == 0)
         REFUSE("the shape is %" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels, expected at least 1 of each",
                params->images, params->height, params->width);
-    if (logits && (params->classes == 0 || params->classes > MAX_CLASSES))
+    if (labels && (params->classes == 0 || params->classes > MAX_CLASSES))
         REFUSE("classes is %" PRIu64 ", expected 1 to %" PRIu64, params->classes, MAX_CLASSES);
-    if (logits && ((int)params->label_type < CLMP_LABEL_UINT8 || (int)params->label_type > CLMP_LABEL_UINT16))
+    if (labels && ((int)params->label_type < CLMP_LABEL_UINT8 || (int)params->label_type > CLMP_LABEL_UINT16))
         REFUSE("label_type is %d, expected a clmp_label_type", (int)params->label_type);
     if (!(params->p >= 1.0)) /* NaN, too */
         REFUSE("p is %g, expected a number from 1 to infinity", params->p);
@@ -104,7 +104,8 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
         return clmp_fail(log, CLMP_SIZE_OVERFLOW,
                          "%" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels are more than 2^36 pixels",
                          params->images, params->height, params->width);
-    plan->pools = params->scope == CLMP_SCOPE_IMAGE ? params->images : 1;
+    const bool by_image = params->scope == CLMP_SCOPE_IMAGE || params->input == CLMP_INPUT_LABELS;
+    plan->pools = by_image ? params->images : 1;
     plan->pool_pixels = plan->pixels / plan->pools;
     const bool hard = params->weighting == CLMP_WEIGHTING_OHEM, balanced = params->weighting == CLMP_WEIGHTING_BALANCED;
     plan->drawn = balanced || (hard && logits && params->class_weights != NULL);
@@ -116,7 +117,7 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
                          "sampling over of %" PRIu64 " classes in pools of %" PRIu64
                          " pixels may be more than 2^39 draws",
                          params->classes, plan->pool_pixels);
-    plan->label_size = logits ? label_sizes[params->label_type] : 1;
+    plan->label_size = labels ? label_sizes[params->label_type] : 1;
     return CLMP_OK;
 }
 
@@ -133,6 +134,9 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     const uint64_t pools = plan->pools;
     *layout = (struct clmp_workspace_layout){0};
     bool fits = true;
+    if (plan->params.input == CLMP_INPUT_LABELS)
+        return clmp_plan_take(&layout->size, pools, CLMP_COUNTS(plan->params.classes) * sizeof(cl_ulong),
+                              &layout->counts);
     if (plan->params.input == CLMP_INPUT_LOGITS)
         fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
     if (plan->upsampled)

@@ -23,11 +23,20 @@ clmp_status clmp_stage_weights(struct clmp_step *step);
 
 clmp_status clmp_stage_gradient(struct clmp_step *step);
 
+/* Counts of labels, and of predictions against them: no stage of a step. */
+clmp_status clmp_count_labels(struct clmp_step *step);
+clmp_status clmp_count_confusion(struct clmp_step *step);
+
 /* The labels, and their offset in labels. */
 void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_step *step);
 /* The loss and the gradient stage where logits are interpolated. */
 clmp_status clmp_upsample_loss(struct clmp_step *step);
 clmp_status clmp_upsample_gradient(struct clmp_step *step);
+/* Their first part, and what kernels that walk tiles begin with: tables, and the logits' parts. */
+clmp_status clmp_upsample_split(struct clmp_step *step);
+void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step);
+/* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
+clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
 
 /* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, pixels of an image. */
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);

@@ -2,7 +2,7 @@
  */
 #include "stages.h"
 
-static clmp_status split(struct clmp_step *step) {
+clmp_status clmp_upsample_split(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_SPLIT);
     clmp_argument_floats(&arguments, step->buffers->logits);
@@ -13,7 +13,7 @@ static clmp_status split(struct clmp_step *step) {
     return clmp_launch_pixels(step, &arguments, plan->image_logits, plan->params.images);
 }
 
-static void argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step) {
+void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step) {
     clmp_argument_mem(arguments, step->plan->upsample.tables);
     clmp_argument_workspace(arguments, step);
     clmp_argument_offset(arguments, step, step->plan->layout.high);
@@ -28,8 +28,7 @@ static void argument_classes(struct clmp_arguments *arguments, const struct clmp
     clmp_argument_long(arguments, plan->params.ignore_index);
 }
 
-/* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
-static clmp_status launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows) {
+clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows) {
     const clmp_plan *plan = step->plan;
     const uint64_t lanes = plan->upsample.column_tiles * plan->upsample.slot, vector = plan->tuning.vector_width;
     return clmp_launch(step, arguments, (lanes + vector - 1) / vector, plan->params.images * rows,
@@ -41,23 +40,23 @@ clmp_status clmp_upsample_loss(struct clmp_step *step) {
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
     /* losses that go without class weights yet are stored when these are applied */
     const bool store = step->buffers->losses.mem != NULL && !clmp_plan_weighs_late(plan);
-    const clmp_status status = split(step);
+    const clmp_status status = clmp_upsample_split(step);
     if (status != CLMP_OK)
         return status;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_LOSS);
-    argument_parts(&arguments, step);
+    clmp_upsample_argument_parts(&arguments, step);
     argument_classes(&arguments, step);
     clmp_argument_floats(&arguments, plane);
     clmp_argument_floats(&arguments, store ? step->buffers->losses : plane);
     clmp_argument_int(&arguments, store);
-    return launch_tiles(step, &arguments, plan->upsample.row_tiles);
+    return clmp_upsample_launch_tiles(step, &arguments, plan->upsample.row_tiles);
 }
 
 static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *band) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GRADIENT);
-    argument_parts(&arguments, step);
+    clmp_upsample_argument_parts(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->layout.tile_sums);
     argument_classes(&arguments, step);
     clmp_argument_floats(&arguments, plane);
@@ -66,7 +65,7 @@ static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *ban
     clmp_argument_ulong(&arguments, plan->params.images / plan->pools);
     clmp_argument_ulong(&arguments, band->first_row);
     clmp_argument_ulong(&arguments, band->rows);
-    return launch_tiles(step, &arguments, band->rows);
+    return clmp_upsample_launch_tiles(step, &arguments, band->rows);
 }
 
 static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) {

@@ -77,6 +77,18 @@ uint32_t clmp_upsample_group(const struct clmp_plan *plan) {
     return plan->tuning.group_size > least ? plan->tuning.group_size : least;
 }
 
+void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size) {
+    const struct clmp_upsample *upsample = &plan->upsample;
+    const clmp_tuning *tuning = &plan->tuning;
+    snprintf(text, size,
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s"
+             " -DCLMP_SLOT=%" PRIu32 " -DCLMP_ROWS=%" PRIu32 "%s%s%s",
+             clmp_upsample_group(plan), tuning->vector_width, plan->params.classes,
+             clmp_label_type_name(plan->params.label_type), upsample->slot, upsample->most_rows,
+             upsample->exact ? " -DCLMP_EXACT" : "", upsample->on_grid ? " -DCLMP_ON_GRID" : "",
+             upsample->contiguous ? " -DCLMP_CONTIGUOUS" : "");
+}
+
 clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
     static const struct {
         enum clmp_kernel_id id;
@@ -87,18 +99,11 @@ clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
                   {CLMP_KERNEL_UPSAMPLE_GRADIENT, "upsample_gradient", "clmp_upsample_gradient", 2},
                   {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather", 0}};
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
-    const struct clmp_upsample *upsample = &plan->upsample;
     const clmp_tuning *tuning = &plan->tuning;
     char tile[256], macros[3][320];
     snprintf(macros[0], sizeof macros[0], " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64,
              tuning->group_size, tuning->vector_width, plan->params.classes);
-    snprintf(tile, sizeof tile,
-             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s"
-             " -DCLMP_SLOT=%" PRIu32 " -DCLMP_ROWS=%" PRIu32 "%s%s%s",
-             clmp_upsample_group(plan), tuning->vector_width, plan->params.classes,
-             clmp_label_type_name(plan->params.label_type), upsample->slot, upsample->most_rows,
-             upsample->exact ? " -DCLMP_EXACT" : "", upsample->on_grid ? " -DCLMP_ON_GRID" : "",
-             upsample->contiguous ? " -DCLMP_CONTIGUOUS" : "");
+    clmp_upsample_macros(plan, tile, sizeof tile);
     snprintf(macros[1], sizeof macros[1], "%s%s", tile, clmp_plan_weighs_late(plan) ? "" : class_weights);
     snprintf(macros[2], sizeof macros[2], "%s%s%s", tile, class_weights, plan->drawn ? " -DCLMP_DRAWN" : "");
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i) {

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * clmp_count_labels: each work-group adds a run of a pool's labels to the pool's counts.
+ * clmp_add_counts: adds the counts of images to the caller's.
  *
  * The counts of a pool are CLMP_COUNTS(C) numbers of 64 bits: those of the classes, then at C + CLMP_IGNORED,
  * C + CLMP_INVALID_LABEL and C + CLMP_NONFINITE those of the pixels that are not valid (layout.clh).
@@ -18,6 +19,9 @@
 #endif
 #ifndef CLMP_LABEL
 #define CLMP_LABEL uchar
+#endif
+#ifndef CLMP_GROUP
+#define CLMP_GROUP 64
 #endif
 /* 1: pixels are valid as the plane of losses has it; 0: as their labels are */
 #ifndef CLMP_MARKED
@@ -95,4 +99,37 @@ clmp_count_labels(global const CLMP_LABEL *labels, ulong labels_at, global const
 #else
     clmp_count_run(labels, plane, ignore_index, begin, end, counts);
 #endif
+}
+
+/*
+ *   work    as above, pools being images
+ *   totals  ulong (CLMP_LABEL_COUNTS(C)) in and out, from totals_at on: as the public header says
+ * Grid: (C + 3 rounded up to work-groups, 1).
+ */
+kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_add_counts(global const uchar *work,
+                                                                                    ulong counts_at, ulong images,
+                                                                                    ulong pixels, global ulong *totals,
+                                                                                    ulong totals_at) {
+    const ulong at = get_global_id(0);
+    if (at >= CLMP_CLASSES + 3)
+        return;
+    global const ulong *counts = CLMP_IN(const ulong, work, counts_at);
+    global ulong *total = totals + totals_at;
+    ulong sum = 0, beside = 0;
+    for (ulong i = 0; i < images; ++i, counts += CLMP_COUNTS(CLMP_CLASSES)) {
+        const ulong ignored = counts[CLMP_CLASSES + CLMP_IGNORED];
+        const ulong invalid = counts[CLMP_CLASSES + CLMP_INVALID_LABEL];
+        if (at < CLMP_CLASSES) {
+            sum += counts[at];
+            beside += counts[at] != 0 ? pixels - ignored - invalid : 0;
+        } else {
+            sum += at == CLMP_CLASSES ? ignored : at == CLMP_CLASSES + 1 ? invalid : 1;
+        }
+    }
+    if (at < CLMP_CLASSES) {
+        total[at] += sum;
+        total[CLMP_CLASSES + at] += beside;
+    } else {
+        total[CLMP_CLASSES + at] += sum;
+    }
 }

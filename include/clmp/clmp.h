@@ -155,7 +155,9 @@ typedef struct clmp_plan clmp_plan;
 
 typedef enum clmp_input {
     CLMP_INPUT_LOGITS = 0, /* per-pixel softmax cross-entropy from logits and labels */
-    CLMP_INPUT_LOSSES = 1  /* bring your own loss: per-pixel losses from the caller */
+    CLMP_INPUT_LOSSES = 1, /* bring your own loss: per-pixel losses from the caller */
+    CLMP_INPUT_LABELS = 2  /* labels alone, to be counted: clmp_enqueue_label_counts(); of the other parameters only
+                              shape, label_type and ignore_index matter */
 } clmp_input;
 
 typedef enum clmp_label_type {
@@ -313,17 +315,19 @@ typedef struct clmp_buffer {
 /* What an enqueue reads and writes.  Each call says which it uses; those that it does not use are not looked at.
  * Outputs must not overlap anything else. */
 typedef struct clmp_buffers {
-    clmp_buffer logits;    /* float32 (N, C, H, W), or (N, C, h, w) where the plan interpolates */
-    clmp_buffer labels;    /* label_type (N, H, W) */
-    clmp_buffer losses;    /* float32 (N, H, W) */
-    clmp_buffer weights;   /* float32 (N, H, W); with scope image, those of each image's own problem */
-    clmp_buffer gradient;  /* float32, of the logits' shape */
-    clmp_buffer result;    /* clmp_plan_result_count() records of clmp_result */
-    clmp_buffer workspace; /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
-                              allocates its own at the first use, and orders enqueues that share it */
-    uint64_t step;         /* CLMP_WEIGHTING_BALANCED: number of the training step; another one, other draws */
-    float gradient_scale;  /* upstream gradient (loss scale), finite; multiplies the gradient only */
-    bool in_place;         /* gradient is the same place as logits, and overwrites them */
+    clmp_buffer logits;       /* float32 (N, C, H, W), or (N, C, h, w) where the plan interpolates */
+    clmp_buffer labels;       /* label_type (N, H, W) */
+    clmp_buffer losses;       /* float32 (N, H, W) */
+    clmp_buffer weights;      /* float32 (N, H, W); with scope image, those of each image's own problem */
+    clmp_buffer gradient;     /* float32, of the logits' shape */
+    clmp_buffer label_counts; /* uint64 (CLMP_LABEL_COUNTS(C)) */
+    clmp_buffer confusion;    /* uint64 (CLMP_CONFUSION(C)) */
+    clmp_buffer result;       /* clmp_plan_result_count() records of clmp_result */
+    clmp_buffer workspace;    /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
+                                 allocates its own at the first use, and orders enqueues that share it */
+    uint64_t step;            /* CLMP_WEIGHTING_BALANCED: number of the training step; another one, other draws */
+    float gradient_scale;     /* upstream gradient (loss scale), finite; multiplies the gradient only */
+    bool in_place;            /* gradient is the same place as logits, and overwrites them */
 } clmp_buffers;
 
 /* Sets everything to absent, step to 0, gradient_scale to 1, in_place to false. */
@@ -360,6 +364,107 @@ CLMP_API clmp_status clmp_enqueue_loss(clmp_plan *plan, cl_command_queue queue, 
                                        cl_uint num_wait, const cl_event *wait, cl_event *event);
 CLMP_API clmp_status clmp_enqueue_gradient(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                            cl_uint num_wait, const cl_event *wait, cl_event *event);
+
+/* ------------------------------------------------------------------------------------ class weights from label maps */
+
+/*
+ * Numbers of 64 bits that label maps are counted in, for C classes; 0 before the first call, which the caller sees to:
+ *     [c]       pixels of class c
+ *     [C + c]   labelled pixels of the images that have class c
+ *     [2 C]     pixels with ignore_index;  [2 C + 1]  pixels whose label is no class;  [2 C + 2]  images
+ * A pixel is labelled where its label is a class and not ignore_index.
+ */
+#define CLMP_LABEL_COUNTS(classes) (2 * (classes) + 3)
+
+/*
+ * Adds the label maps of one batch to label_counts, on the device.  Plan with CLMP_INPUT_LABELS.  In: labels.  In and
+ * out: label_counts, which one call at a time may add to.  Else as the three entries above.  Counts of several devices
+ * or processes may be added up.
+ */
+CLMP_API clmp_status clmp_enqueue_label_counts(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                               cl_uint num_wait, const cl_event *wait, cl_event *event);
+
+/*
+ * Class weights for cost-sensitive learning, from how often classes are.  n_c: pixels of class c; N: labelled pixels;
+ * K: classes with any; f_c = n_c / N; g_c = n_c / (labelled pixels of the images that have class c).
+ *
+ * INVERSE    N / (K n_c): each class then has the same sum of weights, and the mean over the labelled pixels is 1
+ * MEDIAN     median of all g / g_c, of an even number the mean of the two in the middle.  D. Eigen, R. Fergus, ICCV
+ *            2015; V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", IEEE TPAMI 2017
+ * ..._SQRT   the square root of either
+ * ENET       1 / ln(enet_offset + f_c).  A. Paszke et al., "ENet", arXiv 1606.02147
+ * EFFECTIVE  (1 - beta) / (1 - beta^n_c), times the one factor that makes the mean over the K classes 1.  Y. Cui et
+ *            al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019
+ *
+ * A class without a pixel gets the weight `absent`, whatever the scheme; no weight is ever infinite.
+ */
+typedef enum clmp_class_scheme {
+    CLMP_CLASS_INVERSE = 0,
+    CLMP_CLASS_INVERSE_SQRT = 1,
+    CLMP_CLASS_MEDIAN = 2,
+    CLMP_CLASS_MEDIAN_SQRT = 3,
+    CLMP_CLASS_ENET = 4,
+    CLMP_CLASS_EFFECTIVE = 5
+} clmp_class_scheme;
+
+typedef struct clmp_class_weights_params {
+    clmp_class_scheme scheme;
+    double enet_offset; /* above 1, finite */
+    double beta;        /* in [0, 1); 0: all weights are 1 */
+    double absent;      /* finite, >= 0 */
+} clmp_class_weights_params;
+
+/* Sets the defaults: scheme inverse, enet_offset 1.02, beta 0.9999, absent 1. */
+CLMP_API void clmp_class_weights_params_init(clmp_class_weights_params *params);
+
+/*
+ * `label_counts` (CLMP_LABEL_COUNTS(classes) numbers, on the host) to `weights` (classes), which may go into
+ * clmp_plan_params.  `params` may be NULL (defaults).  Thread-safe.  Errors: INVALID_ARGUMENT.  Unlike what runs on the
+ * device, the last bit of a weight is the host's mathematical library's.
+ */
+CLMP_API clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t classes,
+                                        const clmp_class_weights_params *params, float *weights);
+
+/* --------------------------------------------------------------------------------------------------------- metrics */
+
+/*
+ * Numbers of 64 bits that predictions are counted in, for C classes; 0 before the first call:
+ *     [y C + c]  labelled pixels of class y whose prediction is c
+ *     [C C]      pixels with ignore_index;  [C C + 1]  pixels whose label is no class;  [C C + 2]  labelled pixels with
+ *                a NaN among their logits, which have no prediction
+ * The prediction is the class with the largest logit, of equal ones the lowest; infinities are numbers like others.
+ * Where the plan interpolates, a pixel that a NaN or +inf reaches has no prediction, and one whose logits all are -inf
+ * has none, either.
+ */
+#define CLMP_CONFUSION(classes) ((classes) * (classes) + 3)
+
+/*
+ * Adds the predictions of one batch to the confusion matrix, on the device.  Plan with CLMP_INPUT_LOGITS, whatever its
+ * weighting; its first call builds a kernel.  In: logits, labels.  In and out: confusion, which one call at a time may
+ * add to.  Else as the three entries above.
+ */
+CLMP_API clmp_status clmp_enqueue_confusion(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                            cl_uint num_wait, const cl_event *wait, cl_event *event);
+
+/* What a confusion matrix comes to.  All are 0 where there is no pixel to count. */
+typedef struct clmp_metrics {
+    uint64_t pixels;       /* in the matrix */
+    uint64_t correct;      /* on its diagonal */
+    uint64_t present;      /* classes that a label or a prediction has */
+    uint64_t labelled;     /* classes that a label has */
+    double pixel_accuracy; /* correct / pixels */
+    double mean_accuracy;  /* of a class: correct / labelled pixels of it; the mean over the classes that a label has */
+    double mean_iou;       /* of a class: correct / (labelled or predicted pixels of it), intersection over union; the
+                              mean over the classes present */
+} clmp_metrics;
+
+/*
+ * `confusion` (CLMP_CONFUSION(classes) numbers, on the host) to `metrics`, and for each class to `iou` and `accuracy`
+ * (classes each; may be NULL): NaN for a class that is not present, or that no label has.  Thread-safe.  Errors:
+ * INVALID_ARGUMENT.
+ */
+CLMP_API clmp_status clmp_confusion_metrics(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics,
+                                            double *iou, double *accuracy);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,74 @@
+/* Predictions against labels: kernels/confusion.cl, upsample_confusion.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "stages.h"
+
+#include "program.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* With work-groups as large as the device lets them be, up to those of the tuning. */
+static clmp_status build(clmp_plan *plan) {
+    cl_kernel *kernel = &plan->kernels[CLMP_KERNEL_CONFUSION];
+    char macros[384];
+    for (uint32_t group = plan->tuning.bin_group;; group /= 2) {
+        size_t limit = 0;
+        if (plan->upsampled)
+            clmp_upsample_macros(plan, macros, sizeof macros);
+        else {
+            clmp_plan_count_macros(plan, group, macros, sizeof macros);
+            const size_t used = strlen(macros);
+            snprintf(macros + used, sizeof macros - used, " -DCLMP_VECTOR=%" PRIu32, plan->tuning.vector_width);
+        }
+        clmp_status status =
+            clmp_kernel_create(plan->context, plan->upsampled ? "upsample_confusion" : "confusion", macros,
+                               plan->upsampled ? "clmp_upsample_confusion" : "clmp_confusion", kernel);
+        if (status != CLMP_OK)
+            return status;
+        const cl_int error = clGetKernelWorkGroupInfo(*kernel, plan->context->device, CL_KERNEL_WORK_GROUP_SIZE,
+                                                      sizeof limit, &limit, NULL);
+        plan->confusion_group = plan->upsampled ? clmp_upsample_group(plan) : group;
+        if (error == CL_SUCCESS && limit >= plan->confusion_group)
+            return CLMP_OK;
+        clReleaseKernel(*kernel);
+        *kernel = NULL;
+        if (error != CL_SUCCESS)
+            return clmp_fail_cl(&plan->context->log, error, "clGetKernelWorkGroupInfo");
+        if (plan->upsampled || group == 1)
+            return clmp_fail(&plan->context->log, CLMP_DEVICE_UNSUPPORTED,
+                             "the kernel of predictions allows work-groups of %zu on this device, not %" PRIu32, limit,
+                             plan->confusion_group);
+    }
+}
+
+static void argument_confusion(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    clmp_argument_mem(arguments, step->buffers->confusion.mem);
+    clmp_argument_ulong(arguments, step->buffers->confusion.offset / sizeof(cl_ulong));
+}
+
+clmp_status clmp_count_confusion(struct clmp_step *step) {
+    clmp_plan *plan = step->plan;
+    clmp_status status = plan->kernels[CLMP_KERNEL_CONFUSION] == NULL ? build(plan) : CLMP_OK;
+    if (status != CLMP_OK)
+        return status;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_CONFUSION);
+    if (plan->upsampled) {
+        status = clmp_upsample_split(step);
+        if (status != CLMP_OK)
+            return status;
+        clmp_upsample_argument_parts(&arguments, step);
+        clmp_argument_labels(&arguments, step);
+        clmp_argument_long(&arguments, plan->params.ignore_index);
+        argument_confusion(&arguments, step);
+        return clmp_upsample_launch_tiles(step, &arguments, plan->upsample.row_tiles);
+    }
+    const uint64_t vectors = (plan->image_pixels + plan->tuning.vector_width - 1) / plan->tuning.vector_width;
+    const uint64_t chunks = plan->tuning.chunks < vectors ? plan->tuning.chunks : vectors;
+    clmp_argument_floats(&arguments, step->buffers->logits);
+    clmp_argument_labels(&arguments, step);
+    clmp_argument_long(&arguments, plan->params.ignore_index);
+    clmp_argument_ulong(&arguments, plan->image_pixels);
+    clmp_argument_ulong(&arguments, (vectors + chunks - 1) / chunks);
+    argument_confusion(&arguments, step);
+    return clmp_launch(step, &arguments, chunks * plan->confusion_group, plan->params.images, plan->confusion_group);
+}
