@@ -6,7 +6,6 @@
 #include "cli_support.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <png.h>
 #include <signal.h>
@@ -39,38 +38,17 @@ static void write_inputs(void) {
     write_npy("two-labels.npy", "|u1", "(8, 9)", labels + PLANE, PLANE);
 }
 
-/* The JSON on standard output, which must be one object and nothing else; frees the outcome. */
-static json_t *json_of(struct outcome outcome) {
-    json_error_t error;
-    ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
-    json_t *object = json_loadb(outcome.out, outcome.size, JSON_REJECT_DUPLICATES, &error);
-    ck_assert_msg(json_is_object(object), "%s in: %s", error.text, outcome.out);
-    assert_done(outcome);
-    return object;
-}
-
-static double number(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    ck_assert_msg(json_is_number(value), "no number '%s'", key);
-    return json_number_value(value);
-}
-
-static long count_of(const json_t *object, const char *key) {
-    ck_assert_msg(json_is_integer(json_object_get(object, key)), "no whole number '%s'", key);
-    return (long)number(object, key);
-}
-
 #define assert_near(a, b, tolerance)                                                                                   \
     ck_assert_msg(fabs((a) - (b)) <= (tolerance), "%s is %.9g, not %.9g", #a, (double)(a), (double)(b))
 
 /* ------------------------------------------------------------------------------------------------ help, version */
 
 START_TEST(help_teaches_and_version_is_the_librarys) {
-    static const char *const commands[] = {"devices", "weights", "loss"};
+    static const char *const commands[] = {"devices", "weights", "loss", "class-weights", "eval"};
     struct outcome outcome = clmp("--help", NULL);
     ck_assert(strstr(outcome.out, "devices") != NULL && strstr(outcome.out, "weights") != NULL);
     assert_done(outcome);
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 5; ++i) {
         outcome = clmp(commands[i], "--help", NULL);
         ck_assert(strncmp(outcome.out, "usage: clmp ", 12) == 0 && strstr(outcome.out, "example") != NULL);
         assert_done(outcome);
@@ -104,11 +82,11 @@ enum { FINITE = 10 };
 
 /* Every key is there, and no other. */
 static void check_keys(const json_t *object, bool images) {
-    static const char *const keys[] = {"loss",    "alpha",          "tau",       "support", "valid",
-                                       "ignored", "invalid_labels", "nonfinite", "device",  "solver"};
-    for (int i = 0; i < 10; ++i)
+    static const char *const keys[] = {"loss",           "alpha",     "tau",    "support", "valid",    "ignored",
+                                       "invalid_labels", "nonfinite", "device", "solver",  "weighting"};
+    for (int i = 0; i < 11; ++i)
         ck_assert_msg(json_object_get(object, keys[i]) != NULL, "no key '%s'", keys[i]);
-    ck_assert(json_object_size(object) == (images ? 11 : 10));
+    ck_assert(json_object_size(object) == (images ? 12 : 11));
     ck_assert(json_is_string(json_object_get(object, "device")));
 }
 

@@ -81,8 +81,8 @@ static const struct {
     const char *arguments[10], *one, *two; /* both are in the line */
 } refused[] = {
     /* the command line */
-    {{NULL}, "no command", "devices, weights or loss"},
-    {{"pool"}, "'pool'", "devices, weights or loss"},
+    {{NULL}, "no command", "devices, loss, weights, class-weights or eval"},
+    {{"pool"}, "'pool'", "devices, loss, weights, class-weights or eval"},
     {{"weights"}, "0 files", "LOSSES.npy"},
     {{"loss", "logits.npy"}, "1 files", "LOGITS.npy and LABELS"},
     {{"weights", "losses.npy", "labels.npy"}, "'labels.npy'", "LOSSES.npy"},

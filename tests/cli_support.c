@@ -207,3 +207,23 @@ void assert_done(struct outcome outcome) {
     ck_assert(count_files(".clmp") == 0);
     outcome_free(&outcome);
 }
+
+json_t *json_of(struct outcome outcome) {
+    json_error_t error;
+    ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
+    json_t *object = json_loadb(outcome.out, outcome.size, JSON_REJECT_DUPLICATES, &error);
+    ck_assert_msg(json_is_object(object), "%s in: %s", error.text, outcome.out);
+    assert_done(outcome);
+    return object;
+}
+
+double number(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    ck_assert_msg(json_is_number(value), "no number '%s'", key);
+    return json_number_value(value);
+}
+
+long count_of(const json_t *object, const char *key) {
+    ck_assert_msg(json_is_integer(json_object_get(object, key)), "no whole number '%s'", key);
+    return (long)number(object, key);
+}

@@ -11,6 +11,8 @@
 
 #include "support.h"
 
+#include <jansson.h>
+
 /* -------------------------------------------------------------------------------------------------------- files */
 
 /* Makes a folder and goes there; names below are relative to it.  leave_folder() removes it with what is in it. */
@@ -58,6 +60,13 @@ void outcome_free(struct outcome *outcome);
 
 /* Path of the command. */
 const char *cli_path(void);
+
+/* The JSON on standard output, which must be one object and nothing else; frees the outcome. */
+json_t *json_of(struct outcome outcome);
+
+/* A member, which must be there. */
+double number(const json_t *object, const char *key);
+long count_of(const json_t *object, const char *key);
 
 /* That the outcome is a refusal: this status, nothing on standard output, and one line with these two in it. */
 void assert_refused(struct outcome *outcome, int status, const char *one, const char *two);

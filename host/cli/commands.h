@@ -11,5 +11,7 @@
 bool command_devices(const struct options *options, struct failure *failure);
 bool command_weights(const struct options *options, struct failure *failure);
 bool command_loss(const struct options *options, struct failure *failure);
+bool command_class_weights(const struct options *options, struct failure *failure);
+bool command_eval(const struct options *options, struct failure *failure);
 
 #endif /* CLMP_CLI_COMMANDS_H */

@@ -5,12 +5,15 @@ static const char help_of_clmp[] =
     "usage: clmp COMMAND [options]\n"
     "\n"
     "Loss max-pooling for semantic segmentation: the mean of the pixels' losses is replaced by the largest\n"
-    "weighted mean that a p-norm bound allows, so that rare and hard pixels count.\n"
+    "weighted mean that a p-norm bound allows, so that rare and hard pixels count.  And what it is compared\n"
+    "with: the plain mean, hard example mining, class-balanced sampling, class weights.\n"
     "\n"
     "commands:\n"
-    "  devices   list the OpenCL devices\n"
-    "  loss      pooled loss, weights and gradient from logits and labels\n"
-    "  weights   pooled loss and weights from losses that you have\n"
+    "  devices         list the OpenCL devices\n"
+    "  loss            pooled loss, weights and gradient from logits and labels\n"
+    "  weights         pooled loss and weights from losses that you have\n"
+    "  class-weights   weights of the classes from how often label maps have them\n"
+    "  eval            IoU of each class, mean IoU and accuracies of the logits' predictions\n"
     "\n"
     "  clmp COMMAND --help   explains a command and shows examples\n"
     "  clmp --version        prints the version\n"
@@ -48,6 +51,12 @@ static const char help_of_weights[] =
     "  --p P                norm of the bound on the weights, 1 to inf (default 1.7).  1: all weight to the\n"
     "                       hardest pixels; inf: the plain mean\n"
     "  --support S          least share of the pixels that carry the weight, in (0, 1] (default 0.25)\n"
+    "  --weighting NAME     lmp: loss max-pooling (default); uniform: the plain mean; topk: the hardest pixels,\n"
+    "                       a share of --support or --count of them; ohem: hard example mining, by the\n"
+    "                       probability exp(-loss)\n"
+    "  --count K            topk: pixels\n"
+    "  --thresh T           ohem: pixels with a probability below it are kept, in (0, 1) (default 0.7)\n"
+    "  --min-kept K         ohem: at least so many pixels are kept (default 100000)\n"
     "  --solver search|sort how the threshold is found; both give the same bits (default search)\n"
     "  -o WEIGHTS.npy       writes the weights: float32 of the losses' shape, 0 where a loss is not finite\n"
     "  --device SUBSTRING   runs on a device whose name or platform contains it (see clmp devices)\n"
@@ -65,6 +74,7 @@ static const char help_of_weights[] =
 
 static const char help_of_loss[] =
     "usage: clmp loss LOGITS.npy LABELS [options]\n"
+    "       clmp loss --list PAIRS.txt [options]\n"
     "\n"
     "Softmax cross-entropy of each pixel, its max-pooled loss, and on request losses, weights and gradient.\n"
     "\n"
@@ -73,10 +83,22 @@ static const char help_of_loss[] =
     "  LABELS               the class of each pixel: .npy of uint8, uint16, int32 or int64, (H,W) or (N,H,W); or,\n"
     "                       for one image, a grey or palette PNG of at most 8 bits, whose stored values\n"
     "                       (palette indices, unscaled grey levels) are the labels\n"
+    "  --list PAIRS.txt     a pair of such files a line, separated by a tab or blanks; # begins a comment line.\n"
+    "                       Each pair is pooled alone; a table has them and, in total, the mean of their losses\n"
     "\n"
     "  --p P                norm of the bound on the weights, 1 to inf (default 1.7).  1: all weight to the\n"
     "                       hardest pixels; inf: the plain mean\n"
     "  --support S          least share of the pixels that carry the weight, in (0, 1] (default 0.25)\n"
+    "  --weighting NAME     lmp: loss max-pooling (default); uniform: the plain mean; topk: the hardest pixels,\n"
+    "                       a share of --support or --count of them; ohem: hard example mining; balanced:\n"
+    "                       pixels are drawn so that all classes come equally often\n"
+    "  --count K            topk: pixels\n"
+    "  --thresh T           ohem: pixels whose label has a probability below it are kept, in (0, 1)\n"
+    "                       (default 0.7)\n"
+    "  --min-kept K         ohem: at least so many pixels an image are kept (default 100000)\n"
+    "  --sampling even|under|over  balanced: as many draws as pixels (default), as many of each class as the\n"
+    "                       rarest has, or as the largest has\n"
+    "  --seed S, --step T   balanced: other numbers, other draws (default 0, 0)\n"
     "  --scope batch|image  pools all pixels together (default), or each image alone and takes the mean\n"
     "  --ignore-index K     pixels with this label are left out (default 255)\n"
     "  --class-weights W.npy  float32 or float64, C values >= 0: multiply the losses of their classes\n"
@@ -99,10 +121,61 @@ static const char help_of_loss[] =
     "  clmp loss logits.npy labels.png\n"
     "  clmp loss logits.npy labels.npy --p 1.3 --support 0.1 --heatmap where.png\n"
     "  clmp loss quarter.npy labels.png --align-corners --gradient quarter-gradient.npy\n"
+    "  clmp loss logits.npy labels.png --weighting ohem --min-kept 5000\n"
+    "  clmp loss --list validation.txt --class-weights weights.npy\n"
     "  clmp loss batch.npy labels.npy --scope image --ignore-index -1 --gradient gradient.npy --json\n"
     "\n"
     "results: loss L; alpha, the loss from which on weight is full; tau, the full weight; support, the pixels\n"
     "that have it; valid, ignored, invalid labels and nonfinite: what became of the pixels.\n";
+
+static const char help_of_class_weights[] =
+    "usage: clmp class-weights LABELS... [options]\n"
+    "\n"
+    "Class weights for cost-sensitive learning, from how many pixels of label maps each class has.\n"
+    "\n"
+    "  LABELS               .npy of uint8, uint16, int32 or int64, (H,W) or (N,H,W); grey or palette PNG; or\n"
+    "                       folders of such files\n"
+    "\n"
+    "  --scheme NAME        inverse (default): 1/share, scaled so that a pixel's mean weight is 1; median: the\n"
+    "                       median of all shares / share, a share being that of the images that have the class;\n"
+    "                       inverse-sqrt, median-sqrt: the square root of either; enet: 1/ln(offset + share);\n"
+    "                       effective: by the effective number of samples\n"
+    "  --classes C          number of classes (default: the largest label + 1); labels above are counted apart\n"
+    "  --ignore-index K     pixels with this label are left out (default 255)\n"
+    "  --absent W           weight of a class that no pixel has (default 1)\n"
+    "  --beta B             effective: in [0, 1) (default 0.9999)\n"
+    "  --enet-offset X      enet: above 1 (default 1.02)\n"
+    "\n"
+    "  -o W.npy             writes the weights, float32 (C): what --class-weights of clmp loss reads\n"
+    "  --device SUBSTRING   runs on a device whose name or platform contains it (see clmp devices)\n"
+    "  --json               prints one JSON object and nothing else\n"
+    "  -h, --help           this text\n"
+    "  --version            the version\n"
+    "\n"
+    "examples:\n"
+    "  clmp class-weights trainannot --scheme median -o weights.npy\n"
+    "  clmp class-weights labels.npy --classes 19 --scheme inverse-sqrt --json\n";
+
+static const char help_of_eval[] =
+    "usage: clmp eval LOGITS.npy LABELS [LOGITS.npy LABELS]... [options]\n"
+    "       clmp eval --list PAIRS.txt [options]\n"
+    "\n"
+    "Counts the predictions, the classes of the largest logits (of equal ones the lowest), against the labels:\n"
+    "intersection over union (IoU) of each class, its mean, the classes' mean accuracy, the pixels' accuracy.\n"
+    "\n"
+    "  LOGITS.npy, LABELS   as for clmp loss; smaller logits are interpolated\n"
+    "  --list PAIRS.txt     a pair of such files a line, separated by a tab or blanks; # begins a comment line\n"
+    "\n"
+    "  --ignore-index K     pixels with this label are left out (default 255)\n"
+    "  --align-corners      interpolates so that the corners' logits are those of the corners' pixels\n"
+    "  --device SUBSTRING   runs on a device whose name or platform contains it (see clmp devices)\n"
+    "  --json               prints one JSON object and nothing else, with the confusion matrix: rows are labels\n"
+    "  -h, --help           this text\n"
+    "  --version            the version\n"
+    "\n"
+    "examples:\n"
+    "  clmp eval logits.npy labels.png\n"
+    "  clmp eval --list validation.txt --json\n";
 
 const char *help_text(enum command command) {
     switch (command) {
@@ -112,6 +185,10 @@ const char *help_text(enum command command) {
         return help_of_weights;
     case COMMAND_LOSS:
         return help_of_loss;
+    case COMMAND_CLASS_WEIGHTS:
+        return help_of_class_weights;
+    case COMMAND_EVAL:
+        return help_of_eval;
     case COMMANDS:
         break;
     }

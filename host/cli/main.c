@@ -33,9 +33,9 @@ static bool print_version(struct failure *failure) {
 
 static bool run_command(enum command command, int argc, char **argv, struct failure *failure) {
     static bool (*const functions[COMMANDS])(const struct options *, struct failure *) = {
-        [COMMAND_DEVICES] = command_devices,
-        [COMMAND_WEIGHTS] = command_weights,
-        [COMMAND_LOSS] = command_loss,
+        [COMMAND_DEVICES] = command_devices, [COMMAND_WEIGHTS] = command_weights,
+        [COMMAND_LOSS] = command_loss,       [COMMAND_CLASS_WEIGHTS] = command_class_weights,
+        [COMMAND_EVAL] = command_eval,
     };
     struct options options;
     if (!options_read(command, argc, argv, &options, failure))
@@ -52,7 +52,7 @@ static bool run_command(enum command command, int argc, char **argv, struct fail
 }
 
 static bool run(int argc, char **argv, enum command *command, struct failure *failure) {
-    static const char expected[] = "expected devices, weights or loss (see clmp --help)";
+    static const char expected[] = "expected devices, loss, weights, class-weights or eval (see clmp --help)";
     if (argc < 2)
         return fail_with(failure, EXIT_OF_INPUT, "no command is given, %s", expected);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

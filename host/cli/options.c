@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,19 @@ enum option_id {
     OPTION_CLASS_WEIGHTS,
     OPTION_SOLVER,
     OPTION_ALIGN_CORNERS,
+    OPTION_WEIGHTING,
+    OPTION_COUNT,
+    OPTION_THRESH,
+    OPTION_MIN_KEPT,
+    OPTION_SAMPLING,
+    OPTION_SEED,
+    OPTION_STEP,
+    OPTION_LIST,
+    OPTION_SCHEME,
+    OPTION_CLASSES,
+    OPTION_ABSENT,
+    OPTION_BETA,
+    OPTION_ENET_OFFSET,
     OPTION_LOSSES,
     OPTION_WEIGHTS,
     OPTION_GRADIENT,
@@ -27,8 +42,14 @@ enum option_id {
     OPTION_OUTPUT = 'o',
 };
 
-enum { DEVICES = 1 << COMMAND_DEVICES, WEIGHTS = 1 << COMMAND_WEIGHTS, LOSS = 1 << COMMAND_LOSS };
-enum { ALL = DEVICES | WEIGHTS | LOSS };
+enum {
+    DEVICES = 1 << COMMAND_DEVICES,
+    WEIGHTS = 1 << COMMAND_WEIGHTS,
+    LOSS = 1 << COMMAND_LOSS,
+    CLASS_WEIGHTS = 1 << COMMAND_CLASS_WEIGHTS,
+    EVAL = 1 << COMMAND_EVAL
+};
+enum { ALL = DEVICES | WEIGHTS | LOSS | CLASS_WEIGHTS | EVAL };
 
 static const struct {
     struct option option;
@@ -37,10 +58,23 @@ static const struct {
     {{"p", required_argument, NULL, OPTION_P}, WEIGHTS | LOSS},
     {{"support", required_argument, NULL, OPTION_SUPPORT}, WEIGHTS | LOSS},
     {{"scope", required_argument, NULL, OPTION_SCOPE}, LOSS},
-    {{"ignore-index", required_argument, NULL, OPTION_IGNORE_INDEX}, LOSS},
+    {{"ignore-index", required_argument, NULL, OPTION_IGNORE_INDEX}, LOSS | CLASS_WEIGHTS | EVAL},
     {{"class-weights", required_argument, NULL, OPTION_CLASS_WEIGHTS}, LOSS},
     {{"solver", required_argument, NULL, OPTION_SOLVER}, WEIGHTS | LOSS},
-    {{"align-corners", no_argument, NULL, OPTION_ALIGN_CORNERS}, LOSS},
+    {{"align-corners", no_argument, NULL, OPTION_ALIGN_CORNERS}, LOSS | EVAL},
+    {{"weighting", required_argument, NULL, OPTION_WEIGHTING}, WEIGHTS | LOSS},
+    {{"count", required_argument, NULL, OPTION_COUNT}, WEIGHTS | LOSS},
+    {{"thresh", required_argument, NULL, OPTION_THRESH}, WEIGHTS | LOSS},
+    {{"min-kept", required_argument, NULL, OPTION_MIN_KEPT}, WEIGHTS | LOSS},
+    {{"sampling", required_argument, NULL, OPTION_SAMPLING}, LOSS},
+    {{"seed", required_argument, NULL, OPTION_SEED}, LOSS},
+    {{"step", required_argument, NULL, OPTION_STEP}, LOSS},
+    {{"list", required_argument, NULL, OPTION_LIST}, LOSS | EVAL},
+    {{"scheme", required_argument, NULL, OPTION_SCHEME}, CLASS_WEIGHTS},
+    {{"classes", required_argument, NULL, OPTION_CLASSES}, CLASS_WEIGHTS},
+    {{"absent", required_argument, NULL, OPTION_ABSENT}, CLASS_WEIGHTS},
+    {{"beta", required_argument, NULL, OPTION_BETA}, CLASS_WEIGHTS},
+    {{"enet-offset", required_argument, NULL, OPTION_ENET_OFFSET}, CLASS_WEIGHTS},
     {{"losses", required_argument, NULL, OPTION_LOSSES}, LOSS},
     {{"weights", required_argument, NULL, OPTION_WEIGHTS}, LOSS},
     {{"gradient", required_argument, NULL, OPTION_GRADIENT}, LOSS},
@@ -55,12 +89,30 @@ enum { KNOWN = sizeof known / sizeof *known };
 static const struct {
     const char *name, *operands; /* as the help has them */
     const char *short_options;   /* ':' first: a missing argument is told from an unknown option */
-    int operand_count;
+    int least, most;             /* files */
 } commands[COMMANDS] = {
-    [COMMAND_DEVICES] = {"devices", "no file", ":h", 0},
-    [COMMAND_WEIGHTS] = {"weights", "LOSSES.npy", ":ho:", 1},
-    [COMMAND_LOSS] = {"loss", "LOGITS.npy and LABELS", ":h", 2},
+    [COMMAND_DEVICES] = {"devices", "no file", ":h", 0, 0},
+    [COMMAND_WEIGHTS] = {"weights", "LOSSES.npy", ":ho:", 1, 1},
+    [COMMAND_LOSS] = {"loss", "LOGITS.npy and LABELS", ":h", 2, 2},
+    [COMMAND_CLASS_WEIGHTS] = {"class-weights", "LABELS, files or folders", ":ho:", 1, INT_MAX},
+    [COMMAND_EVAL] = {"eval", "LOGITS.npy and LABELS, in pairs", ":h", 2, INT_MAX},
 };
+
+static const char *const weightings[] = {"lmp", "uniform", "topk", "ohem", "balanced"};
+static const char *const samplings[] = {"even", "under", "over"};
+static const char *const schemes[] = {"inverse", "inverse-sqrt", "median", "median-sqrt", "enet", "effective"};
+
+const char *options_weighting_name(clmp_weighting weighting) {
+    return weightings[weighting];
+}
+
+const char *options_sampling_name(clmp_sampling sampling) {
+    return samplings[sampling];
+}
+
+const char *options_scheme_name(clmp_class_scheme scheme) {
+    return schemes[scheme];
+}
 
 const char *command_name(enum command command) {
     return commands[command].name;
@@ -120,6 +172,87 @@ static bool read_solver(const char *text, clmp_solver *solver, struct failure *f
     return fail_with(failure, EXIT_OF_INPUT, "--solver is '%s', expected search or sort", text);
 }
 
+/* Which of `count` names `text` is. */
+static bool read_name(const char *option, const char *text, const char *const *names, int count, int *index,
+                      struct failure *failure) {
+    char expected[160] = "";
+    for (*index = 0; *index < count; ++*index) {
+        if (strcmp(text, names[*index]) == 0)
+            return true;
+        const size_t used = strlen(expected);
+        snprintf(expected + used, sizeof expected - used, "%s%s",
+                 *index == 0           ? ""
+                 : *index == count - 1 ? " or "
+                                       : ", ",
+                 names[*index]);
+    }
+    return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected %s", option, text, expected);
+}
+
+static bool read_whole(const char *option, const char *text, uint64_t least, uint64_t *value, struct failure *failure) {
+    char *end = NULL;
+    const bool digits = text[0] >= '0' && text[0] <= '9';
+    errno = 0;
+    const unsigned long long read = digits ? strtoull(text, &end, 10) : 0;
+    if (!digits || *end != '\0' || errno != 0 || read < least)
+        return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected a whole number from %" PRIu64 " on", option,
+                         text, least);
+    *value = read;
+    return true;
+}
+
+static bool read_between(const char *option, const char *text, double low, bool with_low, double high, double *value,
+                         struct failure *failure) {
+    if (read_number(text, value) && (*value > low || (with_low && *value == low)) && *value < high)
+        return true;
+    if (isinf(high))
+        return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected a finite number %s %g", option, text,
+                         with_low ? ">=" : ">", low);
+    return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected a number in %c%g, %g)", option, text,
+                     with_low ? '[' : '(', low, high);
+}
+
+/* The options of weightings and of class weights. */
+static bool read_further(int id, const char *argument, struct options *options, struct failure *failure) {
+    clmp_plan_params *params = &options->params;
+    clmp_class_weights_params *class_weighting = &options->class_weighting;
+    int index = 0;
+    bool good = false;
+    switch (id) {
+    case OPTION_WEIGHTING:
+        good = read_name("--weighting", argument, weightings, 5, &index, failure);
+        params->weighting = (clmp_weighting)index;
+        return good;
+    case OPTION_COUNT:
+        return read_whole("--count", argument, 1, &params->topk_count, failure);
+    case OPTION_THRESH:
+        return read_between("--thresh", argument, 0.0, false, 1.0, &params->ohem_thresh, failure);
+    case OPTION_MIN_KEPT:
+        return read_whole("--min-kept", argument, 0, &params->ohem_min_kept, failure);
+    case OPTION_SAMPLING:
+        good = read_name("--sampling", argument, samplings, 3, &index, failure);
+        params->sampling = (clmp_sampling)index;
+        return good;
+    case OPTION_SEED:
+        return read_whole("--seed", argument, 0, &params->seed, failure);
+    case OPTION_STEP:
+        return read_whole("--step", argument, 0, &options->step, failure);
+    case OPTION_SCHEME:
+        good = read_name("--scheme", argument, schemes, 6, &index, failure);
+        class_weighting->scheme = (clmp_class_scheme)index;
+        return good;
+    case OPTION_CLASSES:
+        return read_whole("--classes", argument, 1, &options->classes, failure);
+    case OPTION_ABSENT:
+        return read_between("--absent", argument, 0.0, true, (double)INFINITY, &class_weighting->absent, failure);
+    case OPTION_BETA:
+        return read_between("--beta", argument, 0.0, true, 1.0, &class_weighting->beta, failure);
+    default: /* OPTION_ENET_OFFSET */
+        return read_between("--enet-offset", argument, 1.0, false, (double)INFINITY, &class_weighting->enet_offset,
+                            failure);
+    }
+}
+
 static bool read_option(int id, const char *argument, struct options *options, struct failure *failure) {
     switch (id) {
     case OPTION_P:
@@ -160,9 +293,14 @@ static bool read_option(int id, const char *argument, struct options *options, s
     case OPTION_VERSION:
         options->action = ACTION_VERSION;
         return true;
-    default: /* OPTION_HELP */
+    case OPTION_LIST:
+        options->list = argument;
+        return true;
+    case OPTION_HELP:
         options->action = ACTION_HELP;
         return true;
+    default:
+        return read_further(id, argument, options, failure);
     }
 }
 
@@ -181,15 +319,18 @@ static bool fail_unknown(enum command command, int id, char **argv, struct failu
 
 static bool read_operands(enum command command, int argc, char **argv, struct options *options,
                           struct failure *failure) {
-    const int wanted = commands[command].operand_count, given = argc - optind;
-    if (given > wanted)
+    const int given = argc - optind;
+    const bool listed = options->list != NULL; /* the files are in a file */
+    const int least = listed ? 0 : commands[command].least, most = listed ? 0 : commands[command].most;
+    const char *expected = listed ? "--list alone" : commands[command].operands;
+    if (given > most)
         return fail_with(failure, EXIT_OF_INPUT, "'%s' is one too many, expected %s (see clmp %s --help)",
-                         argv[optind + wanted], commands[command].operands, commands[command].name);
-    if (given < wanted)
+                         argv[optind + most], expected, commands[command].name);
+    if (given < least || (command == COMMAND_EVAL && given % 2 != 0))
         return fail_with(failure, EXIT_OF_INPUT, "%d files are given, expected %s (see clmp %s --help)", given,
-                         commands[command].operands, commands[command].name);
-    for (int i = 0; i < given; ++i)
-        options->operands[i] = argv[optind + i];
+                         expected, commands[command].name);
+    options->operands = argv + optind;
+    options->operand_count = (size_t)given;
     return true;
 }
 
@@ -202,6 +343,7 @@ bool options_read(enum command command, int argc, char **argv, struct options *o
     table[count] = (struct option){.name = NULL};
     *options = (struct options){.action = ACTION_RUN};
     clmp_plan_params_init(&options->params);
+    clmp_class_weights_params_init(&options->class_weighting);
     opterr = 0; /* the lines are our own */
     optind = 1;
     for (int id; (id = getopt_long(argc, argv, commands[command].short_options, table, NULL)) != -1;) {

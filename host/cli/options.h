@@ -10,19 +10,29 @@
 
 #include <clmp/clmp.h>
 
-enum command { COMMAND_DEVICES, COMMAND_WEIGHTS, COMMAND_LOSS, COMMANDS };
+enum command { COMMAND_DEVICES, COMMAND_WEIGHTS, COMMAND_LOSS, COMMAND_CLASS_WEIGHTS, COMMAND_EVAL, COMMANDS };
 
 struct options {
     enum { ACTION_RUN, ACTION_HELP, ACTION_VERSION } action;
-    const char *operands[2];
-    clmp_plan_params params; /* p, support, scope, solver and ignore_index are from the command line */
-    const char *device;      /* part of a name, or NULL */
+    char *const *operands;
+    size_t operand_count;
+    clmp_plan_params params; /* weighting, p, support, scope, solver, ignore_index are from the command line */
+    uint64_t step;           /* of sampling */
+    clmp_class_weights_params class_weighting;
+    uint64_t classes;   /* 0: not given */
+    const char *device; /* part of a name, or NULL */
     bool json;
     const char *class_weights;                         /* input, or NULL */
+    const char *list;                                  /* of pairs of inputs, or NULL */
     const char *losses, *weights, *gradient, *heatmap; /* outputs, or NULL */
 };
 
-/* "devices", "weights" or "loss". */
+/* As the options have them: "topk", "median-sqrt" and so on. */
+const char *options_weighting_name(clmp_weighting weighting);
+const char *options_sampling_name(clmp_sampling sampling);
+const char *options_scheme_name(clmp_class_scheme scheme);
+
+/* "devices", "weights" and so on. */
 const char *command_name(enum command command);
 
 /* COMMANDS where there is no such command. */

@@ -52,14 +52,16 @@ static const char *solver_name(clmp_solver solver) {
 }
 
 /* One result as an object that can be read alone: with the device and the solver that it comes from. */
-static json_t *json_result(const struct report *report, const struct options *options, const clmp_result *result) {
+static json_t *json_result(const char *device, const struct options *options, const clmp_result *result) {
     json_t *object =
         json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "loss", json_float(result->loss), "alpha",
                   json_float(result->alpha), "tau", json_float(result->tau), "support", json_count(result->support),
                   "valid", json_count(result->valid), "ignored", json_count(result->ignored), "invalid_labels",
                   json_count(result->invalid_labels), "nonfinite", json_count(result->nonfinite));
     if (object == NULL ||
-        (json_object_set_new(object, "device", report_name(report->device)) == 0 &&
+        (json_object_set_new(object, "device", report_name(device)) == 0 &&
+         json_object_set_new(object, "weighting", json_string(options_weighting_name(options->params.weighting))) ==
+             0 &&
          json_object_set_new(object, "solver", json_string(solver_name(options->params.solver))) == 0))
         return object;
     json_decref(object);
@@ -67,12 +69,13 @@ static json_t *json_result(const struct report *report, const struct options *op
 }
 
 static bool print_json(const struct report *report, const struct options *options, struct failure *failure) {
-    json_t *object = json_result(report, options, &report->results[0]);
+    json_t *object = json_result(report->device, options, &report->results[0]);
     bool good = object != NULL;
     if (options->params.scope == CLMP_SCOPE_IMAGE) {
         json_t *images = json_array();
         for (size_t i = 1; i < report->count; ++i)
-            good = json_array_append_new(images, json_result(report, options, &report->results[i])) == 0 && good;
+            good =
+                json_array_append_new(images, json_result(report->device, options, &report->results[i])) == 0 && good;
         good = json_object_set_new(object, "images", images) == 0 && good;
     }
     if (!good) {
@@ -99,12 +102,42 @@ static void print_images(const struct report *report) {
     }
 }
 
+/* "loss max-pooling, p = 1.7, support = 0.25, on DEVICE, by search" */
+static void print_title(const struct options *options, const char *device) {
+    const clmp_plan_params *params = &options->params;
+    switch (params->weighting) {
+    case CLMP_WEIGHTING_LMP:
+        printf("loss max-pooling, p = %g, support = %g", params->p, params->support);
+        break;
+    case CLMP_WEIGHTING_UNIFORM:
+        printf("uniform average");
+        break;
+    case CLMP_WEIGHTING_TOPK:
+        if (params->topk_count != 0)
+            printf("top-k average, count = %" PRIu64, params->topk_count);
+        else
+            printf("top-k average, support = %g", params->support);
+        break;
+    case CLMP_WEIGHTING_OHEM:
+        printf("online hard example mining, thresh = %g, min-kept = %" PRIu64, params->ohem_thresh,
+               params->ohem_min_kept);
+        break;
+    case CLMP_WEIGHTING_BALANCED:
+        printf("class-balanced sampling, %s, seed = %" PRIu64 ", step = %" PRIu64,
+               options_sampling_name(params->sampling), params->seed, options->step);
+        break;
+    }
+    printf(", on %s", device);
+    if (params->weighting != CLMP_WEIGHTING_BALANCED)
+        printf(", by %s", solver_name(params->solver));
+    puts("");
+}
+
 static void print_listing(const struct report *report, const struct options *options, bool labels) {
     const clmp_result *r = &report->results[0];
     const bool images = options->params.scope == CLMP_SCOPE_IMAGE;
     char text[96];
-    printf("loss max-pooling, p = %g, support = %g, on %s, by %s\n", options->params.p, options->params.support,
-           report->device, solver_name(options->params.solver));
+    print_title(options, report->device);
     if (report->note != NULL)
         puts(report->note);
     puts("");
@@ -143,6 +176,81 @@ bool report_print(const struct report *report, const struct options *options, st
         return true; /* it is a file's now */
     if (options->json)
         return print_json(report, options, failure);
-    print_listing(report, options, options->operands[1] != NULL);
+    print_listing(report, options, options->operand_count == 2);
+    return report_flush(failure);
+}
+
+/* The mean of the losses, rounded once; the sums of the counts. */
+static clmp_result total_of(const clmp_result *results, size_t count) {
+    clmp_result total = {.loss = 0.0f};
+    double losses = 0.0;
+    size_t used = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const clmp_result *r = &results[i];
+        losses += r->valid > 0 ? (double)r->loss : 0.0;
+        used += r->valid > 0;
+        total.support += r->support;
+        total.valid += r->valid;
+        total.ignored += r->ignored;
+        total.invalid_labels += r->invalid_labels;
+        total.nonfinite += r->nonfinite;
+        total.pixels += r->pixels;
+    }
+    total.loss = used > 0 ? (float)(losses / (double)used) : 0.0f;
+    return total;
+}
+
+static bool print_json_list(const struct pairs *pairs, const clmp_result *results, const char *device,
+                            const struct options *options, struct failure *failure) {
+    const clmp_result total = total_of(results, pairs->count);
+    json_t *object = json_result(device, options, &total), *list = json_array();
+    bool good = object != NULL && list != NULL;
+    for (size_t i = 0; i < pairs->count; ++i) {
+        json_t *pair = json_result(device, options, &results[i]);
+        good = json_object_set_new(pair, "logits", report_name(pairs->paths[i].logits)) == 0 &&
+               json_object_set_new(pair, "labels", report_name(pairs->paths[i].labels)) == 0 && good;
+        good = json_array_append_new(list, pair) == 0 && good;
+    }
+    good = json_object_set_new(object, "pairs", list) == 0 && good;
+    if (!good) {
+        json_decref(object);
+        object = NULL;
+    }
+    return report_json(object, failure);
+}
+
+/* The end of a name, where it is long. */
+static const char *short_name(const char *name, int width, const char **dots) {
+    const size_t length = strlen(name);
+    *dots = length > (size_t)width ? "..." : "";
+    return length > (size_t)width ? name + length - ((size_t)width - 3) : name;
+}
+
+static void print_pair(const char *name, const clmp_result *r, bool pool) {
+    enum { NAME = 36 };
+    const char *dots, *end = short_name(name, NAME, &dots);
+    printf("  %s%-*s %12.7g", dots, NAME - (int)strlen(dots), end, (double)r->loss);
+    if (pool)
+        printf(" %12.7g %12.7g", (double)r->alpha, (double)r->tau);
+    else
+        printf(" %12s %12s", "", "");
+    printf(" %11" PRIu64 " %11" PRIu64 "\n", (uint64_t)r->support, (uint64_t)r->valid);
+}
+
+bool report_list(const struct pairs *pairs, const clmp_result *results, const char *device,
+                 const struct options *options, struct failure *failure) {
+    if (options->json)
+        return print_json_list(pairs, results, device, options, failure);
+    const clmp_result total = total_of(results, pairs->count);
+    print_title(options, device);
+    printf("\n  %-36s %12s %12s %12s %11s %11s\n", "logits", "loss", "alpha", "tau", "support", "valid");
+    for (size_t i = 0; i < pairs->count; ++i)
+        print_pair(pairs->paths[i].logits, &results[i],
+                   options->params.scope == CLMP_SCOPE_BATCH || results[i].tau > 0.0f);
+    print_pair("mean loss, and sums", &total, false);
+    printf("\n");
+    print_count("ignored", total.ignored, "pixels with the ignored label");
+    print_count("invalid labels", total.invalid_labels, "pixels whose label is no class");
+    print_count("nonfinite", total.nonfinite, "pixels whose loss is NaN or infinite");
     return report_flush(failure);
 }

@@ -8,6 +8,7 @@
 
 #include "options.h"
 #include "output.h"
+#include "pairs.h"
 
 #include <jansson.h>
 
@@ -22,6 +23,10 @@ struct report {
 
 /* As JSON, or as a listing; nothing where an output goes to standard output. */
 bool report_print(const struct report *report, const struct options *options, struct failure *failure);
+
+/* A line for each pair, and the total: of batch scope, the mean of the losses of the pairs with a valid pixel. */
+bool report_list(const struct pairs *pairs, const clmp_result *results, const char *device,
+                 const struct options *options, struct failure *failure);
 
 /* Prints a JSON object, which it releases; NULL is a lack of memory. */
 bool report_json(json_t *object, struct failure *failure);

@@ -134,6 +134,21 @@ bool session_plan(struct session *session, const clmp_plan_params *params, clmp_
     return status == CLMP_OK || session_failed(session, status, failure);
 }
 
+static bool same_problem(const clmp_plan_params *a, const clmp_plan_params *b) {
+    return a->images == b->images && a->classes == b->classes && a->height == b->height && a->width == b->width &&
+           a->logits_height == b->logits_height && a->logits_width == b->logits_width &&
+           a->label_type == b->label_type && a->class_weights == b->class_weights;
+}
+
+bool session_kept_plan(struct session *session, const clmp_plan_params *params, struct kept_plan *kept,
+                       struct failure *failure) {
+    if (kept->plan != NULL && same_problem(params, &kept->params))
+        return true;
+    clmp_plan_destroy(kept->plan);
+    kept->params = *params;
+    return session_plan(session, params, &kept->plan, failure);
+}
+
 bool session_buffer(struct session *session, const char *what, const void *bytes, uint64_t size, cl_mem *buffer,
                     struct failure *failure) {
     cl_int error = CL_INVALID_BUFFER_SIZE;

@@ -28,6 +28,16 @@ bool session_failed(const struct session *session, clmp_status status, struct fa
 /* A plan for the problem; one that the library refuses is bad input. */
 bool session_plan(struct session *session, const clmp_plan_params *params, clmp_plan **plan, struct failure *failure);
 
+/* A plan that is kept while one problem of a size follows another. */
+struct kept_plan {
+    clmp_plan *plan; /* to be destroyed */
+    clmp_plan_params params;
+};
+
+/* The same for `kept`; params may differ from the last only in sizes, type of labels and class weights. */
+bool session_kept_plan(struct session *session, const clmp_plan_params *params, struct kept_plan *kept,
+                       struct failure *failure);
+
 /* A buffer of `size` bytes, filled from `bytes` unless that is NULL.  `what` is its name in a failure's line. */
 bool session_buffer(struct session *session, const char *what, const void *bytes, uint64_t size, cl_mem *buffer,
                     struct failure *failure);

@@ -55,6 +55,13 @@ static bool check_label_shape(const char *path, const uint64_t *shape, size_t di
                               struct labels *labels, struct failure *failure) {
     const uint64_t *size = shape + (dims == 3);
     char found[NPY_SHAPE_TEXT], expected[NPY_SHAPE_TEXT];
+    if (dims != 2 && dims != 3 && logits == NULL)
+        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected (H,W) or (N,H,W)", path,
+                         npy_shape_text(shape, dims, found));
+    if (dims == 2 || dims == 3)
+        *labels = (struct labels){.images = dims == 3 ? shape[0] : 1, .height = size[0], .width = size[1]};
+    if (logits == NULL)
+        return true;
     if ((dims != 3 || shape[0] != logits->images) && (dims != 2 || logits->images != 1)) {
         const uint64_t whole[] = {logits->images, logits->height, logits->width};
         const size_t without = logits->header.dims == 3 ? 1 : 0;
@@ -67,8 +74,6 @@ static bool check_label_shape(const char *path, const uint64_t *shape, size_t di
                          "%s has %" PRIu64 " x %" PRIu64 " labels an image, but %s has %" PRIu64 " x %" PRIu64
                          " logits a class: logits cannot be larger than the labels",
                          path, size[0], size[1], logits->path, logits->height, logits->width);
-    labels->height = size[0];
-    labels->width = size[1];
     return true;
 }
 
@@ -115,6 +120,10 @@ bool labels_read(const char *path, const struct logits *logits, struct labels *l
         good = fail_with(failure, EXIT_OF_INPUT, "%s is neither a .npy nor a PNG file", path);
     input_close(&input);
     return good;
+}
+
+uint64_t labels_pixels(const struct labels *labels) {
+    return labels->images * labels->height * labels->width;
 }
 
 int64_t labels_get(const struct labels *labels, uint64_t pixel) {

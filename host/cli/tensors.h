@@ -22,13 +22,15 @@ bool logits_read(const char *path, struct logits *logits, struct failure *failur
 
 struct labels {
     void *values; /* (N, H, W), owned */
-    uint64_t height, width;
+    uint64_t images, height, width;
     clmp_label_type type;
     size_t element; /* bytes */
 };
 
-/* A .npy or PNG file, told by its first bytes, with as many images as `logits`, none smaller than these. */
+/* A .npy or PNG file, told by its first bytes, with as many images as `logits`, none smaller than these; NULL: any. */
 bool labels_read(const char *path, const struct logits *logits, struct labels *labels, struct failure *failure);
+
+uint64_t labels_pixels(const struct labels *labels);
 
 /* The label of a pixel, of any type. */
 int64_t labels_get(const struct labels *labels, uint64_t pixel);

@@ -1,0 +1,41 @@
+/*
+ * Pairs of files, logits and labels: from the command line, or from a list.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CLMP_CLI_PAIRS_H
+#define CLMP_CLI_PAIRS_H
+
+#include "options.h"
+#include "tensors.h"
+
+struct pair_paths {
+    const char *logits, *labels;
+};
+
+struct pairs {
+    struct pair_paths *paths; /* owned */
+    size_t count;             /* at least 1 */
+    char *text;               /* of the list, owned */
+};
+
+/*
+ * The pairs of --list, else the operands.  A list has a pair a line, "LOGITS.npy LABELS", separated by a tab or, where
+ * the line has none, by blanks; empty lines and those that begin with # are left out.
+ */
+bool pairs_read(const struct options *options, struct pairs *pairs, struct failure *failure);
+void pairs_free(struct pairs *pairs);
+
+struct pair {
+    struct logits logits;
+    struct labels labels;
+};
+
+/* Reads both files; pair_free() after a failure, too. */
+bool pair_read(const struct pair_paths *paths, struct pair *pair, struct failure *failure);
+void pair_free(struct pair *pair);
+
+/* That a pair has as many classes as the first one of its list. */
+bool pair_check_classes(const struct pair *pair, uint64_t classes, const char *first, struct failure *failure);
+
+#endif /* CLMP_CLI_PAIRS_H */

@@ -1,0 +1,346 @@
+/*
+ * The command on weightings and on many files: lists of pairs, class weights from label maps, evaluation.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli_support.h"
+
+#include <math.h>
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CLASSES = 4, HEIGHT = 6, WIDTH = 7, PLANE = HEIGHT * WIDTH, FILES = 3, IGNORED = 255, INVALID = 9 };
+
+static float logits[FILES][CLASSES * PLANE];
+static uint8_t labels[FILES][PLANE];
+
+static const char *const logits_names[FILES] = {"a.npy", "b b.npy", "c.npy"};
+static const char *const labels_names[FILES] = {"maps/a.npy", "maps/b b.png", "maps/c.NPY"};
+
+/* Three pairs; class 3 is in no label. */
+static void write_inputs(void) {
+    struct rng rng = rng_for("cli sets", 0);
+    mkdir("maps", 0777);
+    for (size_t f = 0; f < FILES; ++f) {
+        for (size_t i = 0; i < CLASSES * PLANE; ++i)
+            logits[f][i] = (float)rng_normal(&rng);
+        for (size_t i = 0; i < PLANE; ++i)
+            labels[f][i] = (uint8_t)(i % 11 == 3 ? IGNORED : i == 5 ? INVALID : rng_below(&rng, 2 + (f > 0)));
+        logits[f][17] = logits[f][17 + PLANE]; /* a tie, at pixel 17 */
+        write_npy(logits_names[f], "<f4", "(4, 6, 7)", logits[f], sizeof logits[f]);
+        if (f == 1)
+            write_png(labels_names[f], WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_GRAY, false, labels[f]);
+        else
+            write_npy(labels_names[f], "|u1", "(6, 7)", labels[f], sizeof labels[f]);
+    }
+    static const char list[] =
+        "# logits and labels\r\n\n a.npy   maps/a.npy \nb b.npy\tmaps/b b.png\n#\nc.npy maps/c.NPY";
+    write_file("list.txt", list, sizeof list - 1);
+}
+
+static void assert_same_file(const char *a, const char *b, bool same) {
+    size_t size_a, size_b;
+    char *bytes_a = read_file(a, &size_a), *bytes_b = read_file(b, &size_b);
+    ck_assert_msg((size_a == size_b && memcmp(bytes_a, bytes_b, size_a) == 0) == same, "%s and %s", a, b);
+    free(bytes_a);
+    free(bytes_b);
+}
+
+/* --------------------------------------------------------------------------------------------------- weightings */
+
+START_TEST(weightings_meet_where_they_are_the_same) {
+    write_inputs();
+    /* the plain mean is p = inf, the hardest are p = 1, and mining that keeps all is the mean, too */
+    assert_done(clmp("loss", "a.npy", "maps/a.npy", "--weighting", "uniform", "--weights", "uniform.npy", NULL));
+    assert_done(clmp("loss", "a.npy", "maps/a.npy", "--p", "inf", "--weights", "inf.npy", NULL));
+    assert_done(clmp("loss", "a.npy", "maps/a.npy", "--weighting", "ohem", "--weights", "ohem.npy", NULL));
+    assert_done(clmp("loss", "a.npy", "maps/a.npy", "--weighting=topk", "--support=0.5", "--weights=top.npy", NULL));
+    assert_done(clmp("loss", "a.npy", "maps/a.npy", "--p=1", "--support=0.5", "--weights=one.npy", NULL));
+    assert_same_file("uniform.npy", "inf.npy", true);
+    assert_same_file("uniform.npy", "ohem.npy", true);
+    assert_same_file("top.npy", "one.npy", true);
+    assert_done(clmp("loss", "a.npy", "maps/a.npy", "--weighting", "topk", "--count", "3", "--weights", "3.npy", NULL));
+    float *weights = read_npy("3.npy", "(1, 6, 7)", PLANE);
+    double sum = 0.0;
+    int carrying = 0;
+    for (int i = 0; i < PLANE; ++i) {
+        sum += (double)weights[i];
+        carrying += weights[i] > 0.0f;
+    }
+    free(weights);
+    ck_assert_int_eq(carrying, 3);
+    ck_assert(fabs(sum - 1.0) < 1e-6);
+    json_t *mined = json_of(clmp("loss", "a.npy", "maps/a.npy", "--weighting", "ohem", "--thresh", "1e-3", "--min-kept",
+                                 "5", "--json", NULL));
+    ck_assert_str_eq(json_string_value(json_object_get(mined, "weighting")), "ohem");
+    ck_assert(number(mined, "support") == 5.0);
+    json_decref(mined);
+}
+END_TEST
+
+START_TEST(sampling_depends_on_seed_and_step_alone) {
+    write_inputs();
+    static const char *const others[][2] = {{"--seed", "1"}, {"--step", "1"}, {"--sampling", "over"}};
+    for (int i = 0; i < 2; ++i)
+        assert_done(clmp("loss", "b b.npy", "maps/b b.png", "--weighting", "balanced", "--weights",
+                         i ? "again.npy" : "first.npy", NULL));
+    assert_same_file("first.npy", "again.npy", true);
+    for (int i = 0; i < 3; ++i) {
+        assert_done(clmp("loss", "b b.npy", "maps/b b.png", "--weighting", "balanced", others[i][0], others[i][1],
+                         "--weights", "other.npy", NULL));
+        assert_same_file("first.npy", "other.npy", false);
+    }
+}
+END_TEST
+
+START_TEST(weightings_of_losses) {
+    static const float losses[] = {0.5f, 0.25f, 4.0f, 1.0f, 2.0f, 3.0f};
+    write_npy("losses.npy", "<f4", "(6,)", losses, sizeof losses);
+    json_t *object = json_of(clmp("weights", "losses.npy", "--weighting", "topk", "--count", "2", "--json", NULL));
+    ck_assert(fabs(number(object, "loss") - 3.5) < 1e-6);
+    json_decref(object);
+    object = json_of(clmp("weights", "losses.npy", "--weighting", "ohem", "--thresh", "0.2", "--min-kept", "1",
+                          "--json", NULL)); /* -ln 0.2 = 1.6 */
+    ck_assert(fabs(number(object, "loss") - 3.0) < 1e-6);
+    json_decref(object);
+}
+END_TEST
+
+/* -------------------------------------------------------------------------------------------------------- lists */
+
+START_TEST(a_list_gives_what_its_pairs_give) {
+    static const char *const weightings[] = {"lmp", "balanced"};
+    write_inputs();
+    json_t *list = json_of(clmp("loss", "--list", "list.txt", "--weighting", weightings[_i], "--json", NULL));
+    json_t *pairs = json_object_get(list, "pairs");
+    ck_assert(json_array_size(pairs) == FILES);
+    double sum = 0.0;
+    for (size_t f = 0; f < FILES; ++f) {
+        const char step[] = {(char)('0' + f), '\0'}; /* each pair has its own */
+        json_t *alone = json_of(clmp("loss", logits_names[f], labels_names[f], "--weighting", weightings[_i], "--step",
+                                     step, "--json", NULL));
+        json_object_set_new(alone, "logits", json_string(logits_names[f]));
+        json_object_set_new(alone, "labels", json_string(labels_names[f]));
+        ck_assert_msg(json_equal(alone, json_array_get(pairs, f)), "pair %zu", f);
+        sum += number(alone, "loss");
+        json_decref(alone);
+    }
+    ck_assert(fabs(number(list, "loss") - sum / FILES) < 1e-6);
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(a_list_is_a_table) {
+    write_inputs();
+    struct outcome outcome = clmp("loss", "--list", "list.txt", NULL);
+    for (size_t f = 0; f < FILES; ++f)
+        ck_assert(strstr(outcome.out, logits_names[f]) != NULL);
+    ck_assert(strstr(outcome.out, "mean loss") != NULL && strchr(outcome.out, '\x1b') == NULL);
+    ck_assert_str_eq(outcome.err, ""); /* a bar is for a terminal */
+    assert_done(outcome);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------------------------------ class weights */
+
+static void count_by_hand(uint64_t counts[CLASSES]) {
+    memset(counts, 0, CLASSES * sizeof *counts);
+    for (size_t f = 0; f < FILES; ++f)
+        for (size_t i = 0; i < PLANE; ++i)
+            if (labels[f][i] < CLASSES)
+                ++counts[labels[f][i]];
+}
+
+START_TEST(class_weights_of_a_folder) {
+    uint64_t counts[CLASSES];
+    write_inputs();
+    count_by_hand(counts);
+    json_t *object = json_of(clmp("class-weights", "maps", "--classes", "4", "--absent", "0.5", "--json", NULL));
+    json_t *pixels = json_object_get(object, "pixels"), *weights = json_object_get(object, "weights");
+    ck_assert(json_array_size(pixels) == CLASSES && json_array_size(weights) == CLASSES);
+    const double labelled = (double)(counts[0] + counts[1] + counts[2]);
+    for (size_t c = 0; c < CLASSES; ++c) {
+        const double weight = json_number_value(json_array_get(weights, c));
+        ck_assert(json_integer_value(json_array_get(pixels, c)) == (json_int_t)counts[c]);
+        ck_assert(counts[c] == 0 ? weight == 0.5 : fabs(weight - labelled / (3.0 * (double)counts[c])) < 1e-6);
+    }
+    ck_assert(number(object, "images") == FILES && number(object, "invalid_labels") == FILES);
+    ck_assert(number(object, "ignored") == 4.0 * FILES);
+    json_decref(object);
+}
+END_TEST
+
+START_TEST(class_weights_of_files_in_any_order) {
+    write_inputs();
+    const int64_t wide[] = {12, -1, 300, 12, 0, -7};
+    write_npy("wide.npy", "<i8", "(1, 2, 3)", wide, sizeof wide);
+    json_t *one = json_of(clmp("class-weights", "maps/a.npy", "wide.npy", "maps", "--scheme", "median-sqrt",
+                               "--ignore-index", "300", "-o", "one.npy", "--json", NULL));
+    json_t *two = json_of(clmp("class-weights", "wide.npy", "maps/a.npy", "maps/c.NPY", "maps/b b.png", "maps/a.npy",
+                               "--scheme", "median-sqrt", "--ignore-index", "300", "-o", "two.npy", "--json", NULL));
+    ck_assert(json_equal(one, two));
+    ck_assert(json_array_size(json_object_get(one, "weights")) == 256); /* 255 is a class here */
+    ck_assert(number(one, "invalid_labels") == 2.0 && number(one, "ignored") == 1.0);
+    assert_same_file("one.npy", "two.npy", true);
+    float *weights = read_npy("one.npy", "(256,)", 256);
+    for (size_t c = 0; c < 256; ++c)
+        ck_assert((double)weights[c] == json_number_value(json_array_get(json_object_get(one, "weights"), c)));
+    free(weights);
+    json_decref(one);
+    json_decref(two);
+}
+END_TEST
+
+START_TEST(class_weights_are_what_loss_reads) {
+    write_inputs();
+    assert_done(clmp("class-weights", "maps", "--classes", "4", "-o", "w.npy", NULL));
+    json_t *with = json_of(clmp("loss", "a.npy", "maps/a.npy", "--class-weights", "w.npy", "--json", NULL));
+    json_t *without = json_of(clmp("loss", "a.npy", "maps/a.npy", "--json", NULL));
+    ck_assert(number(with, "loss") != number(without, "loss"));
+    json_decref(with);
+    json_decref(without);
+}
+END_TEST
+
+/* --------------------------------------------------------------------------------------------------- evaluation */
+
+START_TEST(evaluation_is_what_one_counts_by_hand) {
+    uint64_t confusion[CLASSES][CLASSES] = {{0}}, unpredicted = 0, correct = 0, pixels = 0;
+    write_inputs();
+    logits[0][PLANE + 20] = NAN;
+    logits[1][2 * PLANE + 21] = INFINITY;
+    for (size_t f = 0; f < FILES; ++f) {
+        write_npy(logits_names[f], "<f4", "(4, 6, 7)", logits[f], sizeof logits[f]);
+        for (size_t i = 0; i < PLANE; ++i) {
+            size_t best = 0;
+            bool nan = false;
+            for (size_t c = 0; c < CLASSES; ++c) {
+                nan = nan || isnan(logits[f][c * PLANE + i]);
+                best = logits[f][c * PLANE + i] > logits[f][best * PLANE + i] ? c : best;
+            }
+            if (labels[f][i] >= CLASSES)
+                continue;
+            unpredicted += nan;
+            confusion[labels[f][i]][best] += !nan;
+            pixels += !nan;
+            correct += !nan && best == labels[f][i];
+        }
+    }
+    json_t *object = json_of(clmp("eval", "--list", "list.txt", "--json", NULL));
+    const json_t *rows = json_object_get(object, "confusion");
+    double iou = 0.0;
+    int present = 0;
+    for (size_t y = 0; y < CLASSES; ++y) {
+        uint64_t either = 0;
+        for (size_t c = 0; c < CLASSES; ++c) {
+            ck_assert(json_integer_value(json_array_get(json_array_get(rows, y), c)) == (json_int_t)confusion[y][c]);
+            either += confusion[y][c] + (c != y ? confusion[c][y] : 0);
+        }
+        present += either > 0;
+        iou += either > 0 ? (double)confusion[y][y] / (double)either : 0.0;
+    }
+    ck_assert(unpredicted == 1 && number(object, "unpredicted") == 1.0);
+    ck_assert(fabs(number(object, "mean_iou") - iou / present) < 1e-12);
+    ck_assert(fabs(number(object, "pixel_accuracy") - (double)correct / (double)pixels) < 1e-12);
+    json_t *pairs = json_of(clmp("eval", logits_names[0], labels_names[0], logits_names[1], labels_names[1],
+                                 logits_names[2], labels_names[2], "--json", NULL));
+    ck_assert(json_equal(object, pairs));
+    struct outcome outcome = clmp("eval", "--list", "list.txt", NULL);
+    ck_assert(strstr(outcome.out, "mean IoU") != NULL && strstr(outcome.out, "3 pairs") != NULL);
+    assert_done(outcome);
+    json_decref(object);
+    json_decref(pairs);
+}
+END_TEST
+
+/* ----------------------------------------------------------------------------------------------------- refusals */
+
+static const struct {
+    const char *arguments[10], *one, *two; /* both are in the line */
+} refused[] = {
+    {{"loss", "a.npy", "maps/a.npy", "--weighting", "lpm"}, "--weighting is 'lpm'", "ohem or balanced"},
+    {{"loss", "a.npy", "maps/a.npy", "--count", "0"}, "--count is '0'", "from 1 on"},
+    {{"loss", "a.npy", "maps/a.npy", "--count", "-1"}, "--count is '-1'", "whole number"},
+    {{"loss", "a.npy", "maps/a.npy", "--min-kept", "1.5"}, "--min-kept is '1.5'", "whole number"},
+    {{"loss", "a.npy", "maps/a.npy", "--thresh", "1"}, "--thresh is '1'", "(0, 1)"},
+    {{"loss", "a.npy", "maps/a.npy", "--thresh", "nan"}, "--thresh is 'nan'", "(0, 1)"},
+    {{"loss", "a.npy", "maps/a.npy", "--sampling", "both"}, "--sampling is 'both'", "even, under or over"},
+    {{"loss", "a.npy", "maps/a.npy", "--seed", "18446744073709551616"}, "--seed", "whole number"},
+    {{"weights", "losses.npy", "--weighting", "balanced"}, "balanced", "labels"},
+    {{"loss", "--list", "list.txt", "a.npy"}, "'a.npy'", "--list alone"},
+    {{"loss", "--list", "list.txt", "--gradient", "g.npy"}, "--gradient", "--list"},
+    {{"loss", "--list", "none.txt"}, "none.txt", "No such file"},
+    {{"loss", "--list", "comments.txt"}, "comments.txt", "no pair"},
+    {{"loss", "--list", "one.txt"}, "one.txt, line 2", "one name"},
+    {{"loss", "--list", "three.txt"}, "three.txt, line 1", "more than two names"},
+    {{"loss", "--list", "binary.txt"}, "binary.txt", "no text"},
+    {{"loss", "--list", "classes.txt"}, "five.npy has 5 classes", "expected 4 as a.npy has"},
+    {{"eval", "--list", "classes.txt"}, "five.npy has 5 classes", "expected 4 as a.npy has"},
+    {{"eval", "a.npy"}, "1 files", "in pairs"},
+    {{"eval", "a.npy", "maps/a.npy", "c.npy"}, "3 files", "in pairs"},
+    {{"eval", "a.npy", "maps/a.npy", "--p", "2"}, "--p", "unknown"},
+    {{"class-weights"}, "0 files", "files or folders"},
+    {{"class-weights", "nowhere"}, "nowhere", "No such file"},
+    {{"class-weights", "empty"}, "empty", "no .png or .npy file"},
+    {{"class-weights", "a.npy"}, "a.npy", "float32"},
+    {{"class-weights", "deep.npy"}, "deep.npy", "(N,H,W)"},
+    {{"class-weights", "ignored.npy"}, "no pixel", "class"},
+    {{"class-weights", "huge.npy"}, "1048576", "below 2^20"},
+    {{"class-weights", "maps", "-o", "maps/a.npy"}, "maps/a.npy", "also read"},
+    {{"class-weights", "maps", "--scheme", "mean"}, "--scheme is 'mean'", "enet or effective"},
+    {{"class-weights", "maps", "--absent", "inf"}, "--absent is 'inf'", ">= 0"},
+    {{"class-weights", "maps", "--beta", "1"}, "--beta is '1'", "[0, 1)"},
+    {{"class-weights", "maps", "--enet-offset", "1"}, "--enet-offset is '1'", "> 1"},
+    {{"class-weights", "maps", "--classes", "0"}, "--classes is '0'", "from 1 on"},
+    {{"class-weights", "maps", "--classes", "2000000"}, "2000000", "1048576"},
+};
+
+static void write_bad_inputs(void) {
+    static const float five[5 * PLANE], losses[2] = {1.0f, 2.0f};
+    static const uint8_t ignored[] = {255, 255};
+    static const int32_t huge[] = {1048576, 0};
+    write_inputs();
+    mkdir("empty", 0777);
+    write_npy("five.npy", "<f4", "(5, 6, 7)", five, sizeof five);
+    write_npy("losses.npy", "<f4", "(2,)", losses, sizeof losses);
+    write_npy("ignored.npy", "|u1", "(1, 2)", ignored, sizeof ignored);
+    write_npy("deep.npy", "|u1", "(1, 1, 1, 2)", ignored, sizeof ignored);
+    write_npy("huge.npy", "<i4", "(1, 2)", huge, sizeof huge);
+    write_file("comments.txt", "# only\n", 7);
+    write_file("one.txt", "a.npy maps/a.npy\nc.npy\n", 23);
+    write_file("three.txt", "a.npy maps/a.npy c.npy\n", 23);
+    write_file("binary.txt", "a.npy\0maps\n", 11);
+    write_file("classes.txt", "a.npy maps/a.npy\nfive.npy maps/a.npy\n", 37);
+}
+
+START_TEST(bad_input_is_refused) {
+    const char *argv[12] = {cli_path()};
+    for (int i = 0; refused[_i].arguments[i] != NULL; ++i)
+        argv[i + 1] = refused[_i].arguments[i];
+    struct outcome outcome = run_program(argv);
+    assert_refused(&outcome, 2, refused[_i].one, refused[_i].two);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("cli sets");
+    TCase *tcase = add_case(suite, "sets", "full quick");
+    tcase_add_unchecked_fixture(tcase, write_bad_inputs, NULL);
+    tcase_add_test(tcase, weightings_meet_where_they_are_the_same);
+    tcase_add_test(tcase, a_list_is_a_table);
+    tcase_add_test(tcase, class_weights_of_a_folder);
+    tcase_add_test(tcase, evaluation_is_what_one_counts_by_hand);
+    tcase_add_loop_test(tcase, bad_input_is_refused, 0, sizeof refused / sizeof *refused);
+    tcase = add_case(suite, "variants", "full");
+    tcase_add_test(tcase, sampling_depends_on_seed_and_step_alone);
+    tcase_add_test(tcase, weightings_of_losses);
+    tcase_add_loop_test(tcase, a_list_gives_what_its_pairs_give, 0, 2);
+    tcase_add_test(tcase, class_weights_of_files_in_any_order);
+    tcase_add_test(tcase, class_weights_are_what_loss_reads);
+    enter_folder();
+    const int status = host_test_main(suite);
+    leave_folder();
+    return status;
+}
