@@ -74,25 +74,27 @@ static bool overlap(const struct place *a, const struct place *b) {
 clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers) {
     const struct clmp_log *log = &plan->context->log;
     const uint64_t plane = plan->pixels * sizeof(float);
-    const uint64_t logits = plan->params.images * plan->params.classes * plan->image_logits * sizeof(float);
-    const uint64_t classes = plan->params.classes;
+    const uint64_t logits = plan->logits.bytes;
+    const uint64_t classes = plan->label_classes;
+    const uint64_t matrices = clmp_is_binary(&plan->params) ? plan->params.classes : 1;
     const bool counts = entry == CLMP_ENTRY_LABEL_COUNTS, confusion = entry == CLMP_ENTRY_CONFUSION;
     const bool weighs = !counts && !confusion; /* the three that end with a result */
     const bool labels = entry != CLMP_ENTRY_WEIGHTS, from_logits = labels && !counts;
+    const size_t element = from_logits ? plan->logits.element : 1;
     const bool gradient = entry == CLMP_ENTRY_GRADIENT;
     /* in place, logits are an output, and gradient is no other buffer */
     const bool in_place = gradient && buffers->in_place;
     const clmp_buffer absent = {NULL, 0};
     struct place places[] = {
-        {"logits", from_logits ? buffers->logits : absent, logits, sizeof(float), from_logits, in_place, NULL, 0},
+        {"logits", from_logits ? buffers->logits : absent, logits, element, from_logits, in_place, NULL, 0},
         {"labels", labels ? buffers->labels : absent, plan->pixels * plan->label_size, plan->label_size, labels, false,
          NULL, 0},
         {"losses", weighs ? buffers->losses : absent, plane, sizeof(float), !labels, labels, NULL, 0},
         {"weights", weighs ? buffers->weights : absent, plane, sizeof(float), false, true, NULL, 0},
-        {"gradient", gradient ? buffers->gradient : absent, logits, sizeof(float), gradient, true, NULL, 0},
+        {"gradient", gradient ? buffers->gradient : absent, logits, element, gradient, true, NULL, 0},
         {"label_counts", counts ? buffers->label_counts : absent, CLMP_LABEL_COUNTS(classes) * sizeof(cl_ulong),
          sizeof(cl_ulong), counts, true, NULL, 0},
-        {"confusion", confusion ? buffers->confusion : absent, CLMP_CONFUSION(classes) * sizeof(cl_ulong),
+        {"confusion", confusion ? buffers->confusion : absent, matrices * CLMP_CONFUSION(classes) * sizeof(cl_ulong),
          sizeof(cl_ulong), confusion, true, NULL, 0},
         {"result", weighs ? buffers->result : absent, clmp_plan_result_count(plan) * sizeof(clmp_result), 8, weighs,
          true, NULL, 0},

@@ -10,7 +10,7 @@
 /* With work-groups as large as the device lets them be, up to those of the tuning. */
 static clmp_status build(clmp_plan *plan) {
     cl_kernel *kernel = &plan->kernels[CLMP_KERNEL_CONFUSION];
-    char macros[384];
+    char macros[512];
     for (uint32_t group = plan->tuning.bin_group;; group /= 2) {
         size_t limit = 0;
         if (plan->upsampled)
@@ -18,7 +18,10 @@ static clmp_status build(clmp_plan *plan) {
         else {
             clmp_plan_count_macros(plan, group, macros, sizeof macros);
             const size_t used = strlen(macros);
-            snprintf(macros + used, sizeof macros - used, " -DCLMP_VECTOR=%" PRIu32, plan->tuning.vector_width);
+            char logits[CLMP_LOGITS_MACROS];
+            clmp_logits_macros(&plan->params, &plan->logits, logits);
+            snprintf(macros + used, sizeof macros - used, " -DCLMP_VECTOR=%" PRIu32 "%s", plan->tuning.vector_width,
+                     logits);
         }
         clmp_status status =
             clmp_kernel_create(plan->context, plan->upsampled ? "upsample_confusion" : "confusion", macros,
@@ -62,13 +65,17 @@ clmp_status clmp_count_confusion(struct clmp_step *step) {
         argument_confusion(&arguments, step);
         return clmp_upsample_launch_tiles(step, &arguments, plan->upsample.row_tiles);
     }
-    const uint64_t vectors = (plan->image_pixels + plan->tuning.vector_width - 1) / plan->tuning.vector_width;
+    const uint64_t pixels = plan->logits.pixels;
+    const uint64_t vectors = (pixels + plan->tuning.vector_width - 1) / plan->tuning.vector_width;
     const uint64_t chunks = plan->tuning.chunks < vectors ? plan->tuning.chunks : vectors;
-    clmp_argument_floats(&arguments, step->buffers->logits);
+    clmp_argument_logits(&arguments, step, step->buffers->logits);
+    clmp_argument_strides(&arguments, step);
     clmp_argument_labels(&arguments, step);
     clmp_argument_long(&arguments, plan->params.ignore_index);
-    clmp_argument_ulong(&arguments, plan->image_pixels);
+    clmp_argument_ulong(&arguments, plan->logits.rows);
+    clmp_argument_ulong(&arguments, pixels);
     clmp_argument_ulong(&arguments, (vectors + chunks - 1) / chunks);
     argument_confusion(&arguments, step);
-    return clmp_launch(step, &arguments, chunks * plan->confusion_group, plan->params.images, plan->confusion_group);
+    return clmp_launch(step, &arguments, chunks * plan->confusion_group, plan->planes * plan->logits.rows,
+                       plan->confusion_group);
 }

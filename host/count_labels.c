@@ -3,7 +3,7 @@
 
 static clmp_status count(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
-    const size_t size = (size_t)plan->pools * CLMP_COUNTS(plan->params.classes) * sizeof(cl_ulong);
+    const size_t size = (size_t)plan->pools * CLMP_COUNTS(plan->label_classes) * sizeof(cl_ulong);
     const clmp_status status = clmp_launch_clear(step, plan->layout.counts, size);
     if (status != CLMP_OK)
         return status;

@@ -12,8 +12,8 @@ clmp_status clmp_stage_gradient(struct clmp_step *step) {
     clmp_argument_mem(&arguments, plan->problem);
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
-    clmp_argument_ulong(&arguments, plan->params.images / plan->pools);
+    clmp_argument_ulong(&arguments, plan->planes / plan->pools);
     clmp_argument_float(&arguments, step->buffers->gradient_scale);
-    clmp_argument_floats(&arguments, step->buffers->gradient);
-    return clmp_launch_pixels(step, &arguments, plan->image_pixels, plan->params.images);
+    clmp_argument_logits(&arguments, step, step->buffers->gradient);
+    return clmp_launch_pixels(step, &arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
 }

@@ -6,15 +6,29 @@ void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_st
     clmp_argument_ulong(arguments, step->buffers->labels.offset / step->plan->label_size);
 }
 
+void clmp_argument_logits(struct clmp_arguments *arguments, const struct clmp_step *step, clmp_buffer buffer) {
+    clmp_argument_mem(arguments, buffer.mem);
+    clmp_argument_ulong(arguments, buffer.offset / step->plan->logits.element);
+}
+
+void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    const struct clmp_logits *logits = &step->plan->logits;
+    clmp_argument_ulong(arguments, logits->image_stride);
+    clmp_argument_ulong(arguments, logits->class_stride);
+    clmp_argument_ulong(arguments, logits->row_stride);
+}
+
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const clmp_buffers *buffers = step->buffers;
-    clmp_argument_floats(arguments, buffers->logits);
+    clmp_argument_logits(arguments, step, buffers->logits);
+    clmp_argument_strides(arguments, step);
     clmp_argument_labels(arguments, step);
     /* some buffer, where none is read */
     clmp_argument_mem(arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
     clmp_argument_long(arguments, plan->params.ignore_index);
-    clmp_argument_ulong(arguments, plan->image_pixels);
+    clmp_argument_ulong(arguments, plan->logits.rows);
+    clmp_argument_ulong(arguments, plan->logits.pixels);
 }
 
 clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t pixels,
@@ -36,5 +50,5 @@ clmp_status clmp_stage_loss(struct clmp_step *step) {
     clmp_argument_floats(&arguments, plane);
     clmp_argument_floats(&arguments, store ? step->buffers->losses : plane);
     clmp_argument_int(&arguments, store);
-    return clmp_launch_pixels(step, &arguments, plan->image_pixels, plan->params.images);
+    return clmp_launch_pixels(step, &arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
 }

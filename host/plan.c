@@ -21,6 +21,11 @@ void clmp_plan_params_init(clmp_plan_params *params) {
             .scope = CLMP_SCOPE_BATCH,
             .solver = CLMP_SOLVER_SEARCH,
             .weighting = CLMP_WEIGHTING_LMP,
+            .loss = CLMP_LOSS_CROSS_ENTROPY,
+            .focal_gamma = 2.0,
+            .focal_alpha = -1.0,
+            .logits_type = CLMP_FLOAT32,
+            .logits_layout = CLMP_LAYOUT_NCHW,
             .ohem_thresh = 0.7,
             .ohem_min_kept = 100000,
         };
@@ -39,7 +44,7 @@ struct kernel_wanted {
 void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size) {
     snprintf(text, size,
              " -DCLMP_GROUP=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s",
-             plan->tuning.group_size, group, plan->params.classes, clmp_label_type_name(plan->params.label_type));
+             plan->tuning.group_size, group, plan->label_classes, clmp_label_type_name(plan->params.label_type));
 }
 
 static clmp_status create_counting(struct clmp_plan *plan) {
@@ -82,23 +87,25 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
     const char *weigh = plan->drawn ? " -DCLMP_DRAWN" : "";
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
-    char group[64], pixel[128], search_macros[192], labels[64], loss_macros[256], gradient_macros[256];
-    char weights_macros[160], draw_macros[256];
+    char group[64], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS], loss_macros[640];
+    char gradient_macros[640], weights_macros[160], draw_macros[512];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
     snprintf(search_macros, sizeof search_macros,
              " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
              tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
-    snprintf(labels, sizeof labels, " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s", plan->params.classes,
+    snprintf(labels, sizeof labels, " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s", plan->label_classes,
              from_logits ? clmp_label_type_name(plan->params.label_type) : "uchar");
     /* hard examples are told by what their losses are without class weights, which are applied to those drawn */
-    snprintf(loss_macros, sizeof loss_macros, "%s%s%s", pixel, labels,
+    clmp_logits_macros(&plan->params, &plan->logits, logits);
+    snprintf(loss_macros, sizeof loss_macros, "%s%s%s%s%s", pixel, labels, logits, plan->criterion,
              clmp_plan_weighs_late(plan) ? "" : class_weights);
-    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s%s", pixel, labels, class_weights, weigh,
+    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s%s%s%s", pixel, labels, logits, plan->criterion,
+             class_weights, weigh,
              tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "");
     snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, weigh);
-    snprintf(draw_macros, sizeof draw_macros, "%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
-             group, labels, tuning->bin_group, by_ohem);
+    snprintf(draw_macros, sizeof draw_macros, "%s%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
+             group, labels, logits, tuning->bin_group, by_ohem);
 
     const struct {
         const struct kernel_wanted *kernels;
@@ -182,16 +189,37 @@ static clmp_status build_kernels(struct clmp_plan *plan) {
     }
 }
 
-static clmp_status create_constants(struct clmp_plan *plan, const float *class_weights) {
+/* Bytes of clmp_criterion_weights(). */
+static size_t criterion_weights_size(const struct clmp_plan *plan) {
+    return (size_t)plan->params.classes * (clmp_is_binary(&plan->params) ? 2 : 1) * sizeof(float);
+}
+
+static clmp_status create_constants(struct clmp_plan *plan, float *class_weights) {
     cl_context cl = plan->context->cl;
     cl_int error = CL_SUCCESS;
     clmp_problem problem = clmp_problem_of(&plan->params, plan->pool_pixels, plan->params.images / plan->pools);
     plan->problem = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof problem, &problem, &error);
-    if (error == CL_SUCCESS && class_weights != NULL && plan->params.input == CLMP_INPUT_LOGITS)
-        plan->class_weights =
-            clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, (size_t)plan->params.classes * sizeof(float),
-                           (void *)(uintptr_t)class_weights, &error);
+    if (error == CL_SUCCESS && class_weights != NULL)
+        plan->class_weights = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
+                                             criterion_weights_size(plan), class_weights, &error);
     return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(&plan->context->log, error, "clCreateBuffer");
+}
+
+/* All that knows the caller's class weights, which are not kept. */
+static clmp_status create_weighed(struct clmp_plan *plan, const clmp_plan_params *params) {
+    float *weights = NULL;
+    if (clmp_criterion_weighs(params)) {
+        weights = malloc(criterion_weights_size(plan));
+        if (weights == NULL)
+            return clmp_fail(&plan->context->log, CLMP_OUT_OF_MEMORY, "no memory for class weights");
+        clmp_criterion_weights(params, weights);
+    }
+    clmp_criterion_macros(params, plan->criterion);
+    clmp_status status = create_constants(plan, weights);
+    if (status == CLMP_OK && plan->upsampled)
+        status = clmp_upsample_create(plan, weights);
+    free(weights);
+    return status;
 }
 
 clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *params, clmp_plan **out) {
@@ -214,10 +242,8 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     plan->params.class_weights = NULL; /* the caller's */
     if (status == CLMP_OK) {
         clmp_tuning_choose(plan);
-        status = params->input == CLMP_INPUT_LABELS ? CLMP_OK : create_constants(plan, params->class_weights);
+        status = params->input == CLMP_INPUT_LABELS ? CLMP_OK : create_weighed(plan, params);
     }
-    if (status == CLMP_OK && plan->upsampled)
-        status = clmp_upsample_create(plan, params->class_weights);
     if (status == CLMP_OK)
         status = build_kernels(plan);
     if (status == CLMP_OK && !clmp_plan_lay_out(plan))

@@ -3,7 +3,9 @@
 #define CLMP_PLAN_H
 
 #include "context.h"
+#include "criterion.h"
 #include "layout.h"
+#include "logits.h"
 #include "taps.h"
 
 enum clmp_kernel_id {
@@ -75,9 +77,13 @@ struct clmp_upsample {
 struct clmp_plan {
     clmp_context *context;
     clmp_plan_params params; /* class_weights is not kept there */
-    uint64_t image_pixels;   /* H W */
+    uint64_t plane_pixels;   /* H W */
+    uint64_t image_pixels;   /* H W, of binary losses C H W */
     uint64_t image_logits;   /* of a class: h w */
-    uint64_t pixels;         /* N H W */
+    uint64_t planes;         /* of labels and losses: N, of binary losses N C */
+    uint64_t pixels;         /* of all planes */
+    uint64_t label_classes;  /* C, of binary losses 2 */
+    struct clmp_logits logits;
     uint64_t pools;          /* 1, or N */
     uint64_t pool_pixels;
     size_t label_size; /* bytes */
@@ -91,7 +97,8 @@ struct clmp_plan {
     struct clmp_workspace_layout layout;
     cl_kernel kernels[CLMP_KERNEL_COUNT]; /* those that the plan needs */
     cl_mem problem;                       /* one clmp_problem */
-    cl_mem class_weights;                 /* NULL: none */
+    cl_mem class_weights;                 /* clmp_criterion_weights(); NULL: none */
+    char criterion[CLMP_CRITERION_MACROS];
     cl_mem workspace;                     /* the plan's own, from the first use on */
     cl_event workspace_free;              /* the last command that used it */
 };

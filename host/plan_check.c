@@ -92,18 +92,25 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
         status = check_class_weights(params->class_weights, params->classes, log);
     if (status == CLMP_OK)
         status = check_logits_size(plan);
+    if (status == CLMP_OK && logits)
+        status = clmp_criterion_check(params, plan->upsampled, log);
     if (status != CLMP_OK)
         return status;
 
-    uint64_t logits_bytes = 0;
-    if (!multiply(params->height, params->width, MAX_PIXELS, &plan->image_pixels) ||
+    const uint64_t channels = clmp_is_binary(params) ? params->classes : 1;
+    if (!multiply(params->height, params->width, MAX_PIXELS, &plan->plane_pixels) ||
+        !multiply(channels, plan->plane_pixels, MAX_PIXELS, &plan->image_pixels) ||
         !multiply(params->images, plan->image_pixels, MAX_PIXELS, &plan->pixels) ||
-        !multiply(params->logits_height, params->logits_width, MAX_PIXELS, &plan->image_logits) ||
-        (logits && !multiply(params->images * plan->image_logits, 4 * params->classes, INT64_MAX, &logits_bytes)) ||
-        logits_bytes > SIZE_MAX)
+        !multiply(params->logits_height, params->logits_width, MAX_PIXELS, &plan->image_logits))
         return clmp_fail(log, CLMP_SIZE_OVERFLOW,
-                         "%" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels are more than 2^36 pixels",
-                         params->images, params->height, params->width);
+                         "%" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels%s are more than 2^36 pixels",
+                         params->images, params->height, params->width, channels > 1 ? " a channel" : "");
+    if (logits)
+        status = clmp_logits_lay_out(params, log, &plan->logits);
+    if (status != CLMP_OK)
+        return status;
+    plan->planes = params->images * channels;
+    plan->label_classes = clmp_is_binary(params) ? 2 : params->classes;
     const bool by_image = params->scope == CLMP_SCOPE_IMAGE || params->input == CLMP_INPUT_LABELS;
     plan->pools = by_image ? params->images : 1;
     plan->pool_pixels = plan->pixels / plan->pools;
@@ -111,12 +118,12 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
     plan->drawn = balanced || (hard && logits && params->class_weights != NULL);
     uint64_t draws = 0; /* at most, but for the chances of one more */
     if (balanced && params->sampling == CLMP_SAMPLING_OVER &&
-        !multiply(params->classes < plan->pool_pixels ? params->classes : plan->pool_pixels, plan->pool_pixels,
+        !multiply(plan->label_classes < plan->pool_pixels ? plan->label_classes : plan->pool_pixels, plan->pool_pixels,
                   MAX_DRAWS, &draws))
         return clmp_fail(log, CLMP_SIZE_OVERFLOW,
                          "sampling over of %" PRIu64 " classes in pools of %" PRIu64
                          " pixels may be more than 2^39 draws",
-                         params->classes, plan->pool_pixels);
+                         plan->label_classes, plan->pool_pixels);
     plan->label_size = labels ? label_sizes[params->label_type] : 1;
     return CLMP_OK;
 }
@@ -135,7 +142,7 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     *layout = (struct clmp_workspace_layout){0};
     bool fits = true;
     if (plan->params.input == CLMP_INPUT_LABELS)
-        return clmp_plan_take(&layout->size, pools, CLMP_COUNTS(plan->params.classes) * sizeof(cl_ulong),
+        return clmp_plan_take(&layout->size, pools, CLMP_COUNTS(plan->label_classes) * sizeof(cl_ulong),
                               &layout->counts);
     if (plan->params.input == CLMP_INPUT_LOGITS)
         fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
@@ -143,9 +150,9 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
         fits = fits && clmp_upsample_lay_out(plan);
     fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
     if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
-        fits = fits && clmp_plan_take(&layout->size, pools * CLMP_COUNTS(plan->params.classes), sizeof(cl_ulong),
+        fits = fits && clmp_plan_take(&layout->size, pools * CLMP_COUNTS(plan->label_classes), sizeof(cl_ulong),
                                       &layout->counts);
-        fits = fits && clmp_plan_take(&layout->size, pools * plan->params.classes, sizeof(clmp_share), &layout->shares);
+        fits = fits && clmp_plan_take(&layout->size, pools * plan->label_classes, sizeof(clmp_share), &layout->shares);
     }
     if (plan->drawn) {
         fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_draw), &layout->draws);

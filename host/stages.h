@@ -38,7 +38,11 @@ void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct
 /* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
 clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
 
-/* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, pixels of an image. */
+/* Logits, or a gradient, and their offset in elements; and their strides. */
+void clmp_argument_logits(struct clmp_arguments *arguments, const struct clmp_step *step, clmp_buffer buffer);
+void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_step *step);
+
+/* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, rows, pixels. */
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);
 
 /* One work-item for each vector of pixels of each of `rows` rows. */

@@ -6,7 +6,7 @@
 static clmp_status count(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
-    const size_t size = (size_t)plan->pools * CLMP_COUNTS(plan->params.classes) * sizeof(cl_ulong);
+    const size_t size = (size_t)plan->pools * CLMP_COUNTS(plan->label_classes) * sizeof(cl_ulong);
     clmp_status status = clmp_launch_clear(step, plan->layout.counts, size);
     if (status != CLMP_OK)
         return status;
@@ -44,6 +44,7 @@ static clmp_status draw(struct clmp_step *step) {
     clmp_argument_labels(&arguments, step);
     clmp_argument_floats(&arguments, plane);
     clmp_argument_mem(&arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
+    clmp_argument_ulong(&arguments, plan->plane_pixels);
     clmp_argument_ulong(&arguments, plan->pool_pixels);
     clmp_argument_ulong(&arguments, clmp_plan_run(plan, plan->tuning.bin_group));
     clmp_argument_ulong(&arguments, plan->params.seed);

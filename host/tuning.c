@@ -102,7 +102,7 @@ void clmp_tuning_choose(struct clmp_plan *plan) {
     if (tuning->bin_memory == 0)
         tuning->bin_memory = facts->local_memory >= CLMP_LOCAL_BINS_SIZE ? row.bin_memory : GLOBAL_BINS;
     if (tuning->streaming == 0) {
-        const bool small = plan->pixels * plan->params.classes < LEAST_STREAMED / sizeof(float);
+        const bool small = plan->logits.bytes < LEAST_STREAMED;
         tuning->streaming = small ? CACHED : row.streaming;
     }
 }

@@ -5,12 +5,14 @@
 clmp_status clmp_upsample_split(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_SPLIT);
-    clmp_argument_floats(&arguments, step->buffers->logits);
-    clmp_argument_ulong(&arguments, plan->image_logits);
+    clmp_argument_logits(&arguments, step, step->buffers->logits);
+    clmp_argument_strides(&arguments, step);
+    clmp_argument_ulong(&arguments, plan->logits.rows);
+    clmp_argument_ulong(&arguments, plan->logits.pixels);
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->layout.high);
     clmp_argument_offset(&arguments, step, plan->layout.low);
-    return clmp_launch_pixels(step, &arguments, plan->image_logits, plan->params.images);
+    return clmp_launch_pixels(step, &arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
 }
 
 void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step) {
@@ -82,7 +84,8 @@ static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) 
     clmp_argument_ulong(&arguments, band->first_logit);
     clmp_argument_ulong(&arguments, band->logits);
     clmp_argument_float(&arguments, step->buffers->gradient_scale);
-    clmp_argument_floats(&arguments, step->buffers->gradient);
+    clmp_argument_logits(&arguments, step, step->buffers->gradient);
+    clmp_argument_strides(&arguments, step);
     /* one work-item more, for the first and the last of a row */
     return clmp_launch_pixels(step, &arguments, params->logits_width + plan->tuning.vector_width,
                               params->images * params->classes * band->logits);

@@ -100,12 +100,16 @@ clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
                   {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather", 0}};
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
     const clmp_tuning *tuning = &plan->tuning;
-    char tile[256], macros[3][320];
-    snprintf(macros[0], sizeof macros[0], " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64,
-             tuning->group_size, tuning->vector_width, plan->params.classes);
+    char logits[CLMP_LOGITS_MACROS], tile[256], macros[3][512];
+    clmp_logits_macros(&plan->params, &plan->logits, logits);
+    snprintf(macros[0], sizeof macros[0],
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 "%s", tuning->group_size,
+             tuning->vector_width, plan->params.classes, logits);
     clmp_upsample_macros(plan, tile, sizeof tile);
-    snprintf(macros[1], sizeof macros[1], "%s%s", tile, clmp_plan_weighs_late(plan) ? "" : class_weights);
-    snprintf(macros[2], sizeof macros[2], "%s%s%s", tile, class_weights, plan->drawn ? " -DCLMP_DRAWN" : "");
+    snprintf(macros[1], sizeof macros[1], "%s%s%s", tile, plan->criterion,
+             clmp_plan_weighs_late(plan) ? "" : class_weights);
+    snprintf(macros[2], sizeof macros[2], "%s%s%s%s", tile, plan->criterion, class_weights,
+             plan->drawn ? " -DCLMP_DRAWN" : "");
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i) {
         const clmp_status status = clmp_kernel_create(plan->context, wanted[i].source, macros[wanted[i].macros],
                                                       wanted[i].name, &plan->kernels[wanted[i].id]);

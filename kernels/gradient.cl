@@ -3,63 +3,103 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *     g_c = w_u scale w_y ( softmax(x)_c - [c = y] )
+ *     g_c = w_u scale F w_y ( softmax(x)_c - [c = y] )
  *
  * with the weights w_u held constant: exact, by Danskin's theorem.  At the label it is taken as minus the sum of the
- * other classes, which keeps its relative accuracy where the label's probability is near 1.
+ * other classes, which keeps its relative accuracy where the label's probability is near 1.  F is 1, but for focal
+ * losses; label smoothing e makes it (1 - e) of that, and adds w_u scale (e / C) ( softmax(x)_c sum_k w_k - w_c ).
  *
- *   logits, labels, class_weights   as in loss.cl
- *   plane     float32 (N, pixels), from plane_at on: what loss.cl wrote
- *   gradient  float32 (N, C, pixels) out, from gradient_at on; may be the same place as logits
+ *   logits, labels, class_weights, rows, pixels   as in loss.cl
+ *   plane     float32 (planes, rows, pixels), from plane_at on: what loss.cl wrote
+ *   gradient  as logits, out, from gradient_at on; may be the same place as logits
  *   work      workspace, with (pools) clmp_pool from byte pools_at on
  *   images_per_pool                 images that share a record of pools
  *   scale                           upstream gradient
  *
- * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, N).
+ * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, planes x rows).
  */
-#include "softmax.clh"
+#include "criterion.clh"
 #include "weigh.clh"
 
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
 #endif
 
+/* How much of it a pixel has: all that multiplies w_y ( softmax(x)_c - [c = y] ), but for the sum of exponentials. */
+CLMP_FN FLOATV clmp_criterion_slope(const clmp_softmax *s) {
+#if defined(CLMP_FOCAL_GAMMA_BITS)
+    return clmp_focal_slope(s->others, s->label_exp, (s->maximum - s->label_logit) + clmp_log_sum(s));
+#elif defined(CLMP_SMOOTH_HARD_BITS)
+    return (FLOATV)CLMP_SMOOTH_HARD;
+#else
+    return (FLOATV)1.0f; /* and a product with 1 costs nothing */
+#endif
+}
+
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
-clmp_gradient(global const float *logits, ulong logits_at, global const CLMP_LABEL *labels, ulong labels_at,
-              global const float *class_weights, long ignore_index, ulong pixels, global const float *plane,
-              ulong plane_at, global const clmp_problem *problem, global const uchar *work, ulong pools_at,
-              ulong images_per_pool, float scale, global float *gradient, ulong gradient_at) {
+clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride,
+              ulong row_stride, global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights,
+              long ignore_index, ulong rows, ulong pixels, global const float *plane, ulong plane_at,
+              global const clmp_problem *problem, global const uchar *work, ulong pools_at, ulong planes_per_pool,
+              float scale, global clmp_logit *gradient, ulong gradient_at) {
     const ulong first = (ulong)get_global_id(0) * CLMP_VECTOR;
     if (first >= pixels)
         return;
     const ulong lanes = min(pixels - first, (ulong)CLMP_VECTOR);
-    const ulong image = get_global_id(1);
-    const ulong at = image * pixels + first;
-    const ulong corner = image * CLMP_CLASSES * pixels + first;
+    const ulong row = get_global_id(1);
+    const ulong at = row * pixels + first;
+    const ulong corner = clmp_logit_at(row, rows, first, image_stride, class_stride, row_stride);
+#ifdef CLMP_CHANNELS
+    class_weights += row / rows % CLMP_CHANNELS * 2;
+#endif
 
     const INTV label = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);
     FLOATV kept[CLMP_KEPT];
-    global const float *x = logits + logits_at + corner;
+    global const clmp_logit *x = logits + logits_at + corner;
     clmp_softmax s;
-    clmp_softmax_read(x, pixels, lanes, label, kept, &s);
+    clmp_softmax_read(x, class_stride, lanes, label, class_weights, kept, &s);
 
     const UINTV key = clmp_keys(clmp_load(plane + plane_at + at, lanes, -1.0f), 1);
     const INTV valid = CLMP_IS_LOSS(key);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
-    FLOATV factor = clmp_weigh(key, pools + image / images_per_pool, problem->slope);
+    FLOATV factor = clmp_weigh(key, pools + row / rows / planes_per_pool, problem->slope);
     factor = clmp_limit(factor * clmp_limit((FLOATV)scale * (FLOATV)pools->image_share));
+    const FLOATV reciprocal = clmp_reciprocal((s.others + s.label_exp) * (FLOATV)CLMP_EXP_UNSCALE);
+#ifdef CLMP_SMOOTH_HARD_BITS
+#ifdef CLMP_CHANNELS
+    const FLOATV weight = clmp_label_weight(label, class_weights);
+#else
+    const FLOATV weight = (FLOATV)1.0f;
+#endif
+    const FLOATV share = clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_SHARE);
+    const FLOATV total = clmp_flush(clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_TOTAL) * reciprocal);
+#endif
     factor = clmp_limit(factor * clmp_label_weight(label, class_weights));
-    factor = clmp_flush(factor * clmp_reciprocal((s.others + s.label_exp) * (FLOATV)CLMP_EXP_UNSCALE));
+    factor = clmp_limit(factor * clmp_criterion_slope(&s));
+    factor = clmp_flush(factor * reciprocal);
 
-    const ulong stride = pixels;
-    for (int c = 0; c < CLMP_CLASSES; ++c) {
+    global clmp_logit *to = gradient + gradient_at + corner;
+#ifdef CLMP_CHANNELS
+    for (int c = 1; c < 2; ++c) {
+        const FLOATV e = select(s.others, s.label_exp, (INTV)(label == (INTV)1));
+#else
+    for (int c = 0; c < CLMP_CLASSES; ++c, to += class_stride) {
 #if CLMP_CLASSES <= CLMP_KEEP
         const FLOATV e = kept[c];
 #else
-        const FLOATV e = clmp_exp_scaled(clmp_load(x + (ulong)c * stride, lanes, 0.0f), s.maximum);
+        const FLOATV e = clmp_exp_scaled(clmp_load_logits(x + (ulong)c * class_stride, lanes), s.maximum);
+#endif
 #endif
         FLOATV g = factor * (select(e, -s.others, (INTV)(label == (INTV)c)) * (FLOATV)CLMP_EXP_UNSCALE);
+#ifdef CLMP_SMOOTH_HARD_BITS
+        FLOATV taken = share;
+#if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
+        taken = clmp_limit(taken * (FLOATV)class_weights[c]);
+#endif
+        g = clmp_flush(g) + clmp_flush(fma(total, e * (FLOATV)CLMP_EXP_UNSCALE, -taken));
+        g = clmp_limit(g);
+#endif
         g = select((FLOATV)0.0f, clmp_flush(g), valid); /* a NaN stays in its pixel */
-        clmp_store_once(g, gradient + gradient_at + corner + (ulong)c * stride, lanes);
+        clmp_store_gradient(g, to, lanes);
     }
 }

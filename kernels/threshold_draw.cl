@@ -75,14 +75,14 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_draw_sh
 
 /*
  *   labels         CLMP_LABEL (pools, pixels), from labels_at on
- *   class_weights  float32 (C)                                                              (with CLMP_DRAW_HARD)
+ *   class_weights  float32 (C), with CLMP_CHANNELS (C, 2), of planes of plane_pixels        (with CLMP_DRAW_HARD)
  *   losses         float32 (pools, pixels) out, from losses_at on: weighted ones, or 0      (where store_losses)
  *   run            pixels of a work-group
  * Grid: (work-groups of a pool * CLMP_BIN_GROUP, pools).
  */
 kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
 clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const float *plane, ulong plane_at,
-                 global const float *class_weights, ulong pixels, ulong run, ulong seed, ulong step, global uchar *work,
+                 global const float *class_weights, ulong plane_pixels, ulong pixels, ulong run, ulong seed, ulong step, global uchar *work,
                  ulong shares_at, ulong draws_at, ulong pools_at, global float *drawn, ulong drawn_at,
                  global float *losses, ulong losses_at, int store_losses) {
     const uint item = get_local_id(0);
@@ -113,7 +113,12 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
 #if CLMP_DRAW_HARD
             const uint key = clmp_keys(loss, 1);
             uint r = key > v || all ? 1 : 0;
-            loss = clmp_flush(loss * class_weights[labels[labels_at + i]]);
+#ifdef CLMP_CHANNELS
+            const ulong of = i / plane_pixels % CLMP_CHANNELS * 2;
+#else
+            const ulong of = 0;
+#endif
+            loss = clmp_flush(loss * class_weights[of + labels[labels_at + i]]);
             times = (float)r;
             if (!(loss < INFINITY)) {
                 overflowed += 1;

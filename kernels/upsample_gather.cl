@@ -8,9 +8,12 @@
  *
  *   taps      clmp_taps and what it points to
  *   work      workspace, with the sums from byte sums_at on (upsample_gradient.cl), and (pools) clmp_pool from pools_at
- * on images_per_pool          images that share a record of pools scale                    upstream gradient first_row,
- * band_rows     the tiles' rows that the sums are of first_logit, band_logits the rows of logits that this launch is
- * for gradient  float32 (N, C, h, w) out, from gradient_at on
+ *             on
+ *   images_per_pool           images that share a record of pools
+ *   scale                     upstream gradient
+ *   first_row, band_rows      the tiles' rows that the sums are of
+ *   first_logit, band_logits  the rows of logits that this launch is for
+ *   gradient  out, from gradient_at on, and its strides: logits.clh
  *
  * Grid: (one work-item, and one for each vector of a row's logits, rounded up to work-groups, N x C x band_logits).
  */
@@ -75,7 +78,8 @@ CLMP_FN FLOATV clmp_gather_scale(FLOATV sum, float down, float scale, float clas
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong sums_at, ulong pools_at,
                      ulong images_per_pool, ulong first_row, ulong band_rows, ulong first_logit, ulong band_logits,
-                     float scale, global float *gradient, ulong gradient_at) {
+                     float scale, global clmp_logit *gradient, ulong gradient_at, ulong image_stride,
+                     ulong class_stride, ulong row_stride) {
     global const clmp_taps *head = CLMP_IN(const clmp_taps, taps, 0);
     const ulong width = head->columns.logits, item = get_global_id(0);
     const ulong plane = get_global_id(1) / band_logits;
@@ -83,7 +87,8 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
     const float down = as_float(as_uint(pools[plane / CLMP_CLASSES / images_per_pool].tau) & 0x7f800000u);
     global const float *sums = CLMP_IN(const float, work, sums_at) + plane * band_rows * 4 * head->columns.tiles;
-    global float *to = gradient + gradient_at + (plane * head->rows.logits + i) * width;
+    global clmp_logit *to = gradient + gradient_at + plane / CLMP_CLASSES * image_stride +
+                            plane % CLMP_CLASSES * class_stride + (ulong)i * row_stride;
 
     scale *= pools->image_share;
     if (head->columns.regular && item > 0) {
@@ -91,7 +96,8 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
         if (first + 1 < width) {
             const ulong lanes = min(width - 1 - first, (ulong)CLMP_VECTOR);
             const FLOATV sum = clmp_gather_vector(taps, sums, first_row, i, first, lanes);
-            clmp_store(clmp_gather_scale(sum, down, scale, head->class_up), to + first, lanes);
+            clmp_store_gradient(clmp_gather_scale(sum, down, scale, head->class_up), to + first * CLMP_PIXEL_STRIDE,
+                                lanes);
         }
         return;
     }
@@ -99,6 +105,6 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
     const ulong end = head->columns.regular ? width : first + CLMP_VECTOR;
     for (ulong j = first; j < min(end, width); j += head->columns.regular ? width - 1 : 1) {
         const FLOATV sum = (FLOATV)clmp_gather_one(taps, sums, first_row, i, (int)j);
-        clmp_store(clmp_gather_scale(sum, down, scale, head->class_up), to + j, 1);
+        clmp_store_gradient(clmp_gather_scale(sum, down, scale, head->class_up), to + j * CLMP_PIXEL_STRIDE, 1);
     }
 }

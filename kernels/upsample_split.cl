@@ -7,14 +7,14 @@
  * taken off those of each low-resolution pixel.  So the largest is taken off, which makes those small that matter, and
  * the difference is stored as a pair: high, a multiple of 2^-7, and low, the rest, without error.
  *
- *   logits  float32 (N, C, pixels), from logits_at on
- *   work    workspace: float32 (N, C, pixels) high parts from byte high_at on, low parts from byte low_at on.  A high
- * part is -inf where the logit was, or where the pixel has a NaN or +inf, in all classes: then no pixel that is
- *           interpolated from it has a finite loss
+ *   logits  from logits_at on, and their strides: logits.clh
+ *   work    workspace: float32 (N, C, rows, pixels) high parts from byte high_at on, low parts from byte low_at on.  A
+ *           high part is -inf where the logit was, or where the pixel has a NaN or +inf, in all classes: then no pixel
+ *           that is interpolated from it has a finite loss
  *
- * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, N).
+ * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, N x rows).
  */
-#include "vector.clh"
+#include "logits.clh"
 
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
@@ -23,27 +23,28 @@
 #define CLMP_CLASSES 19
 #endif
 
-kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsample_split(global const float *logits,
-                                                                                        ulong logits_at, ulong pixels,
-                                                                                        global uchar *work,
-                                                                                        ulong high_at, ulong low_at) {
+kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
+clmp_upsample_split(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride,
+                    ulong row_stride, ulong rows, ulong pixels, global uchar *work, ulong high_at, ulong low_at) {
     const ulong first = (ulong)get_global_id(0) * CLMP_VECTOR;
     if (first >= pixels)
         return;
     const ulong lanes = min(pixels - first, (ulong)CLMP_VECTOR);
-    const ulong corner = get_global_id(1) * CLMP_CLASSES * pixels + first;
-    global const float *from = logits + logits_at + corner;
+    const ulong image = get_global_id(1) / rows, row = get_global_id(1) % rows;
+    const ulong corner = (image * CLMP_CLASSES * rows + row) * pixels + first;
+    global const clmp_logit *from =
+        logits + logits_at + clmp_logit_at(get_global_id(1), rows, first, image_stride, class_stride, row_stride);
     global float *high = CLMP_IN(float, work, high_at) + corner, *low = CLMP_IN(float, work, low_at) + corner;
 
     FLOATV maximum = (FLOATV)(-INFINITY);
     INTV clean = (INTV)(maximum == maximum);
     for (int c = 0; c < CLMP_CLASSES; ++c) {
-        const FLOATV x = clmp_load(from + (ulong)c * pixels, lanes, 0.0f);
+        const FLOATV x = clmp_load_logits(from + (ulong)c * class_stride, lanes);
         clean &= (INTV)(x < (FLOATV)INFINITY); /* false for NaN, too */
         maximum = select(maximum, x, (INTV)(x > maximum));
     }
     for (int c = 0; c < CLMP_CLASSES; ++c) {
-        const FLOATV x = clmp_load(from + (ulong)c * pixels, lanes, 0.0f);
+        const FLOATV x = clmp_load_logits(from + (ulong)c * class_stride, lanes);
         /* difference + error = x - maximum, exactly */
         const FLOATV difference = x - maximum;
         const FLOATV minus = difference - x;
@@ -54,7 +55,7 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsampl
         FLOATV l = select((FLOATV)0.0f, (difference - h) + error, fits);
         h = select(difference, h, fits);
         h = select((FLOATV)(-INFINITY), h, clean & (INTV)(difference > (FLOATV)(-INFINITY)));
-        clmp_store(h, high + (ulong)c * pixels, lanes);
-        clmp_store(l, low + (ulong)c * pixels, lanes);
+        clmp_store(h, high + (ulong)c * rows * pixels, lanes);
+        clmp_store(l, low + (ulong)c * rows * pixels, lanes);
     }
 }

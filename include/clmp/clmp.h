@@ -167,6 +167,38 @@ typedef enum clmp_label_type {
     CLMP_LABEL_UINT16 = 3
 } clmp_label_type;
 
+/* How logits and gradients are stored; all arithmetic is float32.  A gradient is rounded to nearest, even. */
+typedef enum clmp_float_type { CLMP_FLOAT32 = 0, CLMP_FLOAT16 = 1, CLMP_BFLOAT16 = 2 } clmp_float_type;
+
+/* Of logits and gradients, slowest index first. */
+typedef enum clmp_layout {
+    CLMP_LAYOUT_NCHW = 0,
+    CLMP_LAYOUT_NHWC = 1 /* a pixel's classes lie side by side */
+} clmp_layout;
+
+/*
+ * The loss l of a pixel from its logits x and its label y; p the softmax of x, w the class weights (1 without), e
+ * label_smoothing, g focal_gamma, a focal_alpha.  docs/algorithm.md, 13, has accuracies and gradients.
+ *
+ * CROSS_ENTROPY         (1 - e) w_y (-ln p_y) + (e / C) sum_c w_c (-ln p_c): PyTorch's definition; C. Szegedy et al.,
+ *                       CVPR 2016.  Where e > 0, an infinite logit makes the loss nonfinite.
+ * FOCAL                 a w_y (1 - p_y)^g (-ln p_y); a = 1 where focal_alpha is -1.  T. Lin et al., ICCV 2017.
+ * BINARY_CROSS_ENTROPY  each of the C channels is a problem of its own: labels, losses and weights are (N, C, H, W), a
+ *                       label is 0 or 1, or ignore_index, and p_1 = sigmoid(x), p_0 = 1 - p_1.  The loss is that of
+ *                       CROSS_ENTROPY for these two classes, with the weight w_c of the channel.  C = 1 is the binary
+ *                       loss, C > 1 the multi-label one.  An infinite logit makes the loss nonfinite.
+ * BINARY_FOCAL          likewise, w_c a_y (1 - p_y)^g (-ln p_y), a_1 = a, a_0 = 1 - a; both 1 where focal_alpha is -1
+ *
+ * A pool of binary losses has all channels, and `pixels` of results are pixels of channels.  Binary losses and label
+ * smoothing are not for interpolated logits.
+ */
+typedef enum clmp_loss {
+    CLMP_LOSS_CROSS_ENTROPY = 0,
+    CLMP_LOSS_FOCAL = 1,
+    CLMP_LOSS_BINARY_CROSS_ENTROPY = 2,
+    CLMP_LOSS_BINARY_FOCAL = 3
+} clmp_loss;
+
 typedef enum clmp_scope {
     CLMP_SCOPE_BATCH = 0, /* all pixels of the batch are one pool */
     CLMP_SCOPE_IMAGE = 1  /* each image is a pool; L is the mean over the images that have a valid pixel */
@@ -179,7 +211,7 @@ typedef enum clmp_solver {
 
 /*
  * How the losses l_u of the n valid pixels become one number, L = sum of w_u l_u, and where the gradient goes.  All of
- * them ignore the same pixels, and count them alike; docs/algorithm.md, 11, has the equations.
+ * them ignore the same pixels, and count them alike; docs/algorithm.md, 12, has the equations.
  *
  * UNIFORM   w = 1/n, the mean: what is done without loss max-pooling, bit for bit p = infinity.  alpha is 0.
  * TOPK      the m hardest pixels, w = 1/m: p = 1, with m = max(1, support n) or, where topk_count is not 0,
@@ -188,7 +220,7 @@ typedef enum clmp_solver {
  *           below max(ohem_thresh, the (k+1)-th smallest one) are kept, k = ohem_min_kept times the images of the pool;
  *           where there are no more than k valid pixels, all are.  Strictly below: ties at the threshold are not kept.
  *           The probability is exp(-l), so losses that the caller brings are taken as minus its logarithm; with class
- *           weights it is that before they are applied.  L is the mean of the losses kept (mmsegmentation divides by
+ *           weights it is that before they are applied, and focal losses and label smoothing are refused.  L is the mean of the losses kept (mmsegmentation divides by
  *           all pixels, ignored ones too); 0 if none is.  alpha is the threshold, as a loss.
  *           A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object Detectors with Online Hard Example
  *           Mining", CVPR 2016.
@@ -243,7 +275,7 @@ typedef struct clmp_plan_params {
     clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
     int64_t ignore_index;       /* a pixel with this label is not valid; any value */
     const float *class_weights; /* host, C finite values >= 0, not all 0, copied; multiplies a pixel's loss by that of
-                                   its label.  NULL: all 1 */
+                                   its label, of binary losses by that of its channel.  NULL: all 1 */
     double p;                   /* the norm, in [1, inf]; INFINITY gives the plain mean */
     double support;             /* s in (0, 1]: the least share of pixels that carry the weight */
     clmp_scope scope;
@@ -255,12 +287,21 @@ typedef struct clmp_plan_params {
     uint64_t ohem_min_kept;   /* OHEM: pixels of each image */
     clmp_sampling sampling;   /* BALANCED */
     uint64_t seed;            /* BALANCED */
+    clmp_loss loss;           /* from here on: CLMP_INPUT_LOGITS only */
+    double label_smoothing;   /* in [0, 1); not with focal losses */
+    double focal_gamma;       /* 0, or from 2^-10 to 8 */
+    double focal_alpha;       /* in (0, 1], of binary losses in (0, 1), or -1: none */
+    clmp_float_type logits_type;
+    clmp_layout logits_layout;
+    uint64_t logits_row_pitch; /* bytes from a row of an image's logits, and of gradients, to the next; 0: they touch */
 } clmp_plan_params;
 
 /*
  * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), logits of the labels' size,
  * labels uint8, ignore_index 255, no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0,
- * weighting lmp, topk_count 0, ohem_thresh 0.7, ohem_min_kept 100000, sampling even, seed 0.
+ * weighting lmp, topk_count 0, ohem_thresh 0.7, ohem_min_kept 100000, sampling even, seed 0, loss
+ * cross-entropy, label_smoothing 0, focal_gamma 2, focal_alpha -1, logits_type float32, logits_layout NCHW,
+ * logits_row_pitch 0.
  */
 CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
 
@@ -315,13 +356,14 @@ typedef struct clmp_buffer {
 /* What an enqueue reads and writes.  Each call says which it uses; those that it does not use are not looked at.
  * Outputs must not overlap anything else. */
 typedef struct clmp_buffers {
-    clmp_buffer logits;       /* float32 (N, C, H, W), or (N, C, h, w) where the plan interpolates */
-    clmp_buffer labels;       /* label_type (N, H, W) */
-    clmp_buffer losses;       /* float32 (N, H, W) */
-    clmp_buffer weights;      /* float32 (N, H, W); with scope image, those of each image's own problem */
-    clmp_buffer gradient;     /* float32, of the logits' shape */
+    clmp_buffer logits;       /* logits_type (N, C, H, W), or (N, C, h, w) where the plan interpolates; in logits_layout
+                                 and with logits_row_pitch */
+    clmp_buffer labels;       /* label_type (N, H, W), of binary losses (N, C, H, W) */
+    clmp_buffer losses;       /* float32, of the labels' shape */
+    clmp_buffer weights;      /* likewise; with scope image, those of each image's own problem */
+    clmp_buffer gradient;     /* as logits, in type, shape and layout */
     clmp_buffer label_counts; /* uint64 (CLMP_LABEL_COUNTS(C)) */
-    clmp_buffer confusion;    /* uint64 (CLMP_CONFUSION(C)) */
+    clmp_buffer confusion;    /* uint64 (CLMP_CONFUSION(C)), of binary losses (C, CLMP_CONFUSION(2)) */
     clmp_buffer result;       /* clmp_plan_result_count() records of clmp_result */
     clmp_buffer workspace;    /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
                                  allocates its own at the first use, and orders enqueues that share it */
@@ -434,7 +476,8 @@ CLMP_API clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t c
  *                a NaN among their logits, which have no prediction
  * The prediction is the class with the largest logit, of equal ones the lowest; infinities are numbers like others.
  * Where the plan interpolates, a pixel that a NaN or +inf reaches has no prediction, and one whose logits all are -inf
- * has none, either.
+ * has none, either.  With binary losses each channel has a matrix of two classes, and class 1 is predicted where the
+ * channel's logit is above 0.
  */
 #define CLMP_CONFUSION(classes) ((classes) * (classes) + 3)
 
