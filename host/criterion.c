@@ -78,7 +78,8 @@ static uint32_t bits_of(double value) {
 void clmp_criterion_macros(const clmp_plan_params *params, char text[CLMP_CRITERION_MACROS]) {
     text[0] = '\0';
     if (is_focal(params) && params->focal_gamma > 0.0)
-        snprintf(text, CLMP_CRITERION_MACROS, " -DCLMP_FOCAL_GAMMA_BITS=0x%08" PRIx32 "u", bits_of(params->focal_gamma));
+        snprintf(text, CLMP_CRITERION_MACROS, " -DCLMP_FOCAL_GAMMA_BITS=0x%08" PRIx32 "u",
+                 bits_of(params->focal_gamma));
     if (params->label_smoothing == 0.0)
         return;
     const double share = params->label_smoothing / (double)(clmp_is_binary(params) ? 2 : params->classes);

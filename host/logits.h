@@ -15,13 +15,12 @@ struct clmp_logits {
 };
 
 /* From params with logits_height and logits_width filled in.  Errors: INVALID_ARGUMENT, SIZE_OVERFLOW. */
-clmp_status clmp_logits_lay_out(const clmp_plan_params *params, const struct clmp_log *log,
-                                struct clmp_logits *logits);
+clmp_status clmp_logits_lay_out(const clmp_plan_params *params, const struct clmp_log *log, struct clmp_logits *logits);
 
 /* Whether each channel is a binary problem of its own. */
 static inline bool clmp_is_binary(const clmp_plan_params *params) {
-    return params->input == CLMP_INPUT_LOGITS && (params->loss == CLMP_LOSS_BINARY_CROSS_ENTROPY ||
-                                                  params->loss == CLMP_LOSS_BINARY_FOCAL);
+    return params->input == CLMP_INPUT_LOGITS &&
+           (params->loss == CLMP_LOSS_BINARY_CROSS_ENTROPY || params->loss == CLMP_LOSS_BINARY_FOCAL);
 }
 
 enum { CLMP_LOGITS_MACROS = 160 };

@@ -101,8 +101,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     snprintf(loss_macros, sizeof loss_macros, "%s%s%s%s%s", pixel, labels, logits, plan->criterion,
              clmp_plan_weighs_late(plan) ? "" : class_weights);
     snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s%s%s%s", pixel, labels, logits, plan->criterion,
-             class_weights, weigh,
-             tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "");
+             class_weights, weigh, tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "");
     snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, weigh);
     snprintf(draw_macros, sizeof draw_macros, "%s%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
              group, labels, logits, tuning->bin_group, by_ohem);
@@ -200,8 +199,8 @@ static clmp_status create_constants(struct clmp_plan *plan, float *class_weights
     clmp_problem problem = clmp_problem_of(&plan->params, plan->pool_pixels, plan->params.images / plan->pools);
     plan->problem = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof problem, &problem, &error);
     if (error == CL_SUCCESS && class_weights != NULL)
-        plan->class_weights = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
-                                             criterion_weights_size(plan), class_weights, &error);
+        plan->class_weights = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, criterion_weights_size(plan),
+                                             class_weights, &error);
     return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(&plan->context->log, error, "clCreateBuffer");
 }
 

@@ -84,7 +84,7 @@ struct clmp_plan {
     uint64_t pixels;         /* of all planes */
     uint64_t label_classes;  /* C, of binary losses 2 */
     struct clmp_logits logits;
-    uint64_t pools;          /* 1, or N */
+    uint64_t pools; /* 1, or N */
     uint64_t pool_pixels;
     size_t label_size; /* bytes */
     bool drawn;        /* weights are those of a plane of draws: kernels/threshold_draw.cl */
@@ -99,8 +99,8 @@ struct clmp_plan {
     cl_mem problem;                       /* one clmp_problem */
     cl_mem class_weights;                 /* clmp_criterion_weights(); NULL: none */
     char criterion[CLMP_CRITERION_MACROS];
-    cl_mem workspace;                     /* the plan's own, from the first use on */
-    cl_event workspace_free;              /* the last command that used it */
+    cl_mem workspace;        /* the plan's own, from the first use on */
+    cl_event workspace_free; /* the last command that used it */
 };
 
 /* "params" errors as clmp_plan_create() reports them; fills what follows from the params alone. */

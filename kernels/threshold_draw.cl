@@ -82,9 +82,9 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_draw_sh
  */
 kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
 clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const float *plane, ulong plane_at,
-                 global const float *class_weights, ulong plane_pixels, ulong pixels, ulong run, ulong seed, ulong step, global uchar *work,
-                 ulong shares_at, ulong draws_at, ulong pools_at, global float *drawn, ulong drawn_at,
-                 global float *losses, ulong losses_at, int store_losses) {
+                 global const float *class_weights, ulong plane_pixels, ulong pixels, ulong run, ulong seed, ulong step,
+                 global uchar *work, ulong shares_at, ulong draws_at, ulong pools_at, global float *drawn,
+                 ulong drawn_at, global float *losses, ulong losses_at, int store_losses) {
     const uint item = get_local_id(0);
     const ulong index = get_global_id(1);
     const ulong base = index * pixels;

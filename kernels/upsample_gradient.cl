@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *     G_c(i, j) = sum over the pixels between logit (i, j) and its neighbours of  a b g_c,
- *     g_c = w_u w_y ( softmax(x)_c - [c = y] ),     a, b: the logit's weights in the pixel, of column and row
+ *     g_c = w_u F w_y ( softmax(x)_c - [c = y] ),     a, b: the logit's weights in the pixel, of column and row
  *
  * the adjoint of the interpolation.  This adds up each tile for the four logits around it, upsample_gather.cl the tiles
  * for each logit.  The order is fixed: in a tile, down each column, then the lanes by neighbouring pairs, ((0 + 1) +
@@ -23,6 +23,8 @@
  *   first_row, band_rows    the tiles' rows that this launch is for
  */
 #include "upsample.clh"
+
+#include "criterion.clh"
 #include "weigh.clh"
 
 #ifndef CLMP_GROUP
@@ -139,6 +141,13 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
         const FLOATV weight = clmp_weigh(key, pool, problem->slope) * (FLOATV)up;
         const FLOATV class_weight = clmp_label_weight(label[r], class_weights) * (FLOATV)head->class_down;
         factor[r] = weight * class_weight;
+#ifdef CLMP_FOCAL_GAMMA_BITS
+        /* without its exponential, which is 0, the label has no share of F */
+        const INTV has_exp = (INTV)(s.label_exp[r] > (FLOATV)0.0f);
+        const FLOATV ratio = (s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) *
+                             clmp_reciprocal(select((FLOATV)1.0f, s.label_exp[r] * (FLOATV)CLMP_EXP_UNSCALE, has_exp));
+        factor[r] *= clmp_focal_slope(s.others[r], s.label_exp[r], clmp_log1p(ratio));
+#endif
         const INTV counts = CLMP_IS_LOSS(key) & (INTV)(factor[r] >= (FLOATV)CLMP_LEAST_FACTOR);
         factor[r] *= clmp_reciprocal(s.others[r] + s.label_exp[r]);
         factor[r] = select((FLOATV)0.0f, factor[r], counts); /* a NaN stays in its pixel */

@@ -1,11 +1,12 @@
 /*
- * upsample_loss - per-pixel softmax cross-entropy from logits of lower resolution
+ * upsample_loss - of each pixel, from logits of lower resolution
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * As loss.cl, of interpolated logits.  With M near the largest logit, E_c = exp(x_c - M) and T the sum over c != y,
+ * the cross-entropy is
  *
- *     l = w_y log1p(T / E_y),     or  w_y ( log T - (x_y - M) )  where E_y is below 2^-100: from a loss of 69 on.
+ *     log1p(T / E_y),     or  log T - (x_y - M)  where E_y is below 2^-100: from a loss of 69 on.
  *
  *   taps           clmp_taps and what it points to
  *   work           workspace, with the logits' parts from bytes high_at and low_at on (upsample_split.cl)
@@ -17,6 +18,8 @@
  * Grid: (vectors of columns rounded up to work-groups, N x tiles of rows).
  */
 #include "upsample.clh"
+
+#include "criterion.clh"
 
 /* Below e^-86 = 2^-124 an exponential is 0. */
 #define CLMP_LEAST (-86.0f)
@@ -88,6 +91,9 @@ clmp_upsample_loss(global const uchar *taps, global const uchar *work, ulong hig
             loss = select(clmp_log(s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) - label_logit[r], loss, has_exp);
             finite |= (INTV)(label_logit[r] > (FLOATV)(-INFINITY));
         }
+#ifdef CLMP_FOCAL_GAMMA_BITS
+        loss = clmp_focal(s.others[r], s.label_exp[r], loss);
+#endif
         loss = clmp_mark_loss(loss * clmp_label_weight(label[r], class_weights), label[r], finite);
         clmp_spot_store(&spot, loss, plane + plane_at + at + r * width);
         if (store_losses)

@@ -28,6 +28,8 @@
  * it is below this p that only the weighting of the library's own losses can be held to the bounds.
  */
 #define END_TO_END_P 1.5
+/* Likewise a focal loss magnifies an error of the probability by 1 + g: its 2e-6 is more than alpha's 4 ulp. */
+#define END_TO_END_GAMMA 2.0
 
 struct exact {
     long double *losses, *weights, *gradient;
@@ -35,7 +37,7 @@ struct exact {
 };
 
 static struct exact exact_new(const struct reference_input *in, bool with_gradient) {
-    uint64_t pixels = in->params.images * in->params.height * in->params.width;
+    uint64_t pixels = in->params.images * reference_image_pixels(&in->params);
     struct exact e = {malloc(pixels * sizeof(long double)), malloc(pixels * sizeof(long double)), NULL,
                       malloc((1 + in->params.images) * sizeof(struct exact_result))};
     if (with_gradient)
@@ -146,7 +148,7 @@ static void check_record(const struct problem *problem, size_t i, const clmp_res
 static uint64_t undecided(const struct problem *problem, const struct exact *given, size_t record) {
     const clmp_plan_params *params = &problem->in.params;
     bool image = params->scope == CLMP_SCOPE_IMAGE;
-    uint64_t pool = image ? params->height * params->width : problem->pixels, first = 0, count = 0;
+    uint64_t pool = image ? reference_image_pixels(params) : problem->pixels, first = 0, count = 0;
     if (params->p == 1.0 || isinf(params->p) || params->weighting != CLMP_WEIGHTING_LMP)
         return 0;
     if (image && record == 0) {
@@ -175,7 +177,7 @@ static const struct exact_result *record_of(const struct problem *problem, const
     const clmp_plan_params *params = &problem->in.params;
     if (params->scope == CLMP_SCOPE_BATCH)
         return e->result;
-    return &e->result[1 + pixel / (params->height * params->width)];
+    return &e->result[1 + pixel / reference_image_pixels(params)];
 }
 
 static void check_weighting(const struct problem *problem, const struct outputs *got, const struct exact *exact,
@@ -196,6 +198,17 @@ static void check_losses(const struct problem *problem, const struct outputs *go
     }
 }
 
+/* How large the gradient of a pixel's loss may be. */
+static long double gradient_unit(const struct problem *problem, uint64_t pixel) {
+    const clmp_plan_params *params = &problem->in.params;
+    long double unit = reference_label_weight(&problem->in, pixel, get_label(problem, pixel)), most = unit;
+    if (params->label_smoothing == 0.0)
+        return unit;
+    for (uint64_t c = 0; c < reference_label_classes(params); c++)
+        most = fmaxl(most, reference_label_weight(&problem->in, pixel, (int64_t)c));
+    return unit + (long double)params->label_smoothing * (most - unit);
+}
+
 /*
  * `plain` is the same problem at p = inf, where w = 1 / n (n of the pixel's pool): so gradient / weight of it is the
  * gradient of the pixel's loss with all scales, to be multiplied by the weight under test.
@@ -211,11 +224,12 @@ static void check_gradient(const struct problem *problem, const struct outputs *
         long double factor = valid ? weighting->weights[i] / plain->weights[i] : 0.0L, bound = 0.0L;
         if (valid) {
             bound = GRADIENT_TAUS * record_of(problem, weighting, i)->tau * fabsl(problem->in.gradient_scale);
-            bound *= params->class_weights ? (long double)params->class_weights[get_label(problem, i)] : 1.0L;
+            bound *= gradient_unit(problem, i);
             bound /= params->scope == CLMP_SCOPE_IMAGE ? (long double)used : 1.0L;
         }
-        for (uint64_t c = 0; c < params->classes; c++) {
-            uint64_t at = (i / area * params->classes + c) * area + i % area;
+        bool binary = reference_binary(params);
+        for (uint64_t c = 0; c < (binary ? 1 : params->classes); c++) {
+            uint64_t at = binary ? i : (i / area * params->classes + c) * area + i % area;
             check(within(origin == GIVEN ? GRADIENT : GRADIENT_END_TO_END, got->gradient[at],
                          factor * plain->gradient[at], bound),
                   "gradient", at, got->gradient[at], factor * plain->gradient[at]);
@@ -240,7 +254,7 @@ static void check_gradient_upsampled(const struct problem *problem, const struct
             continue;
         long double most = GRADIENT_TAUS * record_of(problem, weighting, i)->tau * fabsl(problem->in.gradient_scale) /
                            (used > 1 ? (long double)used : 1.0L);
-        most *= params->class_weights ? (long double)params->class_weights[get_label(problem, i)] : 1.0L;
+        most *= gradient_unit(problem, i);
         for (uint64_t c = 0; c < params->classes; c++)
             bound[c] = most;
         upsample_exact_adjoint(params, i, bound, bounds);
@@ -292,6 +306,9 @@ static struct exact weighting_of(const struct problem *problem, const struct out
 
 /* Whether weights follow losses gently; a threshold moves pixels from no weight to full weight. */
 static bool is_smooth(const clmp_plan_params *params) {
+    if ((params->loss == CLMP_LOSS_FOCAL || params->loss == CLMP_LOSS_BINARY_FOCAL) &&
+        params->focal_gamma > END_TO_END_GAMMA)
+        return false;
     return params->weighting == CLMP_WEIGHTING_UNIFORM || params->weighting == CLMP_WEIGHTING_BALANCED ||
            (params->weighting == CLMP_WEIGHTING_LMP && params->p >= END_TO_END_P);
 }

@@ -108,6 +108,79 @@ START_TEST(weightings_of_losses) {
 }
 END_TEST
 
+/* ---------------------------------------------------------------------------------------------- losses, layouts */
+
+START_TEST(binary_losses_have_a_label_map_for_each_class) {
+    write_inputs();
+    uint8_t masks[CLASSES * PLANE];
+    for (size_t i = 0; i < CLASSES * PLANE; ++i)
+        masks[i] = (uint8_t)(i % 13 == 4 ? IGNORED : i % 3 == 0);
+    write_npy("masks.npy", "|u1", "(4, 6, 7)", masks, sizeof masks);
+    write_npy("a4.npy", "<f4", "(1, 4, 6, 7)", logits[0], sizeof logits[0]);
+    write_npy("masks4.npy", "|u1", "(1, 4, 6, 7)", masks, sizeof masks);
+    json_t *one = json_of(clmp("loss", "a.npy", "masks.npy", "--loss", "bce", "--losses", "bce.npy", "--gradient",
+                               "g.npy", "--heatmap", "heat.png", "--json", NULL));
+    json_t *four = json_of(clmp("loss", "a4.npy", "masks4.npy", "--loss", "bce", "--json", NULL));
+    ck_assert(json_equal(one, four));
+    ck_assert_str_eq(json_string_value(json_object_get(one, "criterion")), "bce");
+    float *losses = read_npy("bce.npy", "(1, 4, 6, 7)", CLASSES * PLANE);
+    for (size_t i = 0; i < CLASSES * PLANE; ++i) {
+        const double z = (masks[i] == 1 ? -1.0 : 1.0) * (double)logits[0][i];
+        const double want = masks[i] == IGNORED ? 0.0 : fmax(z, 0.0) + log1p(exp(-fabs(z)));
+        ck_assert_msg(fabs((double)losses[i] - want) <= 1e-6 * want, "loss %zu", i);
+    }
+    free(losses);
+    free(read_npy("g.npy", "(4, 6, 7)", CLASSES * PLANE));
+    json_decref(one);
+    json_decref(four);
+    /* one class: a map as of any labels */
+    write_npy("single.npy", "<f4", "(1, 6, 7)", logits[0], sizeof logits[0] / CLASSES);
+    write_npy("mask.npy", "|u1", "(6, 7)", masks, PLANE);
+    assert_done(clmp("loss", "single.npy", "mask.npy", "--loss", "binary-focal", "--alpha", "0.25", NULL));
+}
+END_TEST
+
+START_TEST(losses_are_chosen_by_name) {
+    write_inputs();
+    json_t *plain = json_of(clmp("loss", "a.npy", "maps/a.npy", "--json", NULL));
+    json_t *focal = json_of(clmp("loss", "a.npy", "maps/a.npy", "--loss", "focal", "--gamma", "1.5", "--json", NULL));
+    json_t *smooth = json_of(clmp("loss", "a.npy", "maps/a.npy", "--label-smoothing", "0.1", "--json", NULL));
+    ck_assert(number(focal, "loss") < number(plain, "loss") && number(smooth, "loss") != number(plain, "loss"));
+    json_decref(plain);
+    json_decref(focal);
+    json_decref(smooth);
+    struct outcome outcome = clmp("loss", "a.npy", "maps/a.npy", "--loss", "focal", NULL);
+    ck_assert(strstr(outcome.out, "of focal") != NULL);
+    assert_done(outcome);
+}
+END_TEST
+
+START_TEST(logits_may_have_their_classes_last) {
+    write_inputs();
+    float last[CLASSES * PLANE];
+    for (size_t i = 0; i < CLASSES * PLANE; ++i)
+        last[i % PLANE * CLASSES + i / PLANE] = logits[0][i];
+    write_npy("last.npy", "<f4", "(6, 7, 4)", last, sizeof last);
+    json_t *first = json_of(clmp("loss", "a.npy", "maps/a.npy", "--gradient", "first.npy", "--json", NULL));
+    json_t *object = json_of(clmp("loss", "last.npy", "maps/a.npy", "--layout", "nhwc", "--gradient", "g.npy",
+                                  "--gradient-scale", "2", "--json", NULL));
+    ck_assert(json_equal(first, object));
+    float *one = read_npy("first.npy", "(4, 6, 7)", CLASSES * PLANE),
+          *two = read_npy("g.npy", "(6, 7, 4)", CLASSES * PLANE);
+    for (size_t i = 0; i < CLASSES * PLANE; ++i)
+        ck_assert(two[i % PLANE * CLASSES + i / PLANE] == 2.0f * one[i]);
+    free(one);
+    free(two);
+    json_decref(first);
+    json_decref(object);
+    first = json_of(clmp("eval", "a.npy", "maps/a.npy", "--json", NULL));
+    object = json_of(clmp("eval", "last.npy", "maps/a.npy", "--layout", "nhwc", "--json", NULL));
+    ck_assert(json_equal(first, object));
+    json_decref(first);
+    json_decref(object);
+}
+END_TEST
+
 /* -------------------------------------------------------------------------------------------------------- lists */
 
 START_TEST(a_list_gives_what_its_pairs_give) {
@@ -268,6 +341,13 @@ static const struct {
     {{"loss", "a.npy", "maps/a.npy", "--thresh", "nan"}, "--thresh is 'nan'", "(0, 1)"},
     {{"loss", "a.npy", "maps/a.npy", "--sampling", "both"}, "--sampling is 'both'", "even, under or over"},
     {{"loss", "a.npy", "maps/a.npy", "--seed", "18446744073709551616"}, "--seed", "whole number"},
+    {{"loss", "a.npy", "maps/a.npy", "--loss", "dice"}, "--loss is 'dice'", "bce or binary-focal"},
+    {{"loss", "a.npy", "maps/a.npy", "--loss", "bce"}, "maps/a.npy is 6x7", "expected 4x6x7, as a.npy"},
+    {{"loss", "a.npy", "maps/a.npy", "--label-smoothing", "1"}, "--label-smoothing is '1'", "[0, 1)"},
+    {{"loss", "a.npy", "maps/a.npy", "--loss", "focal", "--gamma", "9"}, "focal_gamma is 9", "2^-10 to 8"},
+    {{"loss", "a.npy", "maps/a.npy", "--alpha", "0"}, "--alpha is '0'", "> 0"},
+    {{"loss", "a.npy", "maps/a.npy", "--layout", "chw"}, "--layout is 'chw'", "nchw or nhwc"},
+    {{"loss", "a.npy", "maps/a.npy", "--gradient-scale", "inf"}, "--gradient-scale is 'inf'", "finite"},
     {{"weights", "losses.npy", "--weighting", "balanced"}, "balanced", "labels"},
     {{"loss", "--list", "list.txt", "a.npy"}, "'a.npy'", "--list alone"},
     {{"loss", "--list", "list.txt", "--gradient", "g.npy"}, "--gradient", "--list"},
@@ -336,6 +416,9 @@ int main(void) {
     tcase = add_case(suite, "variants", "full");
     tcase_add_test(tcase, sampling_depends_on_seed_and_step_alone);
     tcase_add_test(tcase, weightings_of_losses);
+    tcase_add_test(tcase, losses_are_chosen_by_name);
+    tcase_add_test(tcase, binary_losses_have_a_label_map_for_each_class);
+    tcase_add_test(tcase, logits_may_have_their_classes_last);
     tcase_add_loop_test(tcase, a_list_gives_what_its_pairs_give, 0, 2);
     tcase_add_test(tcase, class_weights_of_files_in_any_order);
     tcase_add_test(tcase, class_weights_are_what_loss_reads);

@@ -122,6 +122,9 @@ START_TEST(defaults_are_those_documented) {
     ck_assert(params.scope == CLMP_SCOPE_BATCH && params.solver == CLMP_SOLVER_SEARCH);
     ck_assert(params.weighting == CLMP_WEIGHTING_LMP && params.topk_count == 0 && params.ohem_thresh == 0.7);
     ck_assert(params.ohem_min_kept == 100000 && params.sampling == CLMP_SAMPLING_EVEN && params.seed == 0);
+    ck_assert(params.loss == CLMP_LOSS_CROSS_ENTROPY && params.label_smoothing == 0.0 && params.focal_gamma == 2.0);
+    ck_assert(params.focal_alpha == -1.0 && params.logits_type == CLMP_FLOAT32 && params.logits_row_pitch == 0);
+    ck_assert(params.logits_layout == CLMP_LAYOUT_NCHW);
     ck_assert(params.tuning.vector_width == 0 && params.tuning.group_size == 0 && params.tuning.chunks == 0);
     ck_assert(!buffers.logits.mem && !buffers.labels.mem && !buffers.losses.mem && !buffers.weights.mem);
     ck_assert(!buffers.gradient.mem && !buffers.result.mem && !buffers.workspace.mem);
@@ -179,7 +182,7 @@ END_TEST
 
 START_TEST(unknown_choices_are_refused) {
     clmp_plan_params params = good_params();
-    params.input = (clmp_input)2;
+    params.input = (clmp_input)3;
     assert_refused(&params, CLMP_INVALID_ARGUMENT);
     params = good_params();
     params.label_type = (clmp_label_type)4;

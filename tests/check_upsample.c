@@ -169,6 +169,22 @@ START_TEST(options_work_with_interpolation) {
 }
 END_TEST
 
+START_TEST(weightings_work_with_interpolation) {
+    struct problem *problem =
+        training_step(2, 4, 3, 5, _i % 2 ? 24 : 23, _i % 2 ? 40 : 38, CLMP_LABEL_UINT8, "upsampled weightings", _i);
+    struct rng rng = rng_for("spoil weightings", (uint64_t)_i);
+    spoil(problem, &rng);
+    problem->in.params.weighting = (clmp_weighting)(_i % 5);
+    problem->in.params.ohem_thresh = 0.9;
+    problem->in.params.ohem_min_kept = 100;
+    problem->in.params.topk_count = _i % 2 ? 0 : 77;
+    problem->in.params.sampling = (clmp_sampling)(_i % 3);
+    problem->in.params.scope = _i / 5 % 2 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH;
+    problem->in.params.class_weights = _i / 10 ? problem->class_weights : NULL;
+    check_solved(problem);
+}
+END_TEST
+
 START_TEST(class_weights_of_any_size_scale_the_gradient) {
     struct problem *problem = training_step(1, 3, 3, 3, 24, 24, CLMP_LABEL_UINT8, "weights of any size", 0);
     static const float units[] = {0x1p-60f, 0x1p60f, 0x1p-3f};
@@ -461,6 +477,7 @@ int main(void) {
     tcase_add_loop_test(tcase, gradient_is_the_slope_of_the_loss, 0, small ? 2 : 8);
     tcase = add_case(suite, "options", "full small");
     tcase_add_loop_test(tcase, options_work_with_interpolation, 0, small ? 3 : 10);
+    tcase_add_loop_test(tcase, weightings_work_with_interpolation, 0, small ? 5 : 20);
     tcase_add_loop_test(tcase, every_way_to_run_has_the_reference_bits, 0, small ? 2 : 6);
     tcase_add_loop_test(tcase, class_weights_of_any_size_scale_the_gradient, 0, small ? 1 : 3);
     tcase = add_case(suite, "workspace", "full");

@@ -28,18 +28,32 @@ static inline uint32_t as_uint(float f) {
     memcpy(&bits, &f, sizeof bits);
     return bits;
 }
-static inline int32_t as_int_from_float(float f) { return (int32_t)as_uint(f); }
-static inline int32_t as_int_from_uint(uint32_t u) { return (int32_t)u; }
-#define as_int(x) _Generic((x), float: as_int_from_float, uint32_t: as_int_from_uint)(x)
-static inline uint64_t convert_ulong(uint32_t u) { return u; }
-static inline uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
-static inline int clz(uint64_t x) { return x == 0 ? 64 : __builtin_clzll(x); }
+static inline int32_t as_int_from_float(float f) {
+    return (int32_t)as_uint(f);
+}
+static inline int32_t as_int_from_uint(uint32_t u) {
+    return (int32_t)u;
+}
+#define as_int(x) _Generic((x), float : as_int_from_float, uint32_t : as_int_from_uint)(x)
+static inline uint64_t convert_ulong(uint32_t u) {
+    return u;
+}
+static inline uint32_t min(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+static inline int clz(uint64_t x) {
+    return x == 0 ? 64 : __builtin_clzll(x);
+}
 
 __extension__ typedef unsigned __int128 clmp_u128;
 __extension__ typedef __int128 clmp_i128;
-static inline uint64_t mul_hi_u(uint64_t a, uint64_t b) { return (uint64_t)(((clmp_u128)a * b) >> 64); }
-static inline int64_t mul_hi_s(int64_t a, int64_t b) { return (int64_t)(((clmp_i128)a * b) >> 64); }
-#define mul_hi(a, b) _Generic((a), unsigned long: mul_hi_u, long: mul_hi_s)((a), (b))
+static inline uint64_t mul_hi_u(uint64_t a, uint64_t b) {
+    return (uint64_t)(((clmp_u128)a * b) >> 64);
+}
+static inline int64_t mul_hi_s(int64_t a, int64_t b) {
+    return (int64_t)(((clmp_i128)a * b) >> 64);
+}
+#define mul_hi(a, b) _Generic((a), unsigned long : mul_hi_u, long : mul_hi_s)((a), (b))
 #define select(a, b, c) ((c) ? (b) : (a))
 #define fma(a, b, c) fmaf((a), (b), (c))
 

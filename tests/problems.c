@@ -68,6 +68,16 @@ struct problem *problem_upsampled(uint64_t images, uint64_t classes, uint64_t lo
     return problem;
 }
 
+struct problem *problem_of_binary(uint64_t images, uint64_t channels, uint64_t height, uint64_t width,
+                                  clmp_label_type type) {
+    struct problem *problem = problem_of_logits(images, channels, height, width, type);
+    problem->in.params.loss = CLMP_LOSS_BINARY_CROSS_ENTROPY;
+    problem->pixels = problem->elements;
+    free(problem->labels);
+    problem->in.labels = problem->labels = allocate(problem->pixels, label_size(type));
+    return problem;
+}
+
 void problem_free(struct problem *problem) {
     free(problem->logits);
     free(problem->labels);
@@ -182,6 +192,11 @@ void fill_losses(struct problem *problem, enum losses_kind kind, struct rng *rng
 /* ------------------------------------------------------------------------------------------------------------ logits
  */
 
+/* A margin of a pixel that is right: it brings losses down to some 1e-25. */
+static float margin(struct rng *rng) {
+    return (float)(4.0 + 50.0 * rng_uniform(rng) * rng_uniform(rng));
+}
+
 /* The logit pixel that a pixel lies nearest to, about. */
 static uint64_t logit_pixel(const struct problem *problem, uint64_t pixel) {
     const clmp_plan_params *p = &problem->in.params;
@@ -196,7 +211,7 @@ void fill_logits_upsampled(struct problem *problem, struct rng *rng) {
         problem->logits[i] = (float)(2.0 * rng_normal(rng));
     for (uint64_t i = 0; i < logits; i++)
         if (rng_below(rng, 10) != 0)
-            *logit_of(problem, i, rng_below(rng, classes)) += (float)(4.0 + 50.0 * rng_uniform(rng) * rng_uniform(rng));
+            *logit_of(problem, i, rng_below(rng, classes)) += margin(rng);
     for (uint64_t i = 0; i < problem->pixels; i++) { /* mostly what the nearest logits say */
         uint64_t label = rng_below(rng, classes < 256 ? classes : 256), near = logit_pixel(problem, i);
         for (uint64_t c = 0; c < classes && c < 256 && rng_below(rng, 10 * classes) != 0; c++)
@@ -206,15 +221,28 @@ void fill_logits_upsampled(struct problem *problem, struct rng *rng) {
     }
 }
 
+static void fill_logits_binary(struct problem *problem, struct rng *rng) {
+    for (uint64_t i = 0; i < problem->elements; i++) {
+        uint64_t label = rng_below(rng, 2);
+        float side = label == 1 ? 1.0f : -1.0f;
+        set_label(problem, i, (int64_t)label);
+        problem->logits[i] = (float)(2.0 * rng_normal(rng)) + (rng_below(rng, 10) != 0 ? side * margin(rng) : 0.0f);
+    }
+}
+
 void fill_logits(struct problem *problem, struct rng *rng) {
     uint64_t classes = problem->in.params.classes;
+    if (reference_binary(&problem->in.params)) {
+        fill_logits_binary(problem, rng);
+        return;
+    }
     for (uint64_t i = 0; i < problem->elements; i++)
         problem->logits[i] = (float)(2.0 * rng_normal(rng));
     for (uint64_t i = 0; i < problem->pixels; i++) {
         uint64_t label = rng_below(rng, classes < 256 ? classes : 256);
         set_label(problem, i, (int64_t)label);
-        if (rng_below(rng, 10) != 0) /* right, by a margin that brings losses down to some 1e-25 */
-            *logit_of(problem, i, label) += (float)(4.0 + 50.0 * rng_uniform(rng) * rng_uniform(rng));
+        if (rng_below(rng, 10) != 0)
+            *logit_of(problem, i, label) += margin(rng);
     }
 }
 
@@ -229,11 +257,13 @@ void spoil(struct problem *problem, struct rng *rng) {
             set_label(problem, i, params->ignore_index);
             break;
         case 2: /* just past the end, or below the start where the type has a sign */
-            set_label(problem, i, wide && rng_below(rng, 2) ? -1 : (int64_t)params->classes);
+            set_label(problem, i, wide && rng_below(rng, 2) ? -1 : (int64_t)reference_label_classes(params));
             break;
         case 3:
         case 4:
-            if (i < problem->elements / params->classes)
+            if (reference_binary(params))
+                problem->logits[i] = bad[rng_below(rng, 4)];
+            else if (i < problem->elements / params->classes)
                 *logit_of(problem, i, rng_below(rng, params->classes)) = bad[rng_below(rng, 4)];
             break;
         default:
@@ -244,19 +274,23 @@ void spoil(struct problem *problem, struct rng *rng) {
 /* --------------------------------------------------------------------------------------------------------- in words */
 
 const char *describe(const struct problem *problem) {
-    static char text[768];
+    static char text[1024];
     const clmp_plan_params *p = &problem->in.params;
     static const char *const weightings[] = {"lmp", "uniform", "topk", "ohem", "balanced"};
+    static const char *const losses[] = {"cross-entropy", "focal", "bce", "binary focal"};
     snprintf(text, sizeof text,
-             "%s weighting=%s topk_count=%llu ohem_thresh=%.17g ohem_min_kept=%llu sampling=%d step=%llu N=%llu C=%llu "
+             "%s loss=%s label_smoothing=%g gamma=%g alpha=%g logits_type=%d layout=%d row_pitch=%llu weighting=%s "
+             "topk_count=%llu ohem_thresh=%.17g ohem_min_kept=%llu sampling=%d step=%llu N=%llu C=%llu "
              "h=%llu w=%llu H=%llu W=%llu align_corners=%d label_type=%d ignore_index=%lld class_weights=%s p=%.17g "
              "support=%.17g scope=%s gradient_scale=%.9g seed=%llu",
-             p->input == CLMP_INPUT_LOSSES ? "losses" : "logits", weightings[p->weighting],
-             (unsigned long long)p->topk_count, p->ohem_thresh, (unsigned long long)p->ohem_min_kept, (int)p->sampling,
-             (unsigned long long)problem->in.step, (unsigned long long)p->images, (unsigned long long)p->classes,
-             (unsigned long long)p->logits_height, (unsigned long long)p->logits_width, (unsigned long long)p->height,
-             (unsigned long long)p->width, (int)p->align_corners, (int)p->label_type, (long long)p->ignore_index,
-             p->class_weights ? "yes" : "no", p->p, p->support, p->scope == CLMP_SCOPE_IMAGE ? "image" : "batch",
-             (double)problem->in.gradient_scale, (unsigned long long)test_seed());
+             p->input == CLMP_INPUT_LOSSES ? "losses" : "logits", losses[p->loss], p->label_smoothing, p->focal_gamma,
+             p->focal_alpha, (int)p->logits_type, (int)p->logits_layout, (unsigned long long)p->logits_row_pitch,
+             weightings[p->weighting], (unsigned long long)p->topk_count, p->ohem_thresh,
+             (unsigned long long)p->ohem_min_kept, (int)p->sampling, (unsigned long long)problem->in.step,
+             (unsigned long long)p->images, (unsigned long long)p->classes, (unsigned long long)p->logits_height,
+             (unsigned long long)p->logits_width, (unsigned long long)p->height, (unsigned long long)p->width,
+             (int)p->align_corners, (int)p->label_type, (long long)p->ignore_index, p->class_weights ? "yes" : "no",
+             p->p, p->support, p->scope == CLMP_SCOPE_IMAGE ? "image" : "batch", (double)problem->in.gradient_scale,
+             (unsigned long long)test_seed());
     return text;
 }

@@ -15,7 +15,8 @@
 
 struct reference_input {
     clmp_plan_params params; /* solver and tuning are not looked at */
-    const float *logits;     /* (N, C, H, W), or (N, C, h, w); CLMP_INPUT_LOGITS only */
+    const float *logits;     /* (N, C, H, W), or (N, C, h, w); CLMP_INPUT_LOGITS only.  How they are stored is not
+                                looked at */
     const void *labels;      /* params.label_type (N, H, W); CLMP_INPUT_LOGITS only, but see reference_exact() */
     const float *losses;     /* (N, H, W); CLMP_INPUT_LOSSES only */
     const float *criterion;  /* reference_exact(), weighting ohem of losses: those before class weights; NULL: the same
@@ -56,6 +57,15 @@ void reference_exact(const struct reference_input *in, const struct exact_output
 
 /* The gradient, of the logits' shape, of the sum of weight times loss: `weights` (N, H, W). */
 void reference_exact_gradient(const struct reference_input *in, const long double *weights, long double *gradient);
+
+/* Whether each channel is a binary problem of its own; then a `pixel` is one of a channel, (N, C, H, W). */
+bool reference_binary(const clmp_plan_params *params);
+/* H W, or C H W; and C, or 2. */
+uint64_t reference_image_pixels(const clmp_plan_params *params);
+uint64_t reference_label_classes(const clmp_plan_params *params);
+
+/* The class weight of a pixel with that label, times a focal loss's alpha. */
+long double reference_label_weight(const struct reference_input *in, uint64_t pixel, int64_t label);
 
 /* Whether a pixel takes part, by the definition. */
 bool reference_valid(const struct reference_input *in, uint64_t pixel);

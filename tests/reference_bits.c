@@ -24,7 +24,7 @@
 #define NOT_VALID(reason) (-(float)(reason))
 
 struct shape {
-    uint64_t images, classes, image_pixels, pools, pool_pixels;
+    uint64_t images, classes, label_classes, image_pixels, pools, pool_pixels;
 };
 
 static void *allocate(size_t count, size_t size) {
@@ -78,29 +78,133 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
     return s;
 }
 
-static float class_weight(const struct reference_input *in, int64_t label) {
-    return in->params.class_weights == NULL ? 1.0f : in->params.class_weights[label];
+bool reference_binary(const clmp_plan_params *params) {
+    return params->loss == CLMP_LOSS_BINARY_CROSS_ENTROPY || params->loss == CLMP_LOSS_BINARY_FOCAL;
+}
+
+uint64_t reference_image_pixels(const clmp_plan_params *params) {
+    return params->height * params->width * (reference_binary(params) ? params->classes : 1);
+}
+
+uint64_t reference_label_classes(const clmp_plan_params *params) {
+    return reference_binary(params) ? 2 : params->classes;
+}
+
+float bits_label_weight(const struct reference_input *in, uint64_t pixel, int64_t label) {
+    const clmp_plan_params *params = &in->params;
+    const bool binary = reference_binary(params);
+    const bool alpha =
+        (params->loss == CLMP_LOSS_FOCAL || params->loss == CLMP_LOSS_BINARY_FOCAL) && params->focal_alpha >= 0.0;
+    const uint64_t of = binary ? pixel / (params->height * params->width) % params->classes : (uint64_t)label;
+    const double weight = params->class_weights == NULL ? 1.0 : (double)params->class_weights[of];
+    return (float)(!alpha ? weight : weight * (binary && label == 0 ? 1.0 - params->focal_alpha : params->focal_alpha));
+}
+
+bool bits_focal(const clmp_plan_params *params) {
+    return (params->loss == CLMP_LOSS_FOCAL || params->loss == CLMP_LOSS_BINARY_FOCAL) && params->focal_gamma > 0.0;
+}
+
+static float share(float part, float whole) {
+    return clmp_flush(part * CLMP_EXP_UNSCALE * clmp_reciprocal(whole * CLMP_EXP_UNSCALE));
+}
+
+float bits_focal_loss(const clmp_plan_params *params, float others, float label_exp, float cross_entropy) {
+    return clmp_power(share(others, others + label_exp), (float)params->focal_gamma) * cross_entropy;
+}
+
+float bits_focal_slope(const clmp_plan_params *params, float others, float label_exp, float cross_entropy) {
+    const float t = share(others, others + label_exp), p = share(label_exp, others + label_exp);
+    const float ratio = t < 0x1p-30f ? 1.0f : cross_entropy * clmp_reciprocal(t);
+    const float gamma = (float)params->focal_gamma;
+    return clmp_flush(clmp_power(t, gamma) * fmaf(gamma * p, ratio, 1.0f));
+}
+
+/* Label smoothing: the shares of the label, of each class, and of all together. */
+static float smooth_hard(const clmp_plan_params *params) {
+    return (float)(1.0 - params->label_smoothing);
+}
+
+static double smooth_share(const clmp_plan_params *params) {
+    return params->label_smoothing / (double)reference_label_classes(params);
+}
+
+static float smooth_total(const clmp_plan_params *params) {
+    double sum = 0.0;
+    if (reference_binary(params) || params->class_weights == NULL)
+        return (float)params->label_smoothing;
+    for (uint64_t c = 0; c < params->classes; ++c)
+        sum += (double)params->class_weights[c];
+    return (float)(sum * smooth_share(params));
+}
+
+/* What class c weighs in the smoothed part; a channel's weight is applied to all of a binary loss instead. */
+static float smooth_weight(const clmp_plan_params *params, uint64_t c) {
+    return reference_binary(params) || params->class_weights == NULL ? 1.0f : params->class_weights[c];
+}
+
+/* The logits of a pixel: where the first is, and how far apart they are.  Of a binary loss, 0 and the channel's, in
+ * `both`. */
+static const float *logits_of(const struct reference_input *in, const struct shape *shape, uint64_t i, float both[2],
+                              uint64_t *stride) {
+    if (reference_binary(&in->params)) {
+        both[0] = 0.0f;
+        both[1] = in->logits[i];
+        *stride = 1;
+        return both;
+    }
+    *stride = shape->image_pixels;
+    return in->logits + i / shape->image_pixels * shape->classes * shape->image_pixels + i % shape->image_pixels;
+}
+
+/* Sum of w_c (maximum - x_c). */
+static float distances(const clmp_plan_params *params, const float *x, uint64_t stride, uint64_t classes,
+                       float maximum) {
+    float sum = 0.0f, error = 0.0f;
+    for (uint64_t c = 0; c < classes; ++c) {
+        const float term = clmp_flush((maximum - x[c * stride]) * smooth_weight(params, c)), next = sum + term;
+        error += clmp_flush((sum - next) + term);
+        sum = next;
+    }
+    return sum + error;
+}
+
+static float log_sum_of(const struct softmax *s) {
+    const float others = s->others * CLMP_EXP_UNSCALE;
+    if (others < 0x1.a8p-2f)
+        return clmp_log1p_core(others);
+    return clmp_log((s->others + s->label_exp) * CLMP_EXP_UNSCALE);
 }
 
 /* A pixel's loss, or its mark. */
-static float pixel_loss(const struct reference_input *in, const struct shape *shape, uint64_t image, uint64_t pixel,
-                        bool weighted) {
-    const int64_t label = label_at(in, image * shape->image_pixels + pixel);
-    if (label == in->params.ignore_index)
+static float pixel_loss(const struct reference_input *in, const struct shape *shape, uint64_t i, bool weighted) {
+    const clmp_plan_params *params = &in->params;
+    const int64_t label = label_at(in, i);
+    if (label == params->ignore_index)
         return NOT_VALID(CLMP_IGNORED);
-    if (label < 0 || (uint64_t)label >= shape->classes)
+    if (label < 0 || (uint64_t)label >= shape->label_classes)
         return NOT_VALID(CLMP_INVALID_LABEL);
-    const float *x = in->logits + image * shape->classes * shape->image_pixels + pixel;
-    const struct softmax s = softmax(x, shape->image_pixels, shape->classes, label);
-    const float others = s.others * CLMP_EXP_UNSCALE;
-    float log_sum = 0.0f;
-    if (others < 0x1.a8p-2f)
-        log_sum = clmp_log1p_core(others);
-    else
-        log_sum = clmp_log((s.others + s.label_exp) * CLMP_EXP_UNSCALE);
-    const float weight = weighted ? class_weight(in, label) : 1.0f;
-    const float loss = clmp_flush(((s.maximum - s.label_logit) + log_sum) * weight);
-    return s.finite && loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
+    float both[2];
+    uint64_t stride;
+    const float *x = logits_of(in, shape, i, both, &stride);
+    const struct softmax s = softmax(x, stride, shape->label_classes, label);
+    const float log_sum = log_sum_of(&s), weight = weighted ? bits_label_weight(in, i, label) : 1.0f;
+    float loss = (s.maximum - s.label_logit) + log_sum;
+    if (params->label_smoothing > 0.0) {
+        const float soft =
+            clmp_flush(distances(params, x, stride, shape->label_classes, s.maximum) * (float)smooth_share(params));
+        const float total = clmp_flush(log_sum * smooth_total(params));
+        if (reference_binary(params))
+            loss = ((clmp_flush(loss * smooth_hard(params)) + soft) + total) * weight;
+        else
+            loss = (clmp_flush(loss * clmp_limit(weight * smooth_hard(params))) + soft) + total;
+    } else {
+        if (bits_focal(params))
+            loss = bits_focal_loss(params, s.others, s.label_exp, loss);
+        loss *= weight;
+    }
+    loss = clmp_flush(loss);
+    const bool finite = s.finite && !(reference_binary(params) && both[1] == -INFINITY);
+    return finite && loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
 }
 
 /* A loss, or its mark, as a key. */
@@ -173,21 +277,22 @@ static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t
     const clmp_plan_params *params = &in->params;
     const bool hard = params->weighting == CLMP_WEIGHTING_OHEM;
     clmp_draw *draw = allocate(1, sizeof *draw);
-    clmp_share *shares = allocate(params->classes, sizeof *shares);
-    ulong *counts = allocate(CLMP_COUNTS(params->classes), sizeof *counts);
+    const uint64_t classes = reference_label_classes(params);
+    clmp_share *shares = allocate(classes, sizeof *shares);
+    ulong *counts = allocate(CLMP_COUNTS(classes), sizeof *counts);
     if (!hard) {
         ulong valid = 0, present = 0, fewest = UINT64_MAX, most = 0;
         for (uint64_t i = first; i < first + pixels; ++i)
-            counts[is_loss(keys[i]) ? (uint64_t)label_at(in, i) : params->classes + (keys[i] >> 20)] += 1;
-        for (uint64_t c = 0; c < params->classes; ++c) {
+            counts[is_loss(keys[i]) ? (uint64_t)label_at(in, i) : classes + (keys[i] >> 20)] += 1;
+        for (uint64_t c = 0; c < classes; ++c) {
             valid += counts[c];
             present += counts[c] != 0;
             fewest = counts[c] != 0 && counts[c] < fewest ? counts[c] : fewest;
             most = counts[c] > most ? counts[c] : most;
         }
         clmp_draw_quota((uint)params->sampling, valid, present, fewest, most, draw);
-        clmp_draw_pool(pixels, valid, counts + params->classes, pool);
-        for (uint64_t c = 0; c < params->classes; ++c)
+        clmp_draw_pool(pixels, valid, counts + classes, pool);
+        for (uint64_t c = 0; c < classes; ++c)
             clmp_draw_share(draw, counts[c], shares + c);
         record->alpha = 0.0f;
     }
@@ -228,24 +333,51 @@ static float weight_of(uint32_t key, const clmp_pool *pool, const clmp_problem *
     return clmp_flush(pool->at * clmp_ratio_power(key, pool->v, pool->reciprocal_v, problem->slope));
 }
 
-static void pixel_gradient(const struct reference_input *in, const struct shape *shape, uint64_t image, uint64_t pixel,
-                           uint32_t key, float weight, float share, float *gradient) {
-    const uint64_t stride = shape->image_pixels;
-    const uint64_t corner = image * shape->classes * stride + pixel;
-    if (!is_loss(key)) {
-        for (uint64_t c = 0; c < shape->classes; ++c)
-            gradient[corner + c * stride] = 0.0f;
-        return;
+/* Of a valid pixel, class c of its logits; or of the channel's logit. */
+static void pixel_gradient(const struct reference_input *in, const struct shape *shape, uint64_t i, float weight,
+                           float image_share, float *gradient) {
+    const clmp_plan_params *params = &in->params;
+    const int64_t label = label_at(in, i);
+    const bool binary = reference_binary(params);
+    float both[2];
+    uint64_t stride;
+    const float *x = logits_of(in, shape, i, both, &stride);
+    const struct softmax s = softmax(x, stride, shape->label_classes, label);
+    const float reciprocal = clmp_reciprocal((s.others + s.label_exp) * CLMP_EXP_UNSCALE);
+    const float scale = clmp_limit(weight * clmp_limit(in->gradient_scale * image_share));
+    float factor = clmp_limit(scale * bits_label_weight(in, i, label));
+    if (bits_focal(params))
+        factor = clmp_limit(
+            factor * bits_focal_slope(params, s.others, s.label_exp, (s.maximum - s.label_logit) + log_sum_of(&s)));
+    if (params->label_smoothing > 0.0)
+        factor = clmp_limit(factor * smooth_hard(params));
+    factor = clmp_flush(factor * reciprocal);
+    const float soft = clmp_limit(scale * (binary ? bits_label_weight(in, i, label) : 1.0f));
+    const float share = clmp_limit(soft * (float)smooth_share(params));
+    const float total = clmp_flush(clmp_limit(soft * smooth_total(params)) * reciprocal);
+    for (uint64_t c = binary; c < shape->label_classes; ++c) {
+        const float e = clmp_exp_scaled(x[c * stride], s.maximum);
+        float g = factor * ((c == (uint64_t)label ? -s.others : e) * CLMP_EXP_UNSCALE);
+        if (params->label_smoothing > 0.0) {
+            const float taken = clmp_limit(share * smooth_weight(params, c));
+            g = clmp_limit(clmp_flush(g) + clmp_flush(fmaf(total, e * CLMP_EXP_UNSCALE, -taken)));
+        }
+        gradient[binary ? 0 : c * stride] = clmp_flush(g);
     }
-    const int64_t label = label_at(in, image * stride + pixel);
-    const float *x = in->logits + corner;
-    const struct softmax s = softmax(x, stride, shape->classes, label);
-    float factor = clmp_limit(weight * clmp_limit(in->gradient_scale * share));
-    factor = clmp_limit(factor * class_weight(in, label));
-    factor = clmp_flush(factor * clmp_reciprocal((s.others + s.label_exp) * CLMP_EXP_UNSCALE));
-    for (uint64_t c = 0; c < shape->classes; ++c) {
-        const float e = c == (uint64_t)label ? -s.others : clmp_exp_scaled(x[c * stride], s.maximum);
-        gradient[corner + c * stride] = clmp_flush(factor * (e * CLMP_EXP_UNSCALE));
+}
+
+/* The gradient of all pixels, which losses or marks tell apart. */
+static void plain_gradient(const struct reference_input *in, const struct shape *shape, const float *valid_losses,
+                           const float *weights, float image_share, float *gradient) {
+    const bool binary = reference_binary(&in->params);
+    const uint64_t pixels = shape->images * shape->image_pixels;
+    for (uint64_t i = 0; i < pixels * (binary ? 1 : shape->classes); ++i)
+        gradient[i] = 0.0f;
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const uint64_t image = i / shape->image_pixels, corner = image * shape->classes * shape->image_pixels;
+        if (valid_losses[i] >= 0.0f)
+            pixel_gradient(in, shape, i, weights[i], image_share,
+                           gradient + (binary ? i : corner + i % shape->image_pixels));
     }
 }
 
@@ -261,7 +393,8 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     const clmp_plan_params *params = &in->params;
     const bool from_logits = params->input == CLMP_INPUT_LOGITS;
     const bool by_image = params->scope == CLMP_SCOPE_IMAGE;
-    struct shape shape = {params->images, params->classes, params->height * params->width, 1, 0};
+    struct shape shape = {
+        params->images, params->classes, reference_label_classes(params), reference_image_pixels(params), 1, 0};
     const uint64_t pixels = shape.images * shape.image_pixels;
     shape.pools = by_image ? shape.images : 1;
     shape.pool_pixels = pixels / shape.pools;
@@ -277,12 +410,11 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
         upsample_bits_losses(in, !late, losses);
     for (uint64_t i = 0; i < pixels; ++i) {
         if (!upsampled)
-            losses[i] = from_logits ? pixel_loss(in, &shape, i / shape.image_pixels, i % shape.image_pixels, !late)
-                                    : in->losses[i];
+            losses[i] = from_logits ? pixel_loss(in, &shape, i, !late) : in->losses[i];
         keys[i] = key_of(losses[i], from_logits);
         losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
         if (late && is_loss(keys[i]))
-            losses[i] = clmp_flush(losses[i] * class_weight(in, label_at(in, i)));
+            losses[i] = clmp_flush(losses[i] * bits_label_weight(in, i, label_at(in, i)));
     }
 
     clmp_pool *pools = allocate(shape.pools, sizeof *pools);
@@ -316,10 +448,9 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
             out->losses[i] = losses[i];
         if (out->weights != NULL)
             out->weights[i] = weight;
-        if (from_logits && !upsampled && out->gradient != NULL)
-            pixel_gradient(in, &shape, i / shape.image_pixels, i % shape.image_pixels, keys[i], weight,
-                           pools[0].image_share, out->gradient);
     }
+    if (from_logits && !upsampled && out->gradient != NULL)
+        plain_gradient(in, &shape, valid_losses, weights, pools[0].image_share, out->gradient);
     if (upsampled && out->gradient != NULL)
         upsample_bits_gradient(in, valid_losses, weights, taus, pools[0].image_share, out->gradient);
     free(taus);

@@ -63,8 +63,13 @@ static int64_t label_at(const struct reference_input *in, uint64_t pixel) {
     }
 }
 
-/* The C logits of a pixel. */
+/* The C logits of a pixel; of a binary loss 0 and the channel's. */
 static void pixel_logits(const struct reference_input *in, uint64_t pixel, long double *x) {
+    if (reference_binary(&in->params)) {
+        x[0] = 0.0L;
+        x[1] = in->logits[pixel];
+        return;
+    }
     uint64_t area = in->params.height * in->params.width;
     const float *first = in->logits + (pixel / area) * in->params.classes * area + pixel % area;
     if (reference_upsampled(&in->params))
@@ -74,8 +79,25 @@ static void pixel_logits(const struct reference_input *in, uint64_t pixel, long 
             x[c] = first[c * area];
 }
 
-static long double class_weight(const struct reference_input *in, int64_t label) {
-    return in->params.class_weights ? (long double)in->params.class_weights[label] : 1.0L;
+static bool is_focal(const clmp_plan_params *params) {
+    return params->loss == CLMP_LOSS_FOCAL || params->loss == CLMP_LOSS_BINARY_FOCAL;
+}
+
+/* What class c weighs where all do: with label smoothing. */
+static long double class_weight(const struct reference_input *in, uint64_t pixel, uint64_t c) {
+    const clmp_plan_params *params = &in->params;
+    if (reference_binary(params))
+        c = pixel / (params->height * params->width) % params->classes;
+    return params->class_weights ? (long double)params->class_weights[c] : 1.0L;
+}
+
+long double reference_label_weight(const struct reference_input *in, uint64_t pixel, int64_t label) {
+    const clmp_plan_params *params = &in->params;
+    long double alpha = is_focal(params) && params->focal_alpha >= 0.0 ? (long double)params->focal_alpha : -1.0L;
+    long double weight = class_weight(in, pixel, (uint64_t)label);
+    if (alpha < 0.0L)
+        return weight;
+    return weight * (reference_binary(params) && label == 0 ? 1.0L - alpha : alpha);
 }
 
 static uint64_t largest_class(const long double *x, uint64_t classes) {
@@ -102,6 +124,45 @@ static long double cross_entropy(const long double *x, uint64_t classes, uint64_
     return (largest - x[label]) + log1pl(sum_value(&others));
 }
 
+/* The sum of all exponentials relative to the label's, but for the label's own 1: T / E_y of criterion.clh; (1 - p) /
+ * p.
+ */
+static long double odds(const long double *x, uint64_t classes, uint64_t label) {
+    struct sum others = {0};
+    for (uint64_t c = 0; c < classes; c++)
+        if (c != label)
+            sum_add(&others, expl(x[c] - x[label]));
+    return sum_value(&others);
+}
+
+/* t^g, and F = t^g (1 + g p h / t), with t = 1 - p. */
+static long double focal_power(const clmp_plan_params *params, const long double *x, uint64_t classes, uint64_t label) {
+    long double r = odds(x, classes, label);
+    return powl(isinf(r) ? 1.0L : r / (1.0L + r), (long double)params->focal_gamma);
+}
+
+static long double focal_slope(const clmp_plan_params *params, const long double *x, uint64_t classes, uint64_t label) {
+    long double r = odds(x, classes, label), g = (long double)params->focal_gamma;
+    long double ratio = r == 0.0L ? 1.0L : cross_entropy(x, classes, label) / r; /* p h / t */
+    return focal_power(params, x, classes, label) * (1.0L + g * (isinf(r) ? 0.0L : ratio));
+}
+
+/* criterion.clh has the equations. */
+static long double criterion(const struct reference_input *in, uint64_t pixel, const long double *x, uint64_t label) {
+    const clmp_plan_params *params = &in->params;
+    uint64_t classes = reference_label_classes(params);
+    long double weight = reference_label_weight(in, pixel, (int64_t)label), e = (long double)params->label_smoothing;
+    long double loss = weight * cross_entropy(x, classes, label);
+    if (is_focal(params))
+        return loss * focal_power(params, x, classes, label);
+    if (e == 0.0L)
+        return loss;
+    struct sum soft = {0};
+    for (uint64_t c = 0; c < classes; c++)
+        sum_add(&soft, class_weight(in, pixel, c) * cross_entropy(x, classes, c));
+    return (1.0L - e) * loss + e / (long double)classes * sum_value(&soft);
+}
+
 /* What no float32 holds: a loss above FLT_MAX is infinite, and one below FLT_MIN is 0, since nothing is subnormal. */
 static enum pixel_state as_float_range(long double *loss) {
     if (!(*loss >= 0.0L) || isinf((float)*loss)) {
@@ -122,16 +183,17 @@ static enum pixel_state pixel_loss(const struct reference_input *in, uint64_t pi
     int64_t label = label_at(in, pixel);
     if (label == in->params.ignore_index)
         return PIXEL_IGNORED;
-    if (label < 0 || (uint64_t)label >= in->params.classes)
+    uint64_t classes = reference_label_classes(&in->params);
+    if (label < 0 || (uint64_t)label >= classes)
         return PIXEL_INVALID_LABEL;
-    long double *x = allocate(in->params.classes, sizeof *x);
+    long double *x = allocate(classes, sizeof *x);
     pixel_logits(in, pixel, x);
-    bool finite = true;
-    for (uint64_t c = 0; c < in->params.classes; c++)
-        if (isnan(x[c]) || (isinf(x[c]) && (x[c] > 0.0L || c == (uint64_t)label)))
+    bool finite = true, all = reference_binary(&in->params) || in->params.label_smoothing > 0.0;
+    for (uint64_t c = 0; c < classes; c++)
+        if (isnan(x[c]) || (isinf(x[c]) && (all || x[c] > 0.0L || c == (uint64_t)label)))
             finite = false;
     if (finite)
-        *loss = cross_entropy(x, in->params.classes, (uint64_t)label) * class_weight(in, label);
+        *loss = criterion(in, pixel, x, (uint64_t)label);
     free(x);
     return finite ? as_float_range(loss) : PIXEL_NONFINITE;
 }
@@ -140,9 +202,10 @@ static enum pixel_state pixel_loss(const struct reference_input *in, uint64_t pi
 static long double unweighted_loss(const struct reference_input *in, uint64_t pixel) {
     if (in->params.input == CLMP_INPUT_LOSSES)
         return in->criterion ? in->criterion[pixel] : in->losses[pixel];
-    long double *x = allocate(in->params.classes, sizeof *x);
+    uint64_t classes = reference_label_classes(&in->params);
+    long double *x = allocate(classes, sizeof *x);
     pixel_logits(in, pixel, x);
-    const long double loss = cross_entropy(x, in->params.classes, (uint64_t)label_at(in, pixel));
+    const long double loss = cross_entropy(x, classes, (uint64_t)label_at(in, pixel));
     free(x);
     return loss;
 }
@@ -321,11 +384,12 @@ static uint64_t philox(uint64_t seed, uint64_t step, uint64_t pixel) {
 
 static void solve_balanced(struct pool *pool, const struct reference_input *in, uint64_t first, long double *weights) {
     struct exact_result *r = pool->result;
-    uint64_t *counts = allocate(in->params.classes, sizeof *counts), classes = 0, fewest = UINT64_MAX, most = 0;
+    uint64_t label_classes = reference_label_classes(&in->params), *counts = allocate(label_classes, sizeof *counts);
+    uint64_t classes = 0, fewest = UINT64_MAX, most = 0;
     for (uint64_t i = 0; i < pool->pixels; i++)
         if (pool->valid[i])
             counts[label_at(in, first + i)]++;
-    for (uint64_t c = 0; c < in->params.classes; c++) {
+    for (uint64_t c = 0; c < label_classes; c++) {
         classes += counts[c] > 0;
         fewest = counts[c] && counts[c] < fewest ? counts[c] : fewest;
         most = counts[c] > most ? counts[c] : most;
@@ -392,10 +456,18 @@ static void solve(struct pool *pool, const struct reference_input *in, uint64_t 
 /* ---------------------------------------------------------------------------------------------------------- gradient
  */
 
-/* `factor` (p_c - [c = label]) for every class; the label's entry from the other classes, which do not cancel. */
-static void pixel_gradient(const struct reference_input *in, uint64_t pixel, long double factor, long double *g) {
-    uint64_t classes = in->params.classes, label = (uint64_t)label_at(in, pixel);
+/*
+ * `scale` dl/dx_c for every class: (p_c - [c = label]) times what the loss has of it, the label's entry from the other
+ * classes, which do not cancel; and what smoothing adds.
+ */
+static void pixel_gradient(const struct reference_input *in, uint64_t pixel, long double scale, long double *g) {
+    const clmp_plan_params *params = &in->params;
+    uint64_t classes = reference_label_classes(params), label = (uint64_t)label_at(in, pixel);
+    long double e = (long double)params->label_smoothing, weights = 0.0L;
+    long double factor = (1.0L - e) * scale * reference_label_weight(in, pixel, (int64_t)label);
     pixel_logits(in, pixel, g);
+    if (is_focal(params))
+        factor *= focal_slope(params, g, classes, label);
     long double largest = g[largest_class(g, classes)];
     struct sum all = {0}, others = {0};
     for (uint64_t c = 0; c < classes; c++) {
@@ -403,24 +475,32 @@ static void pixel_gradient(const struct reference_input *in, uint64_t pixel, lon
         sum_add(&all, g[c]);
         if (c != label)
             sum_add(&others, g[c]);
+        weights += class_weight(in, pixel, c);
     }
-    g[label] = -sum_value(&others);
-    for (uint64_t c = 0; c < classes; c++)
-        g[c] *= factor / sum_value(&all);
+    for (uint64_t c = 0; c < classes; c++) {
+        long double p = g[c] / sum_value(&all), of_label = c == label ? -sum_value(&others) / sum_value(&all) : p;
+        g[c] = factor * of_label;
+        if (e > 0.0L)
+            g[c] += scale * e / (long double)classes * (p * weights - class_weight(in, pixel, c));
+    }
 }
 
 void reference_exact_gradient(const struct reference_input *in, const long double *weights, long double *gradient) {
     const clmp_plan_params *params = &in->params;
-    uint64_t area = params->height * params->width, classes = params->classes;
+    bool binary = reference_binary(params);
+    uint64_t area = params->height * params->width, classes = reference_label_classes(params);
     uint64_t logits = reference_logits_height(params) * reference_logits_width(params);
+    uint64_t pixels = params->images * reference_image_pixels(params);
     long double *g = allocate(classes, sizeof *g);
-    for (uint64_t i = 0; i < params->images * classes * logits; i++)
+    for (uint64_t i = 0; i < params->images * params->classes * logits; i++)
         gradient[i] = 0.0L;
-    for (uint64_t i = 0; i < params->images * area; i++) {
+    for (uint64_t i = 0; i < pixels; i++) {
         if (weights[i] == 0.0L || !reference_valid(in, i))
             continue;
-        pixel_gradient(in, i, weights[i] * (long double)in->gradient_scale * class_weight(in, label_at(in, i)), g);
-        if (reference_upsampled(params))
+        pixel_gradient(in, i, weights[i] * (long double)in->gradient_scale, g);
+        if (binary)
+            gradient[i] = g[1];
+        else if (reference_upsampled(params))
             upsample_exact_adjoint(params, i, g, gradient);
         else
             for (uint64_t c = 0; c < classes; c++)
@@ -466,7 +546,7 @@ static uint64_t total(struct exact_result *sum, const struct exact_result *pools
 }
 
 void reference_exact(const struct reference_input *in, const struct exact_output *out) {
-    uint64_t images = in->params.images, area = in->params.height * in->params.width, pixels = images * area;
+    uint64_t images = in->params.images, pixels = images * reference_image_pixels(&in->params);
     uint64_t pools = in->params.scope == CLMP_SCOPE_IMAGE ? images : 1, used;
     long double *losses = allocate(pixels, sizeof *losses), *weights = allocate(pixels, sizeof *weights);
     bool *valid = allocate(pixels, sizeof *valid);

@@ -21,6 +21,13 @@ struct reference_place {
 };
 struct reference_place reference_place(uint64_t logits, uint64_t pixels, bool align_corners, uint64_t pixel);
 
+/* In the library's arithmetic: what a pixel's loss is multiplied by; and of a focal loss, the loss and F of
+ * criterion.clh from the exponentials and the cross-entropy. */
+float bits_label_weight(const struct reference_input *in, uint64_t pixel, int64_t label);
+bool bits_focal(const clmp_plan_params *params);
+float bits_focal_loss(const clmp_plan_params *params, float others, float label_exp, float cross_entropy);
+float bits_focal_slope(const clmp_plan_params *params, float others, float label_exp, float cross_entropy);
+
 /* In the library's arithmetic.  Losses or marks (negative) of all pixels, and the gradient, of the logits' shape, with
  * the pixels' weights, each pool's tau, and the share of an image in the loss. */
 void upsample_bits_losses(const struct reference_input *in, bool weighted, float *losses);

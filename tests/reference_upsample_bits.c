@@ -310,10 +310,6 @@ static int64_t label_at(const struct reference_input *in, uint64_t i) {
     }
 }
 
-static float class_weight(const struct reference_input *in, int64_t label) {
-    return in->params.class_weights == NULL ? 1.0f : in->params.class_weights[label];
-}
-
 static float pixel_loss(const struct reference_input *in, const struct image *image, uint64_t n, uint64_t y, uint64_t x,
                         int64_t label, bool weighted) {
     const struct softmax s = softmax(image, n, y, x, label, -86.0f);
@@ -327,7 +323,9 @@ static float pixel_loss(const struct reference_input *in, const struct image *im
             return NOT_VALID(CLMP_NONFINITE);
         loss = clmp_log(s.others * CLMP_EXP_UNSCALE) - distance;
     }
-    loss = clmp_flush(loss * (weighted ? class_weight(in, label) : 1.0f));
+    if (bits_focal(&in->params))
+        loss = bits_focal_loss(&in->params, s.others, s.label_exp, loss);
+    loss = clmp_flush(loss * (weighted ? bits_label_weight(in, 0, label) : 1.0f));
     return loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
 }
 
@@ -353,10 +351,10 @@ static float unit_of(float tau) {
 }
 
 /* 2^e of the largest class weight. */
-static float class_unit(const clmp_plan_params *params) {
-    float most = params->class_weights == NULL ? 1.0f : 0.0f;
-    for (uint64_t c = 0; params->class_weights != NULL && c < params->classes; ++c)
-        most = fmaxf(most, params->class_weights[c]);
+static float class_unit(const struct reference_input *in) {
+    float most = 0.0f;
+    for (uint64_t c = 0; c < in->params.classes; ++c)
+        most = fmaxf(most, bits_label_weight(in, 0, (int64_t)c));
     int exponent = most > 0.0f ? ilogbf(most) : 0;
     exponent = exponent < -121 ? -121 : exponent > 126 ? 126 : exponent;
     return ldexpf(1.0f, exponent);
@@ -456,7 +454,7 @@ static void find_factors(struct step *step, const float *losses, const float *we
     const struct reference_input *in = step->in;
     const clmp_plan_params *params = &in->params;
     const uint64_t area = params->height * params->width, pixels = params->images * area;
-    const float class_down = 1.0f / class_unit(params);
+    const float class_down = 1.0f / class_unit(in);
     step->factors = allocate(pixels, sizeof *step->factors);
     step->softmaxes = allocate(pixels, sizeof *step->softmaxes);
     for (uint64_t i = 0; i < pixels; ++i) {
@@ -464,12 +462,18 @@ static void find_factors(struct step *step, const float *losses, const float *we
             continue; /* not valid */
         const float tau = taus[params->scope == CLMP_SCOPE_IMAGE ? i / area : 0];
         const int64_t label = label_at(in, i);
-        const float factor =
-            weights[i] * as_float((254u << 23) - as_uint(unit_of(tau))) * (class_weight(in, label) * class_down);
+        float factor = weights[i] * as_float((254u << 23) - as_uint(unit_of(tau))) *
+                       (bits_label_weight(in, i, label) * class_down);
+        struct softmax *s = &step->softmaxes[i];
+        if (bits_focal(params) || factor >= 0x1p-26f)
+            *s = softmax(&step->image, i / area, i % area / params->width, i % params->width, label, -38.8f);
+        if (bits_focal(params)) {
+            const float label_exp = s->label_exp > 0.0f ? s->label_exp * CLMP_EXP_UNSCALE : 1.0f;
+            const float cross_entropy = clmp_log1p((s->others * CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp));
+            factor *= bits_focal_slope(params, s->others, s->label_exp, cross_entropy);
+        }
         if (!(factor >= 0x1p-26f))
             continue;
-        struct softmax *s = &step->softmaxes[i];
-        *s = softmax(&step->image, i / area, i % area / params->width, i % params->width, label, -38.8f);
         step->factors[i] = factor * clmp_reciprocal(s->others + s->label_exp);
     }
 }
@@ -488,7 +492,7 @@ void upsample_bits_gradient(const struct reference_input *in, const float *losse
         for (uint64_t i = 0; i < height * width; ++i) {
             float g = clmp_limit(gather(&step, i / width, i % width) * unit);
             g = clmp_limit(g * clmp_limit(in->gradient_scale * share));
-            gradient[plane * height * width + i] = clmp_limit(g * class_unit(params));
+            gradient[plane * height * width + i] = clmp_limit(g * class_unit(in));
         }
     }
     free(step.sums);

@@ -82,7 +82,7 @@ static size_t place_bytes(enum place place, const struct problem *problem, const
     bool losses = of_losses(problem), gradient = !losses && run->entry == ENTRY_FULL;
     switch (place) {
     case LOGITS:
-        return losses ? 0 : problem->elements * sizeof(float);
+        return losses ? 0 : stored_bytes(problem);
     case LABELS:
         return losses ? 0 : problem->pixels * label_size(problem->in.params.label_type);
     case LOSSES:
@@ -90,7 +90,7 @@ static size_t place_bytes(enum place place, const struct problem *problem, const
     case WEIGHTS:
         return run->no_weights ? 0 : problem->pixels * sizeof(float);
     case GRADIENT:
-        return gradient && !run->in_place ? problem->elements * sizeof(float) : 0;
+        return gradient && !run->in_place ? stored_bytes(problem) : 0;
     case RESULT:
         return record_count(problem) * sizeof(clmp_result);
     default:
@@ -102,6 +102,9 @@ static size_t place_alignment(enum place place, const struct problem *problem) {
     switch (place) {
     case LABELS:
         return label_size(problem->in.params.label_type);
+    case LOGITS:
+    case GRADIENT:
+        return stored_element(problem->in.params.logits_type);
     case RESULT:
         return 8;
     case WORKSPACE:
@@ -111,10 +114,16 @@ static size_t place_alignment(enum place place, const struct problem *problem) {
     }
 }
 
-static const void *place_input(enum place place, const struct problem *problem) {
-    if (of_losses(problem))
-        return place == LOSSES ? problem->losses : NULL;
-    return place == LOGITS ? problem->logits : place == LABELS ? problem->labels : NULL;
+static bool is_input(enum place place, const struct problem *problem) {
+    return of_losses(problem) ? place == LOSSES : place == LOGITS || place == LABELS;
+}
+
+/* Writes an input as the device has it. */
+static void place_input(enum place place, const struct problem *problem, size_t bytes, unsigned char *to) {
+    if (place == LOGITS)
+        stored_pack(problem, problem->logits, to);
+    else
+        memcpy(to, place == LOSSES ? problem->losses : problem->labels, bytes);
 }
 
 static clmp_buffer *place_buffer(struct device_buffers *buffers, enum place place) {
@@ -134,9 +143,9 @@ void buffers_make(struct device_buffers *buffers, const struct problem *problem,
         if (bytes == 0)
             continue;
         size_t whole = round_up(offset + bytes) + GUARD;
-        char *image = poisoned(whole);
-        if (place_input(place, problem))
-            memcpy(image + offset, place_input(place, problem), bytes);
+        unsigned char *image = poisoned(whole);
+        if (is_input(place, problem))
+            place_input(place, problem, bytes, image + offset);
         cl_int error;
         cl_mem memory = clCreateBuffer(device->cl, CL_MEM_READ_WRITE, whole, NULL, &error);
         ck_cl(error);
@@ -171,11 +180,20 @@ static void read_place(const struct device_buffers *buffers, const struct proble
     ck_cl(clEnqueueReadBuffer(test_device()->queue, buffers->memory[place], CL_TRUE, 0, whole, image, 0, NULL, NULL));
     assert_poisoned(image, 0, offset, place, "before the start");
     assert_poisoned(image, offset + bytes, whole, place, "after the end");
-    if (to)
+    if (place == GRADIENT || place == LOGITS)
+        for (size_t i = 0; i < bytes; i++)
+            if (stored_gap(problem, i))
+                assert_poisoned(image, offset + i, offset + i + 1, place, "between rows");
+    if (to && (place == GRADIENT || place == LOGITS)) {
+        stored_unpack(problem, image + offset, to);
+    } else if (to) {
         memcpy(to, image + offset, bytes);
-    else if (place_input(place, problem))
-        ck_assert_msg(memcmp(image + offset, place_input(place, problem), bytes) == 0, "an input was written: %s",
-                      describe(problem));
+    } else if (is_input(place, problem)) {
+        unsigned char *before = poisoned(whole);
+        place_input(place, problem, bytes, before + offset);
+        ck_assert_msg(memcmp(image, before, whole) == 0, "an input was written: %s", describe(problem));
+        free(before);
+    }
     free(image);
 }
 
@@ -265,6 +283,19 @@ static void assert_same_floats(const struct problem *problem, const char *what, 
                          bits_of(got[i]), (double)want[i], bits_of(want[i]), describe(problem));
 }
 
+static void assert_same_gradient(const struct problem *problem, const float *got, const float *want) {
+    const clmp_float_type type = problem->in.params.logits_type;
+    if (type == CLMP_FLOAT32 || !got || !want) {
+        assert_same_floats(problem, "gradient", got, want, problem->elements);
+        return;
+    }
+    float *rounded = allocate(problem->elements * sizeof *rounded);
+    for (uint64_t i = 0; i < problem->elements; i++)
+        rounded[i] = stored_round(type, want[i]);
+    assert_same_floats(problem, "gradient", got, rounded, problem->elements);
+    free(rounded);
+}
+
 static void assert_same_record(const struct problem *problem, size_t index, const clmp_result *got,
                                const clmp_result *want) {
     static const char format[] = "loss %a alpha %a tau %a reserved %u support %llu valid %llu ignored %llu "
@@ -287,7 +318,7 @@ void assert_same_bits(const struct problem *problem, const struct outputs *got, 
     for (size_t i = 0; i < got->records; i++)
         assert_same_record(problem, i, &got->result[i], &want->result[i]);
     assert_same_floats(problem, "weights", got->weights, want->weights, problem->pixels);
-    assert_same_floats(problem, "gradient", got->gradient, want->gradient, problem->elements);
+    assert_same_gradient(problem, got->gradient, want->gradient);
 }
 
 struct outputs *assert_solved(const struct problem *problem) {

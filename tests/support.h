@@ -97,7 +97,7 @@ struct problem {
     void *labels;
     float *losses;
     float *class_weights;
-    uint64_t pixels, elements; /* N H W, and N C H W or N C h w */
+    uint64_t pixels, elements; /* N H W, of binary losses N C H W; and N C H W or N C h w */
 };
 
 struct problem *problem_of_losses(uint64_t images, uint64_t height, uint64_t width);
@@ -106,6 +106,9 @@ struct problem *problem_of_logits(uint64_t images, uint64_t classes, uint64_t he
 /* The same, with smaller logits. */
 struct problem *problem_upsampled(uint64_t images, uint64_t classes, uint64_t logits_height, uint64_t logits_width,
                                   uint64_t height, uint64_t width, clmp_label_type type);
+/* Of a binary loss: labels are (N, C, H, W). */
+struct problem *problem_of_binary(uint64_t images, uint64_t channels, uint64_t height, uint64_t width,
+                                  clmp_label_type type);
 void problem_free(struct problem *problem);
 
 size_t label_size(clmp_label_type type);
@@ -142,6 +145,23 @@ void spoil(struct problem *problem, struct rng *rng);
 
 /* One sentence with all parameters and the seed, for a failure to print.  Valid until the next call. */
 const char *describe(const struct problem *problem);
+
+/* ----------------------------------------------------------------------------------------------------- stored logits
+ */
+
+/* How a problem's logits and gradient are stored for the device: logits_type, logits_layout and logits_row_pitch. */
+size_t stored_element(clmp_float_type type);
+size_t stored_bytes(const struct problem *problem);
+
+/* From and to float32 (N, C, h, w); what lies between rows is not touched. */
+void stored_pack(const struct problem *problem, const float *values, unsigned char *stored);
+void stored_unpack(const struct problem *problem, const unsigned char *stored, float *values);
+
+/* Whether a byte is between rows. */
+bool stored_gap(const struct problem *problem, size_t byte);
+
+/* The nearest number of a type, of two equally near ones the even. */
+float stored_round(clmp_float_type type, float value);
 
 /* ------------------------------------------------------------------------------------------------------------ runner
  */
@@ -194,7 +214,7 @@ clmp_status enqueue_problem(clmp_plan *plan, cl_command_queue queue, const struc
                             const struct run *run, const clmp_buffers *buffers, cl_uint num_wait, const cl_event *wait,
                             cl_event *event);
 
-/* Equal by memcmp, in all that both have. */
+/* Equal by memcmp, in all that both have; a gradient wanted is rounded to the type that it is stored in. */
 void assert_same_bits(const struct problem *problem, const struct outputs *got, const struct outputs *want);
 
 /* Within the bounds that the library promises, by the definition in long double. */

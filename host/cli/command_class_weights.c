@@ -74,7 +74,7 @@ static bool count_on_device(struct counting *counting, const struct options *opt
     clmp_buffers buffers;
     void *read = NULL;
     params.input = CLMP_INPUT_LABELS;
-    params.images = labels->images;
+    params.images = labels->planes;
     params.classes = counting->classes;
     params.height = labels->height;
     params.width = labels->width;
@@ -104,7 +104,7 @@ static bool count_on_device(struct counting *counting, const struct options *opt
 static bool count_file(struct counting *counting, const struct options *options, const char *path,
                        struct failure *failure) {
     struct labels labels;
-    const bool good = labels_read(path, NULL, &labels, failure) &&
+    const bool good = labels_read(path, NULL, false, &labels, failure) &&
                       find_classes(counting, options, path, &labels, failure) &&
                       count_on_device(counting, options, &labels, failure);
     free(labels.values);
@@ -140,7 +140,7 @@ static bool weigh(struct counting *counting, const struct options *options, stru
         clmp_class_weights(counting->counts, counting->classes, &options->class_weighting, counting->weights);
     return (status == CLMP_OK || session_failed(&counting->session, status, failure)) &&
            (counting->to_weights == NULL ||
-            output_npy(counting->to_weights, &counting->classes, 1, counting->weights, failure)) &&
+            output_npy(counting->to_weights, NPY_FLOAT32, &counting->classes, 1, counting->weights, failure)) &&
            outputs_commit(&counting->outputs, failure);
 }
 

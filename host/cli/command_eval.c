@@ -43,12 +43,9 @@ static bool enqueue(struct evaluation *evaluation, const struct options *options
                     cl_mem logits, cl_mem labels, struct failure *failure) {
     struct session *session = &evaluation->session;
     clmp_plan_params params = options->params;
-    params.images = pair->logits.images;
-    params.classes = pair->logits.classes;
+    logits_describe(&pair->logits, &params);
     params.height = pair->labels.height;
     params.width = pair->labels.width;
-    params.logits_height = pair->logits.height;
-    params.logits_width = pair->logits.width;
     params.label_type = pair->labels.type;
     if (!session_kept_plan(session, &params, &evaluation->kept, failure))
         return false;
@@ -65,11 +62,11 @@ static bool add_pair(struct evaluation *evaluation, const struct options *option
     struct session *session = &evaluation->session;
     struct pair pair;
     cl_mem logits = NULL, labels = NULL;
-    bool good = pair_read(&evaluation->pairs.paths[i], &pair, failure) && prepare(evaluation, &pair, failure);
+    bool good =
+        pair_read(&evaluation->pairs.paths[i], &options->params, &pair, failure) && prepare(evaluation, &pair, failure);
     if (good) {
         const uint64_t pixels = labels_pixels(&pair.labels);
-        good = session_buffer(session, "logits", pair.logits.values, pair.logits.header.elements * sizeof(float),
-                              &logits, failure) &&
+        good = session_buffer(session, "logits", pair.logits.values, pair.logits.bytes, &logits, failure) &&
                session_buffer(session, "labels", pair.labels.values, pixels * pair.labels.element, &labels, failure) &&
                enqueue(evaluation, options, &pair, logits, labels, failure);
     }

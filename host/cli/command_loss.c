@@ -23,48 +23,41 @@ static bool read_files(struct files *files, const struct options *options, struc
     files->to_weights = outputs_add(&files->outputs, "--weights", options->weights);
     files->to_gradient = outputs_add(&files->outputs, "--gradient", options->gradient);
     files->to_heatmap = outputs_add(&files->outputs, "--heatmap", options->heatmap);
-    if (!outputs_open(&files->outputs, inputs, 3, options->json, failure) || !pair_read(&paths, &files->pair, failure))
+    if (!outputs_open(&files->outputs, inputs, 3, options->json, failure) ||
+        !pair_read(&paths, &options->params, &files->pair, failure))
         return false;
     if (options->class_weights != NULL &&
         !class_weights_read(options->class_weights, &files->pair.logits, &files->class_weights, failure))
         return false;
-    return files->to_heatmap == NULL ||
-           heatmap_check(&files->pair.logits, &files->pair.labels, options->heatmap, failure);
+    return files->to_heatmap == NULL || heatmap_check(&files->pair.labels, options->heatmap, failure);
 }
 
 static bool compute(struct loss_run *run, struct files *files, struct failure *failure) {
     clmp_plan *plan = NULL;
     run->class_weights = files->class_weights;
-    run->wants_losses = files->to_losses != NULL || files->to_heatmap != NULL;
+    run->wants_losses = files->to_losses != NULL;
+    run->wants_means = files->to_heatmap != NULL;
     run->wants_weights = files->to_weights != NULL || files->to_heatmap != NULL;
     run->wants_gradient = files->to_gradient != NULL;
     if (!session_open(run->session, run->options->device, failure))
         return false;
     const clmp_plan_params params = loss_run_params(run, &files->pair);
-    const bool good = session_plan(run->session, &params, &plan, failure) &&
-                      loss_run_compute(run, plan, &files->pair, files->to_heatmap != NULL, failure);
+    const bool good =
+        session_plan(run->session, &params, &plan, failure) && loss_run_compute(run, plan, &files->pair, failure);
     clmp_plan_destroy(plan);
     return good;
 }
 
 static bool write_heatmap(const struct loss_run *run, struct files *files, struct failure *failure) {
     const clmp_plan_params *params = &run->options->params;
-    const size_t images = (size_t)files->pair.logits.images;
-    float *taus = calloc(images, sizeof *taus);
+    const struct labels *labels = &files->pair.labels;
+    const size_t planes = (size_t)labels->planes, of_image = planes / (size_t)files->pair.logits.images;
+    float *taus = calloc(planes, sizeof *taus);
     if (taus == NULL)
         return fail_memory(failure, run->options->heatmap);
-    for (size_t i = 0; i < images; ++i)
-        taus[i] = run->results[params->scope == CLMP_SCOPE_IMAGE ? 1 + i : 0].tau;
-    const struct heatmap heatmap = {
-        .logits = &files->pair.logits,
-        .labels = &files->pair.labels,
-        .losses = run->losses,
-        .weights = run->weights,
-        .taus = taus,
-        .class_weights = files->class_weights,
-        .ignore_index = params->ignore_index,
-        .align_corners = params->align_corners,
-    };
+    for (size_t i = 0; i < planes; ++i)
+        taus[i] = run->results[params->scope == CLMP_SCOPE_IMAGE ? 1 + i / of_image : 0].tau;
+    const struct heatmap heatmap = {.labels = labels, .weights = run->weights, .means = run->means, .taus = taus};
     const bool good = heatmap_write(&heatmap, files->to_heatmap, failure);
     free(taus);
     return good;
@@ -72,13 +65,19 @@ static bool write_heatmap(const struct loss_run *run, struct files *files, struc
 
 static bool write_files(const struct loss_run *run, struct files *files, struct failure *failure) {
     const struct logits *logits = &files->pair.logits;
-    const uint64_t shape[] = {logits->images, files->pair.labels.height, files->pair.labels.width};
-    if (files->to_losses != NULL && !output_npy(files->to_losses, shape, 3, run->losses, failure))
+    const struct labels *labels = &files->pair.labels;
+    const uint64_t channels = labels->planes / logits->images;
+    const uint64_t shape[] = {logits->images, channels, labels->height, labels->width};
+    const uint64_t without[] = {logits->images, labels->height, labels->width};
+    const bool four = channels > 1;
+    if (files->to_losses != NULL &&
+        !output_npy(files->to_losses, NPY_FLOAT32, four ? shape : without, four ? 4 : 3, run->losses, failure))
         return false;
-    if (files->to_weights != NULL && !output_npy(files->to_weights, shape, 3, run->weights, failure))
+    if (files->to_weights != NULL &&
+        !output_npy(files->to_weights, NPY_FLOAT32, four ? shape : without, four ? 4 : 3, run->weights, failure))
         return false;
-    if (files->to_gradient != NULL &&
-        !output_npy(files->to_gradient, logits->header.shape, logits->header.dims, run->gradient, failure))
+    if (files->to_gradient != NULL && !output_npy(files->to_gradient, logits->header.type, logits->header.shape,
+                                                  logits->header.dims, run->gradient, failure))
         return false;
     if (files->to_heatmap != NULL && !write_heatmap(run, files, failure))
         return false;

@@ -62,7 +62,7 @@ static bool compute(struct run *run, const struct options *options, struct failu
 static bool write_files(struct run *run, struct failure *failure) {
     const struct npy_header *header = &run->losses.header;
     return (run->to_weights == NULL ||
-            output_npy(run->to_weights, header->shape, header->dims, run->weights, failure)) &&
+            output_npy(run->to_weights, NPY_FLOAT32, header->shape, header->dims, run->weights, failure)) &&
            outputs_commit(&run->outputs, failure);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "heatmap.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <png.h>
@@ -26,76 +25,11 @@ void heatmap_colour(float share, unsigned char rgb[3]) {
     }
 }
 
-/* The logits that a pixel of an axis lies between, and the weight of the second; 0 where it is on the first. */
-static double place_of(uint64_t logits, uint64_t pixels, bool align_corners, uint64_t pixel, uint64_t at[2]) {
-    uint64_t part = pixel * (logits - 1), whole = pixels > 1 ? pixels - 1 : 1;
-    if (!align_corners) {
-        const uint64_t position = (2 * pixel + 1) * logits;
-        part = position > pixels ? position - pixels : 0;
-        whole = 2 * pixels;
-    }
-    at[0] = part / whole;
-    at[1] = at[0] + 1 < logits ? at[0] + 1 : at[0];
-    return (double)(part % whole) / (double)whole;
-}
-
-/* A pixel's logits: where they lie, and how they are mixed. */
-struct mix {
-    uint64_t at[4];
-    double share[4];
-};
-
-static struct mix mix_of(const struct heatmap *h, uint64_t pixel) {
-    uint64_t row[2], column[2];
-    const uint64_t width = h->logits->width;
-    const double below =
-        place_of(h->logits->height, h->labels->height, h->align_corners, pixel / h->labels->width, row);
-    const double after = place_of(width, h->labels->width, h->align_corners, pixel % h->labels->width, column);
-    return (struct mix){
-        .at = {row[0] * width + column[0], row[0] * width + column[1], row[1] * width + column[0],
-               row[1] * width + column[1]},
-        .share = {(1.0 - below) * (1.0 - after), (1.0 - below) * after, below * (1.0 - after), below * after}};
-}
-
-static double mixed(const float *plane, const struct mix *mix) {
-    double sum = 0.0;
-    for (int i = 0; i < 4; ++i)
-        if (mix->share[i] > 0.0) /* a logit of weight 0 is not looked at */
-            sum += mix->share[i] * (double)plane[mix->at[i]];
-    return sum;
-}
-
-/* A valid pixel and a nonfinite one may both have loss 0 and weight 0: then the logits tell which it is. */
-static bool loss_is_finite(const struct heatmap *h, uint64_t image, uint64_t at, int64_t label) {
-    const uint64_t plane = h->logits->height * h->logits->width;
-    const float *logits = h->logits->values + image * h->logits->classes * plane;
-    const struct mix mix = mix_of(h, at % (h->labels->height * h->labels->width));
-    const double own = mixed(logits + (uint64_t)label * plane, &mix);
-    const double factor = h->class_weights != NULL ? (double)h->class_weights[label] : 1.0;
-    double largest = -INFINITY;
-    for (uint64_t c = 0; c < h->logits->classes; ++c) {
-        const double x = mixed(logits + c * plane, &mix);
-        if (isnan(x) || x == INFINITY)
-            return false;
-        largest = fmax(largest, x);
-    }
-    /* A large loss that came out as 0 has overflowed. */
-    return own != -INFINITY && largest - own <= (double)FLT_MAX && factor * (largest - own) <= 1.0;
-}
-
-bool heatmap_is_valid(const struct heatmap *h, uint64_t image, uint64_t at) {
-    const int64_t label = labels_get(h->labels, at);
-    if (label == h->ignore_index || label < 0 || (uint64_t)label >= h->logits->classes)
-        return false;
-    return h->losses[at] > 0.0f || h->weights[at] > 0.0f || loss_is_finite(h, image, at, label);
-}
-
-bool heatmap_check(const struct logits *logits, const struct labels *labels, const char *path,
-                   struct failure *failure) {
-    if (labels->width > PNG_MOST || labels->height > PNG_MOST || logits->images > PNG_MOST / labels->height)
+bool heatmap_check(const struct labels *labels, const char *path, struct failure *failure) {
+    if (labels->width > PNG_MOST || labels->height > PNG_MOST || labels->planes > PNG_MOST / labels->height)
         return fail_with(failure, EXIT_OF_INPUT,
                          "cannot write %s: %" PRIu64 " images of %" PRIu64 "x%" PRIu64 " are too large for a PNG", path,
-                         logits->images, labels->height, labels->width);
+                         labels->planes, labels->height, labels->width);
     return true;
 }
 
@@ -129,11 +63,11 @@ static void on_flush(png_structp png) {
     (void)png; /* outputs_commit() does, and looks at the result */
 }
 
-static void fill_row(const struct heatmap *h, uint64_t image, uint64_t first, unsigned char *row) {
-    const float tau = h->taus[image];
+static void fill_row(const struct heatmap *h, uint64_t plane, uint64_t first, unsigned char *row) {
+    const float tau = h->taus[plane];
     for (uint64_t x = 0; x < h->labels->width; ++x) {
         unsigned char *rgb = row + 3 * x;
-        if (heatmap_is_valid(h, image, first + x))
+        if (h->means[first + x] > 0.0f)
             heatmap_colour(tau > 0.0f ? h->weights[first + x] / tau : 0.0f, rgb);
         else
             memset(rgb, GREY, 3);
@@ -142,7 +76,7 @@ static void fill_row(const struct heatmap *h, uint64_t image, uint64_t first, un
 
 static void write_image(struct writer *writer, const struct heatmap *h) {
     const struct labels *l = h->labels;
-    const uint64_t rows = h->logits->images * l->height;
+    const uint64_t rows = l->planes * l->height;
     char key[] = "Description",
          words[] = "loss max-pooling weights over tau: black 0 to light yellow 1; grey not valid";
     png_text text = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = words, .text_length = strlen(words)};

@@ -13,22 +13,16 @@
 #include "tensors.h"
 
 struct heatmap {
-    const struct logits *logits;
     const struct labels *labels;
-    const float *losses, *weights;
-    const float *taus;          /* of each image */
-    const float *class_weights; /* NULL: all 1 */
-    int64_t ignore_index;
-    bool align_corners;
+    const float *weights;
+    const float *means; /* weights of the plain mean: 0 where a pixel is not valid */
+    const float *taus;  /* of each plane of labels */
 };
 
 /* Whether a PNG file can have such a size; before anything is computed. */
-bool heatmap_check(const struct logits *logits, const struct labels *labels, const char *path, struct failure *failure);
+bool heatmap_check(const struct labels *labels, const char *path, struct failure *failure);
 
 bool heatmap_write(const struct heatmap *heatmap, struct output *output, struct failure *failure);
-
-/* Whether a pixel takes part, as the library sees it.  `at` is the pixel in (N, H, W). */
-bool heatmap_is_valid(const struct heatmap *heatmap, uint64_t image, uint64_t at);
 
 /* Red, green and blue of w / tau in [0, 1]. */
 void heatmap_colour(float share, unsigned char rgb[3]);

@@ -76,7 +76,7 @@ static const char help_of_loss[] =
     "usage: clmp loss LOGITS.npy LABELS [options]\n"
     "       clmp loss --list PAIRS.txt [options]\n"
     "\n"
-    "Softmax cross-entropy of each pixel, its max-pooled loss, and on request losses, weights and gradient.\n"
+    "The loss of each pixel, the max-pooled loss, and on request losses, weights and gradient.\n"
     "\n"
     "  LOGITS.npy           float32 or float16, (C,h,w) or (N,C,h,w): C classes, N images.  Where h x w is less than\n"
     "                       the labels' H x W, they are interpolated bilinearly, without being stored\n"
@@ -99,16 +99,26 @@ static const char help_of_loss[] =
     "  --sampling even|under|over  balanced: as many draws as pixels (default), as many of each class as the\n"
     "                       rarest has, or as the largest has\n"
     "  --seed S, --step T   balanced: other numbers, other draws (default 0, 0)\n"
+    "  --loss NAME          cross-entropy (default); focal; bce: each class is a binary problem of its own, by\n"
+    "                       sigmoid, with a label map of 0 and 1 for each class; binary-focal\n"
+    "  --label-smoothing E  of cross-entropy and bce, in [0, 1) (default 0)\n"
+    "  --gamma G, --alpha A focal losses: exponent, 0 to 8 (default 2); factor, of binary-focal that of label 1,\n"
+    "                       1 - A being that of label 0 (default: none)\n"
     "  --scope batch|image  pools all pixels together (default), or each image alone and takes the mean\n"
     "  --ignore-index K     pixels with this label are left out (default 255)\n"
     "  --class-weights W.npy  float32 or float64, C values >= 0: multiply the losses of their classes\n"
     "  --solver search|sort how the threshold is found; both give the same bits (default search)\n"
+    "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C) (default nchw)\n"
     "  --align-corners      interpolates so that the corners' logits are those of the corners' pixels (default:\n"
-    "                       as PyTorch's interpolate without it)\n"
+    "                       as PyTorch's interpolate without it)\n";
+
+/* A compiler need not take longer strings. */
+static const char help_of_loss_files[] =
     "\n"
     "  --losses OUT.npy     writes the losses, float32 (N,H,W), 0 where a pixel is not valid\n"
     "  --weights OUT.npy    writes the weights, likewise\n"
-    "  --gradient OUT.npy   writes the gradient of L with respect to the logits, float32 of their shape\n"
+    "  --gradient OUT.npy   writes the gradient of L with respect to the logits, of their type and shape\n"
+    "  --gradient-scale S   multiplies it, so that what is small is not lost in float16 (default 1)\n"
     "  --heatmap OUT.png    paints weight / tau, black 0 to light yellow 1, grey where a pixel is not valid;\n"
     "                       images below each other\n"
     "\n"
@@ -121,6 +131,7 @@ static const char help_of_loss[] =
     "  clmp loss logits.npy labels.png\n"
     "  clmp loss logits.npy labels.npy --p 1.3 --support 0.1 --heatmap where.png\n"
     "  clmp loss quarter.npy labels.png --align-corners --gradient quarter-gradient.npy\n"
+    "  clmp loss logits.npy masks.npy --loss binary-focal --alpha 0.25\n"
     "  clmp loss logits.npy labels.png --weighting ohem --min-kept 5000\n"
     "  clmp loss --list validation.txt --class-weights weights.npy\n"
     "  clmp loss batch.npy labels.npy --scope image --ignore-index -1 --gradient gradient.npy --json\n"
@@ -167,6 +178,7 @@ static const char help_of_eval[] =
     "  --list PAIRS.txt     a pair of such files a line, separated by a tab or blanks; # begins a comment line\n"
     "\n"
     "  --ignore-index K     pixels with this label are left out (default 255)\n"
+    "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C) (default nchw)\n"
     "  --align-corners      interpolates so that the corners' logits are those of the corners' pixels\n"
     "  --device SUBSTRING   runs on a device whose name or platform contains it (see clmp devices)\n"
     "  --json               prints one JSON object and nothing else, with the confusion matrix: rows are labels\n"
@@ -177,20 +189,13 @@ static const char help_of_eval[] =
     "  clmp eval logits.npy labels.png\n"
     "  clmp eval --list validation.txt --json\n";
 
-const char *help_text(enum command command) {
-    switch (command) {
-    case COMMAND_DEVICES:
-        return help_of_devices;
-    case COMMAND_WEIGHTS:
-        return help_of_weights;
-    case COMMAND_LOSS:
-        return help_of_loss;
-    case COMMAND_CLASS_WEIGHTS:
-        return help_of_class_weights;
-    case COMMAND_EVAL:
-        return help_of_eval;
-    case COMMANDS:
-        break;
-    }
-    return help_of_clmp;
+void help_write(enum command command, FILE *stream) {
+    static const char *const texts[COMMANDS + 1] = {
+        [COMMAND_DEVICES] = help_of_devices, [COMMAND_WEIGHTS] = help_of_weights,
+        [COMMAND_LOSS] = help_of_loss,       [COMMAND_CLASS_WEIGHTS] = help_of_class_weights,
+        [COMMAND_EVAL] = help_of_eval,       [COMMANDS] = help_of_clmp,
+    };
+    fputs(texts[command], stream);
+    if (command == COMMAND_LOSS)
+        fputs(help_of_loss_files, stream);
 }

@@ -9,6 +9,6 @@
 #include "options.h"
 
 /* Of one command; COMMANDS: of clmp itself. */
-const char *help_text(enum command command);
+void help_write(enum command command, FILE *stream);
 
 #endif /* CLMP_CLI_HELP_H */

@@ -45,9 +45,10 @@ static bool prepare(struct streamed *streamed, const struct pair *pair, struct f
 
 static bool run_pair(struct streamed *streamed, size_t i, struct failure *failure) {
     struct pair pair;
-    bool good = pair_read(&streamed->pairs.paths[i], &pair, failure) && prepare(streamed, &pair, failure);
+    bool good = pair_read(&streamed->pairs.paths[i], &streamed->run.options->params, &pair, failure) &&
+                prepare(streamed, &pair, failure);
     streamed->run.step = streamed->run.options->step + i; /* each pair has draws of its own */
-    good = good && loss_run_compute(&streamed->run, streamed->kept.plan, &pair, false, failure);
+    good = good && loss_run_compute(&streamed->run, streamed->kept.plan, &pair, failure);
     if (good)
         streamed->totals[i] = streamed->run.results[0];
     loss_run_free(&streamed->run);

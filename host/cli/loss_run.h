@@ -13,21 +13,21 @@ struct loss_run {
     struct session *session;
     const struct options *options;
     const float *class_weights; /* NULL: all 1 */
-    bool wants_losses, wants_weights, wants_gradient;
+    bool wants_losses, wants_weights, wants_gradient, wants_means;
     uint64_t step;
     /* outcome, owned */
     clmp_result *results;
     size_t result_count;
-    float *losses, *weights, *gradient; /* NULL: not wanted */
+    float *losses, *weights; /* NULL: not wanted */
+    void *gradient;          /* likewise; of the logits' type */
+    float *means;            /* likewise; weights of the plain mean: 0 where a pixel is not valid */
 };
 
 /* The problem that a pair is. */
 clmp_plan_params loss_run_params(const struct loss_run *run, const struct pair *pair);
 
-/* Computes what is wanted with a plan that was made for such a pair.  The logits are freed on the way, unless they are
- * to be kept. */
-bool loss_run_compute(struct loss_run *run, clmp_plan *plan, struct pair *pair, bool keep_logits,
-                      struct failure *failure);
+/* Computes what is wanted with a plan that was made for such a pair.  The logits are freed on the way. */
+bool loss_run_compute(struct loss_run *run, clmp_plan *plan, struct pair *pair, struct failure *failure);
 
 /* Frees the outcome. */
 void loss_run_free(struct loss_run *run);

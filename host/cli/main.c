@@ -21,8 +21,8 @@ static void fill_standard_streams(void) {
             return;
 }
 
-static bool print_text(const char *text, struct failure *failure) {
-    fputs(text, stdout);
+static bool print_help(enum command command, struct failure *failure) {
+    help_write(command, stdout);
     return report_flush(failure);
 }
 
@@ -42,7 +42,7 @@ static bool run_command(enum command command, int argc, char **argv, struct fail
         return false;
     switch (options.action) {
     case ACTION_HELP:
-        return print_text(help_text(command), failure);
+        return print_help(command, failure);
     case ACTION_VERSION:
         return print_version(failure);
     case ACTION_RUN:
@@ -56,7 +56,7 @@ static bool run(int argc, char **argv, enum command *command, struct failure *fa
     if (argc < 2)
         return fail_with(failure, EXIT_OF_INPUT, "no command is given, %s", expected);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_text(help_text(COMMANDS), failure);
+        return print_help(COMMANDS, failure);
     if (strcmp(argv[1], "--version") == 0)
         return print_version(failure);
     *command = command_find(argv[1]);

@@ -85,14 +85,14 @@ char *npy_shape_text(const uint64_t *shape, size_t dims, char *text) {
     return text;
 }
 
-size_t npy_format_header(const uint64_t *shape, size_t dims, char bytes[NPY_HEADER_BYTES]) {
+size_t npy_format_header(enum npy_type type, const uint64_t *shape, size_t dims, char bytes[NPY_HEADER_BYTES]) {
     const size_t before = sizeof magic + 4; /* magic, version, length */
     memcpy(bytes, magic, sizeof magic);
     bytes[6] = 1;
     bytes[7] = 0;
     size_t used = before;
-    used +=
-        (size_t)snprintf(bytes + used, NPY_HEADER_BYTES - used, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    used += (size_t)snprintf(bytes + used, NPY_HEADER_BYTES - used,
+                             "{'descr': '<f%zu', 'fortran_order': False, 'shape': (", npy_type_size(type));
     for (size_t i = 0; i < dims; ++i)
         used += (size_t)snprintf(bytes + used, NPY_HEADER_BYTES - used, i == 0 ? "%" PRIu64 : ", %" PRIu64, shape[i]);
     used += (size_t)snprintf(bytes + used, NPY_HEADER_BYTES - used, dims == 1 ? ",), }" : "), }");
@@ -103,28 +103,4 @@ size_t npy_format_header(const uint64_t *shape, size_t dims, char bytes[NPY_HEAD
     bytes[8] = (char)(unsigned char)(length & 0xff);
     bytes[9] = (char)(unsigned char)(length >> 8);
     return used;
-}
-
-float npy_half_to_float(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    uint32_t exponent = (half >> 10) & 0x1fu, mantissa = half & 0x3ffu, bits;
-    if (exponent == 0x1f) {
-        bits = 0x7f800000u | mantissa << 13;
-    } else if (exponent == 0 && mantissa == 0) {
-        bits = 0;
-    } else {
-        if (exponent == 0) { /* a subnormal, m 2^-24: normal in binary32 */
-            exponent = 1;
-            while ((mantissa & 0x400u) == 0) {
-                mantissa <<= 1;
-                --exponent; /* below 0 it wraps, and the bias added next wraps it back */
-            }
-            mantissa &= 0x3ffu;
-        }
-        bits = (exponent + (127 - 15)) << 23 | mantissa << 13;
-    }
-    bits |= sign;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
 }

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Read: versions 1.0, 2.0 and 3.0, C order, little endian, the types below.  The reader survives any bytes: whatever
- * it does not know is a failure with a line that says what was found.  Written: version 1.0, float32.
+ * it does not know is a failure with a line that says what was found.  Written: version 1.0, floats.
  */
 #ifndef CLMP_CLI_NPY_H
 #define CLMP_CLI_NPY_H
@@ -48,10 +48,8 @@ bool npy_parse_header(const char *text, size_t length, const char *path, unsigne
 /* "2x3x4", or "a single number".  At most NPY_SHAPE_TEXT bytes; the return value is `text`. */
 char *npy_shape_text(const uint64_t *shape, size_t dims, char *text);
 
-/* All that comes before the data of a float32 array; the return value is its size, a multiple of 64. */
-size_t npy_format_header(const uint64_t *shape, size_t dims, char bytes[NPY_HEADER_BYTES]);
-
-/* binary16 to binary32, exactly: subnormals, infinities and NaN (with its payload) too. */
-float npy_half_to_float(uint16_t half);
+/* All that comes before the data of an array of a floating-point type; the return value is its size, a multiple of 64.
+ */
+size_t npy_format_header(enum npy_type type, const uint64_t *shape, size_t dims, char bytes[NPY_HEADER_BYTES]);
 
 #endif /* CLMP_CLI_NPY_H */

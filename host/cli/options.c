@@ -26,6 +26,12 @@ enum option_id {
     OPTION_SEED,
     OPTION_STEP,
     OPTION_LIST,
+    OPTION_LOSS,
+    OPTION_LABEL_SMOOTHING,
+    OPTION_GAMMA,
+    OPTION_ALPHA,
+    OPTION_LAYOUT,
+    OPTION_GRADIENT_SCALE,
     OPTION_SCHEME,
     OPTION_CLASSES,
     OPTION_ABSENT,
@@ -75,6 +81,12 @@ static const struct {
     {{"absent", required_argument, NULL, OPTION_ABSENT}, CLASS_WEIGHTS},
     {{"beta", required_argument, NULL, OPTION_BETA}, CLASS_WEIGHTS},
     {{"enet-offset", required_argument, NULL, OPTION_ENET_OFFSET}, CLASS_WEIGHTS},
+    {{"loss", required_argument, NULL, OPTION_LOSS}, LOSS},
+    {{"label-smoothing", required_argument, NULL, OPTION_LABEL_SMOOTHING}, LOSS},
+    {{"gamma", required_argument, NULL, OPTION_GAMMA}, LOSS},
+    {{"alpha", required_argument, NULL, OPTION_ALPHA}, LOSS},
+    {{"layout", required_argument, NULL, OPTION_LAYOUT}, LOSS | EVAL},
+    {{"gradient-scale", required_argument, NULL, OPTION_GRADIENT_SCALE}, LOSS},
     {{"losses", required_argument, NULL, OPTION_LOSSES}, LOSS},
     {{"weights", required_argument, NULL, OPTION_WEIGHTS}, LOSS},
     {{"gradient", required_argument, NULL, OPTION_GRADIENT}, LOSS},
@@ -101,6 +113,12 @@ static const struct {
 static const char *const weightings[] = {"lmp", "uniform", "topk", "ohem", "balanced"};
 static const char *const samplings[] = {"even", "under", "over"};
 static const char *const schemes[] = {"inverse", "inverse-sqrt", "median", "median-sqrt", "enet", "effective"};
+
+static const char *const losses[] = {"cross-entropy", "focal", "bce", "binary-focal"};
+
+const char *options_loss_name(clmp_loss loss) {
+    return losses[loss];
+}
 
 const char *options_weighting_name(clmp_weighting weighting) {
     return weightings[weighting];
@@ -212,6 +230,40 @@ static bool read_between(const char *option, const char *text, double low, bool 
                      with_low ? '[' : '(', low, high);
 }
 
+static bool read_scale(const char *text, float *scale, struct failure *failure) {
+    double value = 0.0;
+    if (!read_number(text, &value) || !isfinite((float)value))
+        return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale is '%s', expected a finite number", text);
+    *scale = (float)value;
+    return true;
+}
+
+/* The options of losses. */
+static bool read_loss_option(int id, const char *argument, struct options *options, struct failure *failure) {
+    static const char *const layouts[] = {"nchw", "nhwc"};
+    clmp_plan_params *params = &options->params;
+    int index = 0;
+    bool good = false;
+    switch (id) {
+    case OPTION_LOSS:
+        good = read_name("--loss", argument, losses, 4, &index, failure);
+        params->loss = (clmp_loss)index;
+        return good;
+    case OPTION_LABEL_SMOOTHING:
+        return read_between("--label-smoothing", argument, 0.0, true, 1.0, &params->label_smoothing, failure);
+    case OPTION_GAMMA:
+        return read_between("--gamma", argument, 0.0, true, (double)INFINITY, &params->focal_gamma, failure);
+    case OPTION_ALPHA:
+        return read_between("--alpha", argument, 0.0, false, (double)INFINITY, &params->focal_alpha, failure);
+    case OPTION_LAYOUT:
+        good = read_name("--layout", argument, layouts, 2, &index, failure);
+        params->logits_layout = (clmp_layout)index;
+        return good;
+    default: /* OPTION_GRADIENT_SCALE */
+        return read_scale(argument, &options->gradient_scale, failure);
+    }
+}
+
 /* The options of weightings and of class weights. */
 static bool read_further(int id, const char *argument, struct options *options, struct failure *failure) {
     clmp_plan_params *params = &options->params;
@@ -299,6 +351,13 @@ static bool read_option(int id, const char *argument, struct options *options, s
     case OPTION_HELP:
         options->action = ACTION_HELP;
         return true;
+    case OPTION_LOSS:
+    case OPTION_LABEL_SMOOTHING:
+    case OPTION_GAMMA:
+    case OPTION_ALPHA:
+    case OPTION_LAYOUT:
+    case OPTION_GRADIENT_SCALE:
+        return read_loss_option(id, argument, options, failure);
     default:
         return read_further(id, argument, options, failure);
     }
@@ -341,7 +400,7 @@ bool options_read(enum command command, int argc, char **argv, struct options *o
         if ((known[i].commands & 1 << command) != 0)
             table[count++] = known[i].option;
     table[count] = (struct option){.name = NULL};
-    *options = (struct options){.action = ACTION_RUN};
+    *options = (struct options){.action = ACTION_RUN, .gradient_scale = 1.0f};
     clmp_plan_params_init(&options->params);
     clmp_class_weights_params_init(&options->class_weighting);
     opterr = 0; /* the lines are our own */

@@ -17,7 +17,8 @@ struct options {
     char *const *operands;
     size_t operand_count;
     clmp_plan_params params; /* weighting, p, support, scope, solver, ignore_index are from the command line */
-    uint64_t step;           /* of sampling */
+    float gradient_scale;
+    uint64_t step; /* of sampling */
     clmp_class_weights_params class_weighting;
     uint64_t classes;   /* 0: not given */
     const char *device; /* part of a name, or NULL */
@@ -28,6 +29,7 @@ struct options {
 };
 
 /* As the options have them: "topk", "median-sqrt" and so on. */
+const char *options_loss_name(clmp_loss loss);
 const char *options_weighting_name(clmp_weighting weighting);
 const char *options_sampling_name(clmp_sampling sampling);
 const char *options_scheme_name(clmp_class_scheme scheme);

@@ -3,7 +3,6 @@
 #include "output.h"
 
 #include "cleanup.h"
-#include "npy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,15 +186,15 @@ bool output_write(struct output *output, const void *bytes, size_t size, struct 
     return true;
 }
 
-bool output_npy(struct output *output, const uint64_t *shape, size_t dims, const float *values,
+bool output_npy(struct output *output, enum npy_type type, const uint64_t *shape, size_t dims, const void *values,
                 struct failure *failure) {
     char header[NPY_HEADER_BYTES];
     uint64_t elements = 1;
     for (size_t i = 0; i < dims; ++i)
         elements *= shape[i];
-    const size_t size = npy_format_header(shape, dims, header);
+    const size_t size = npy_format_header(type, shape, dims, header);
     return output_write(output, header, size, failure) &&
-           output_write(output, values, (size_t)elements * sizeof *values, failure);
+           output_write(output, values, (size_t)elements * npy_type_size(type), failure);
 }
 
 /* Everything of one output is on the disk after this. */

@@ -9,7 +9,7 @@
 #ifndef CLMP_CLI_OUTPUT_H
 #define CLMP_CLI_OUTPUT_H
 
-#include "fail.h"
+#include "npy.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,8 +42,8 @@ bool outputs_open(struct outputs *outputs, const char *const *inputs, size_t inp
 
 bool output_write(struct output *output, const void *bytes, size_t size, struct failure *failure);
 
-/* A float32 .npy file. */
-bool output_npy(struct output *output, const uint64_t *shape, size_t dims, const float *values,
+/* A .npy file of a floating-point type. */
+bool output_npy(struct output *output, enum npy_type type, const uint64_t *shape, size_t dims, const void *values,
                 struct failure *failure);
 
 /* The failure of a write that a library made through output->file, from errno. */

@@ -104,10 +104,12 @@ void pairs_free(struct pairs *pairs) {
     free(pairs->text);
 }
 
-bool pair_read(const struct pair_paths *paths, struct pair *pair, struct failure *failure) {
+bool pair_read(const struct pair_paths *paths, const clmp_plan_params *params, struct pair *pair,
+               struct failure *failure) {
+    const bool binary = params->loss == CLMP_LOSS_BINARY_CROSS_ENTROPY || params->loss == CLMP_LOSS_BINARY_FOCAL;
     *pair = (struct pair){.logits = {.values = NULL}};
-    return logits_read(paths->logits, &pair->logits, failure) &&
-           labels_read(paths->labels, &pair->logits, &pair->labels, failure);
+    return logits_read(paths->logits, params->logits_layout, &pair->logits, failure) &&
+           labels_read(paths->labels, &pair->logits, binary, &pair->labels, failure);
 }
 
 void pair_free(struct pair *pair) {

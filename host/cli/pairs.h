@@ -31,8 +31,9 @@ struct pair {
     struct labels labels;
 };
 
-/* Reads both files; pair_free() after a failure, too. */
-bool pair_read(const struct pair_paths *paths, struct pair *pair, struct failure *failure);
+/* Reads both files, for the loss and the layout of params; pair_free() after a failure, too. */
+bool pair_read(const struct pair_paths *paths, const clmp_plan_params *params, struct pair *pair,
+               struct failure *failure);
 void pair_free(struct pair *pair);
 
 /* That a pair has as many classes as the first one of its list. */

@@ -60,6 +60,7 @@ static json_t *json_result(const char *device, const struct options *options, co
                   json_count(result->invalid_labels), "nonfinite", json_count(result->nonfinite));
     if (object == NULL ||
         (json_object_set_new(object, "device", report_name(device)) == 0 &&
+         json_object_set_new(object, "criterion", json_string(options_loss_name(options->params.loss))) == 0 &&
          json_object_set_new(object, "weighting", json_string(options_weighting_name(options->params.weighting))) ==
              0 &&
          json_object_set_new(object, "solver", json_string(solver_name(options->params.solver))) == 0))
@@ -127,6 +128,10 @@ static void print_title(const struct options *options, const char *device) {
                options_sampling_name(params->sampling), params->seed, options->step);
         break;
     }
+    if (params->loss != CLMP_LOSS_CROSS_ENTROPY)
+        printf(", of %s", options_loss_name(params->loss));
+    if (params->label_smoothing > 0.0)
+        printf(", label smoothing %g", params->label_smoothing);
     printf(", on %s", device);
     if (params->weighting != CLMP_WEIGHTING_BALANCED)
         printf(", by %s", solver_name(params->solver));

@@ -137,7 +137,7 @@ bool session_plan(struct session *session, const clmp_plan_params *params, clmp_
 static bool same_problem(const clmp_plan_params *a, const clmp_plan_params *b) {
     return a->images == b->images && a->classes == b->classes && a->height == b->height && a->width == b->width &&
            a->logits_height == b->logits_height && a->logits_width == b->logits_width &&
-           a->label_type == b->label_type && a->class_weights == b->class_weights;
+           a->label_type == b->label_type && a->logits_type == b->logits_type && a->class_weights == b->class_weights;
 }
 
 bool session_kept_plan(struct session *session, const clmp_plan_params *params, struct kept_plan *kept,

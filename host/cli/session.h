@@ -34,7 +34,7 @@ struct kept_plan {
     clmp_plan_params params;
 };
 
-/* The same for `kept`; params may differ from the last only in sizes, type of labels and class weights. */
+/* The same for `kept`; params may differ from the last only in sizes, types and class weights. */
 bool session_kept_plan(struct session *session, const clmp_plan_params *params, struct kept_plan *kept,
                        struct failure *failure);
 

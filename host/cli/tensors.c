@@ -10,78 +10,100 @@
 
 #define LABEL_TYPES (NPY_BIT(NPY_UINT8) | NPY_BIT(NPY_UINT16) | NPY_BIT(NPY_INT32) | NPY_BIT(NPY_INT64))
 
-/* float32 from what was read, which is freed. */
-static float *widen(void *values, enum npy_type type, uint64_t elements) {
-    if (type == NPY_FLOAT32)
-        return values;
-    float *widened = elements <= SIZE_MAX / sizeof *widened ? malloc((size_t)elements * sizeof *widened) : NULL;
-    for (size_t i = 0; widened != NULL && i < elements; ++i)
-        widened[i] =
-            type == NPY_FLOAT16 ? npy_half_to_float(((const uint16_t *)values)[i]) : (float)((const double *)values)[i];
+/* float32 from float64, which is freed. */
+static float *narrow(double *values, uint64_t elements) {
+    float *narrowed = elements <= SIZE_MAX / sizeof *narrowed ? malloc((size_t)elements * sizeof *narrowed) : NULL;
+    for (size_t i = 0; narrowed != NULL && i < elements; ++i)
+        narrowed[i] = (float)values[i];
     free(values);
-    return widened;
+    return narrowed;
 }
 
 static bool read_logits(struct input *input, struct logits *logits, struct failure *failure) {
     struct npy_header *header = &logits->header;
+    const bool nhwc = logits->layout == CLMP_LAYOUT_NHWC;
     char shape[NPY_SHAPE_TEXT];
-    void *values = NULL;
     if (!npy_read_header(input, NPY_BIT(NPY_FLOAT32) | NPY_BIT(NPY_FLOAT16), header, failure))
         return false;
     if (header->dims != 3 && header->dims != 4)
-        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected (C,H,W) or (N,C,H,W)", input->path,
-                         npy_shape_text(header->shape, header->dims, shape));
+        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected %s", input->path,
+                         npy_shape_text(header->shape, header->dims, shape),
+                         nhwc ? "(H,W,C) or (N,H,W,C)" : "(C,H,W) or (N,C,H,W)");
     const uint64_t *last = header->shape + header->dims - 3;
     logits->images = header->dims == 4 ? header->shape[0] : 1;
-    logits->classes = last[0];
-    logits->height = last[1];
-    logits->width = last[2];
-    if (!npy_read_data(input, header, &values, failure))
-        return false;
-    logits->values = widen(values, header->type, header->elements);
-    return logits->values != NULL || fail_memory(failure, input->path);
+    logits->classes = last[nhwc ? 2 : 0];
+    logits->height = last[nhwc ? 0 : 1];
+    logits->width = last[nhwc ? 1 : 2];
+    logits->type = header->type == NPY_FLOAT16 ? CLMP_FLOAT16 : CLMP_FLOAT32;
+    logits->bytes = (size_t)header->elements * npy_type_size(header->type);
+    return npy_read_data(input, header, &logits->values, failure);
 }
 
-bool logits_read(const char *path, struct logits *logits, struct failure *failure) {
+bool logits_read(const char *path, clmp_layout layout, struct logits *logits, struct failure *failure) {
     struct input input;
-    *logits = (struct logits){.path = path};
+    *logits = (struct logits){.path = path, .layout = layout};
     const bool good = input_open(&input, path, failure) && read_logits(&input, logits, failure);
     input_close(&input);
     return good;
 }
 
-/* Labels are (N, H, W); one image may go without the N.  Logits are of that size, or smaller: then interpolated. */
-static bool check_label_shape(const char *path, const uint64_t *shape, size_t dims, const struct logits *logits,
-                              struct labels *labels, struct failure *failure) {
-    const uint64_t *size = shape + (dims == 3);
+void logits_describe(const struct logits *logits, clmp_plan_params *params) {
+    params->images = logits->images;
+    params->classes = logits->classes;
+    params->logits_height = logits->height;
+    params->logits_width = logits->width;
+    params->logits_type = logits->type;
+    params->logits_layout = logits->layout;
+}
+
+/* Whether the sizes before H and W are those of label maps for the logits: N; for a binary loss N and C.  What is 1 may
+ * be left out. */
+static bool planes_fit(const uint64_t *shape, size_t count, const struct logits *logits, bool binary) {
+    const uint64_t images = logits->images, channels = binary ? logits->classes : 1;
+    if (count == 2)
+        return binary && shape[0] == images && shape[1] == channels;
+    if (count == 1)
+        return shape[0] == images * channels && (images == 1 || channels == 1);
+    return images == 1 && channels == 1;
+}
+
+static bool fail_shape(const char *path, const uint64_t *shape, size_t dims, const struct logits *logits, bool binary,
+                       struct failure *failure) {
     char found[NPY_SHAPE_TEXT], expected[NPY_SHAPE_TEXT];
-    if (dims != 2 && dims != 3 && logits == NULL)
+    if (logits == NULL)
         return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected (H,W) or (N,H,W)", path,
                          npy_shape_text(shape, dims, found));
-    if (dims == 2 || dims == 3)
-        *labels = (struct labels){.images = dims == 3 ? shape[0] : 1, .height = size[0], .width = size[1]};
-    if (logits == NULL)
-        return true;
-    if ((dims != 3 || shape[0] != logits->images) && (dims != 2 || logits->images != 1)) {
-        const uint64_t whole[] = {logits->images, logits->height, logits->width};
-        const size_t without = logits->header.dims == 3 ? 1 : 0;
-        return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected %s, or larger images, as %s", path,
-                         npy_shape_text(shape, dims, found), npy_shape_text(whole + without, 3 - without, expected),
-                         logits->path);
-    }
-    if (size[0] < logits->height || size[1] < logits->width)
+    const uint64_t four[] = {logits->images, logits->classes, logits->height, logits->width};
+    const uint64_t three[] = {logits->images, logits->height, logits->width};
+    const uint64_t *whole = binary ? four : three;
+    const size_t without = logits->header.dims == 3 ? 1 : 0;
+    return fail_with(failure, EXIT_OF_INPUT, "%s is %s, expected %s%s, as %s", path, npy_shape_text(shape, dims, found),
+                     npy_shape_text(whole + without, (binary ? 4 : 3) - without, expected),
+                     binary ? "" : ", or larger images", logits->path);
+}
+
+/* Logits are of the labels' size, or smaller: then interpolated. */
+static bool check_label_shape(const char *path, const uint64_t *shape, size_t dims, const struct logits *logits,
+                              bool binary, struct labels *labels, struct failure *failure) {
+    const size_t before = dims - 2;
+    if (dims < 2 || dims > 4 || (logits == NULL ? dims == 4 : !planes_fit(shape, before, logits, binary)))
+        return fail_shape(path, shape, dims, logits, binary, failure);
+    *labels = (struct labels){.planes = 1, .height = shape[before], .width = shape[before + 1]};
+    for (size_t i = 0; i < before; ++i)
+        labels->planes *= shape[i];
+    if (logits != NULL && (labels->height < logits->height || labels->width < logits->width))
         return fail_with(failure, EXIT_OF_INPUT,
                          "%s has %" PRIu64 " x %" PRIu64 " labels an image, but %s has %" PRIu64 " x %" PRIu64
                          " logits a class: logits cannot be larger than the labels",
-                         path, size[0], size[1], logits->path, logits->height, logits->width);
+                         path, labels->height, labels->width, logits->path, logits->height, logits->width);
     return true;
 }
 
-static bool read_npy_labels(struct input *input, const struct logits *logits, struct labels *labels,
+static bool read_npy_labels(struct input *input, const struct logits *logits, bool binary, struct labels *labels,
                             struct failure *failure) {
     struct npy_header header;
     if (!npy_read_header(input, LABEL_TYPES, &header, failure) ||
-        !check_label_shape(input->path, header.shape, header.dims, logits, labels, failure) ||
+        !check_label_shape(input->path, header.shape, header.dims, logits, binary, labels, failure) ||
         !npy_read_data(input, &header, &labels->values, failure))
         return false;
     labels->type = header.type == NPY_UINT8    ? CLMP_LABEL_UINT8
@@ -92,11 +114,11 @@ static bool read_npy_labels(struct input *input, const struct logits *logits, st
     return true;
 }
 
-static bool read_png_labels(struct input *input, const struct logits *logits, struct labels *labels,
+static bool read_png_labels(struct input *input, const struct logits *logits, bool binary, struct labels *labels,
                             struct failure *failure) {
     uint64_t shape[2] = {0, 0};
     struct png_labels *png = png_labels_open(input, &shape[0], &shape[1], failure);
-    bool good = png != NULL && check_label_shape(input->path, shape, 2, logits, labels, failure);
+    bool good = png != NULL && check_label_shape(input->path, shape, 2, logits, binary, labels, failure);
     if (good) {
         labels->type = CLMP_LABEL_UINT8;
         labels->element = 1;
@@ -108,14 +130,15 @@ static bool read_png_labels(struct input *input, const struct logits *logits, st
     return good;
 }
 
-bool labels_read(const char *path, const struct logits *logits, struct labels *labels, struct failure *failure) {
+bool labels_read(const char *path, const struct logits *logits, bool binary, struct labels *labels,
+                 struct failure *failure) {
     struct input input;
     *labels = (struct labels){.values = NULL};
     bool good = input_open(&input, path, failure);
     if (good && npy_is(&input))
-        good = read_npy_labels(&input, logits, labels, failure);
+        good = read_npy_labels(&input, logits, binary, labels, failure);
     else if (good && png_is(&input))
-        good = read_png_labels(&input, logits, labels, failure);
+        good = read_png_labels(&input, logits, binary, labels, failure);
     else if (good)
         good = fail_with(failure, EXIT_OF_INPUT, "%s is neither a .npy nor a PNG file", path);
     input_close(&input);
@@ -123,7 +146,7 @@ bool labels_read(const char *path, const struct logits *logits, struct labels *l
 }
 
 uint64_t labels_pixels(const struct labels *labels) {
-    return labels->images * labels->height * labels->width;
+    return labels->planes * labels->height * labels->width;
 }
 
 int64_t labels_get(const struct labels *labels, uint64_t pixel) {
@@ -196,7 +219,7 @@ static bool read_class_weights(struct input *input, const struct logits *logits,
                              input->path, value, i);
         }
     }
-    *weights = widen(values, header.type, header.elements);
+    *weights = header.type == NPY_FLOAT64 ? narrow(values, header.elements) : values;
     return *weights != NULL || fail_memory(failure, input->path);
 }
 

@@ -11,24 +11,34 @@
 #include <clmp/clmp.h>
 
 struct logits {
-    float *values; /* (N, C, h, w), owned */
+    void *values; /* as they are in the file, owned */
     struct npy_header header;
+    clmp_float_type type;
+    clmp_layout layout;
     uint64_t images, classes, height, width;
+    size_t bytes;
     const char *path;
 };
 
-/* (C, h, w) or (N, C, h, w), float32 or float16. */
-bool logits_read(const char *path, struct logits *logits, struct failure *failure);
+/* (C, h, w) or (N, C, h, w), with NHWC (h, w, C) or (N, h, w, C), float32 or float16. */
+bool logits_read(const char *path, clmp_layout layout, struct logits *logits, struct failure *failure);
+
+/* Writes the logits' own shape, type and layout into params. */
+void logits_describe(const struct logits *logits, clmp_plan_params *params);
 
 struct labels {
-    void *values; /* (N, H, W), owned */
-    uint64_t images, height, width;
+    void *values;                   /* (planes, H, W), owned */
+    uint64_t planes, height, width; /* images, or with binary losses images times classes */
     clmp_label_type type;
     size_t element; /* bytes */
 };
 
-/* A .npy or PNG file, told by its first bytes, with as many images as `logits`, none smaller than these; NULL: any. */
-bool labels_read(const char *path, const struct logits *logits, struct labels *labels, struct failure *failure);
+/*
+ * A .npy or PNG file, told by its first bytes.  It must have as many images as `logits`, none smaller than these, and,
+ * for a binary loss, a label map for each class; NULL: any.
+ */
+bool labels_read(const char *path, const struct logits *logits, bool binary, struct labels *labels,
+                 struct failure *failure);
 
 uint64_t labels_pixels(const struct labels *labels);
 

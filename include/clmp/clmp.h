@@ -220,14 +220,13 @@ typedef enum clmp_solver {
  *           below max(ohem_thresh, the (k+1)-th smallest one) are kept, k = ohem_min_kept times the images of the pool;
  *           where there are no more than k valid pixels, all are.  Strictly below: ties at the threshold are not kept.
  *           The probability is exp(-l), so losses that the caller brings are taken as minus its logarithm; with class
- *           weights it is that before they are applied, and focal losses and label smoothing are refused.  L is the mean of the losses kept (mmsegmentation divides by
- *           all pixels, ignored ones too); 0 if none is.  alpha is the threshold, as a loss.
- *           A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object Detectors with Online Hard Example
- *           Mining", CVPR 2016.
- * BALANCED  class-balanced sampling of pixels, with replacement only where a class has too few: a pixel of a class with
- *           n_c pixels is drawn r times, r = floor(Q/n_c), and once more with probability Q/n_c - floor(Q/n_c), at most
- *           2^24 - 1 times; the quota Q is `sampling`'s.  w = r / R, R the sum of all r: the mean of what was drawn.
- *           The chance comes from Philox4x32-10, of (seed; step, index of the pixel in the batch): same inputs, same
+ *           weights it is that before they are applied, and focal losses and label smoothing are refused.  L is the
+ * mean of the losses kept (mmsegmentation divides by all pixels, ignored ones too); 0 if none is.  alpha is the
+ * threshold, as a loss. A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object Detectors with Online Hard
+ * Example Mining", CVPR 2016. BALANCED  class-balanced sampling of pixels, with replacement only where a class has too
+ * few: a pixel of a class with n_c pixels is drawn r times, r = floor(Q/n_c), and once more with probability Q/n_c -
+ * floor(Q/n_c), at most 2^24 - 1 times; the quota Q is `sampling`'s.  w = r / R, R the sum of all r: the mean of what
+ * was drawn. The chance comes from Philox4x32-10, of (seed; step, index of the pixel in the batch): same inputs, same
  *           seed and step, same bits.  alpha is 0, tau the largest weight that a pixel may get.  Needs labels.
  *           H. He, E. A. Garcia, "Learning from Imbalanced Data", IEEE TKDE 21(9), 2009 (over- and under-sampling).
  *
