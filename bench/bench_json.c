@@ -123,6 +123,7 @@ static json_t *convert(const bench_record *r, const char *date) {
         {"bin_sets", whole(r->tuning.bin_sets)},
         {"bin_memory", json_string(r->tuning.bin_memory == 2 ? "local" : "global")},
         {"streaming", json_boolean(r->tuning.streaming == 2)},
+        {"variant", r->variant != NULL ? json_string(r->variant) : json_null()},
         {"plan", plan ? json_string(r->plan) : json_null()},
         {"context_ms", r->context_ms > 0.0 ? real(r->context_ms) : json_null()},
         {"first_call_ms", r->first_call_ms > 0.0 ? real(r->first_call_ms) : json_null()},

@@ -9,6 +9,7 @@
 #include "bench_run.h"
 #include "bench_startup.h"
 #include "bench_tune.h"
+#include "bench_variants.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,10 @@ static enum bench_status run_device(const clmp_device_info *info, const bench_op
         status = run_case(&device, options->cases[i], options, records);
     if (status == BENCH_OK && options->scaling_end != 0)
         status = run_scaling(&device, options, records);
+    if (status == BENCH_OK && options->variants)
+        status = bench_variants(&device, options, records);
+    if (status == BENCH_OK && options->variants && options->json != NULL)
+        status = bench_json_write(records, options->json);
     bench_device_close(&device);
     return status;
 }

@@ -14,6 +14,7 @@ enum option_id {
     OPTION_CASE,
     OPTION_QUICK,
     OPTION_SCALING,
+    OPTION_VARIANTS,
     OPTION_JSON,
     OPTION_REPEAT,
     OPTION_TUNE,
@@ -29,6 +30,7 @@ static void print_help(void) {
          "  --device NAME     devices whose name or platform contains NAME (default: all)\n"
          "  --case NAME       this case; may be given again (default: all cases)\n"
          "  --scaling         2^16 to 2^25 pixels of 4 classes; the cases only where --case is given, too\n"
+         "  --variants        whole steps of every loss, weighting, type and layout against plain loss max-pooling\n"
          "  --quick           small cases, few repeats, scaling up to 2^20\n"
          "  --repeat N        samples of each number (default: 15; quick: 3)\n"
          "  --json FILE       the numbers as an array of records\n"
@@ -93,6 +95,9 @@ static enum bench_status read_option(int id, const char *argument, bench_options
     case OPTION_SCALING:
         options->scaling_end = SCALING_END;
         return BENCH_OK;
+    case OPTION_VARIANTS:
+        options->variants = true;
+        return BENCH_OK;
     case OPTION_JSON:
         options->json = argument;
         return BENCH_OK;
@@ -119,7 +124,7 @@ static void complete(bench_options *options, bool quick) {
         options->repeat = quick ? QUICK_REPEAT : REPEAT;
     if (quick && options->scaling_end != 0)
         options->scaling_end = QUICK_SCALING_END;
-    if (options->case_count != 0 || options->scaling_end != 0)
+    if (options->case_count != 0 || options->scaling_end != 0 || options->variants)
         return;
     if (quick)
         for (size_t i = 0; i < sizeof quick_cases / sizeof quick_cases[0]; ++i)
@@ -135,6 +140,7 @@ enum bench_status bench_options_read(int argc, char **argv, bench_options *optio
         {"case", required_argument, NULL, OPTION_CASE},
         {"quick", no_argument, NULL, OPTION_QUICK},
         {"scaling", no_argument, NULL, OPTION_SCALING},
+        {"variants", no_argument, NULL, OPTION_VARIANTS},
         {"json", required_argument, NULL, OPTION_JSON},
         {"repeat", required_argument, NULL, OPTION_REPEAT},
         {"tune", no_argument, NULL, OPTION_TUNE},

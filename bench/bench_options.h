@@ -14,7 +14,8 @@ typedef struct bench_options {
     size_t case_count;
     unsigned scaling_end; /* up to 2^this many pixels; 0: no scaling */
     size_t repeat;
-    bool tune; /* instead of measuring the cases */
+    bool variants; /* instead of measuring the cases, unless these are asked for, too */
+    bool tune;     /* instead of measuring the cases */
     bool startup_child;
     bool help; /* it was printed, and is all */
 } bench_options;

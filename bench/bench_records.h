@@ -29,6 +29,7 @@ typedef struct bench_record {
     size_t repeat, batch, sets;
     clmp_tuning tuning;
     float loss, alpha;
+    const char *variant; /* of bench_variants.h; else NULL */
     /* stage "plan" only */
     const char *plan;     /* "first", in a new context, or "second", in the same; else NULL */
     double context_ms;    /* first: making that context */

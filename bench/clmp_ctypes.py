@@ -19,10 +19,15 @@ from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_double, c_floa
 from ctypes import c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 OK = 0
-INPUT_LOGITS, INPUT_LOSSES = 0, 1
-LABEL_UINT8, LABEL_INT32, LABEL_INT64 = 0, 1, 2
+INPUT_LOGITS, INPUT_LOSSES, INPUT_LABELS = 0, 1, 2
+LABEL_UINT8, LABEL_INT32, LABEL_INT64, LABEL_UINT16 = 0, 1, 2, 3
 SCOPE_BATCH, SCOPE_IMAGE = 0, 1
 SOLVER_SEARCH, SOLVER_SORT = 0, 1
+WEIGHTING_LMP, WEIGHTING_UNIFORM, WEIGHTING_TOPK, WEIGHTING_OHEM, WEIGHTING_BALANCED = 0, 1, 2, 3, 4
+SAMPLING_EVEN, SAMPLING_UNDER, SAMPLING_OVER = 0, 1, 2
+LOSS_CROSS_ENTROPY, LOSS_FOCAL, LOSS_BINARY_CROSS_ENTROPY, LOSS_BINARY_FOCAL = 0, 1, 2, 3
+FLOAT32, FLOAT16, BFLOAT16 = 0, 1, 2
+LAYOUT_NCHW, LAYOUT_NHWC = 0, 1
 
 # ------------------------------------------------------------------------------------------- structs, as in clmp/clmp.h
 
@@ -64,8 +69,30 @@ class PlanParams(Structure):
         ("scope", c_int),
         ("solver", c_int),
         ("tuning", Tuning),
+        ("weighting", c_int),
+        ("topk_count", c_uint64),
+        ("ohem_thresh", c_double),
+        ("ohem_min_kept", c_uint64),
+        ("sampling", c_int),
+        ("seed", c_uint64),
+        ("loss", c_int),
+        ("label_smoothing", c_double),
+        ("focal_gamma", c_double),
+        ("focal_alpha", c_double),
+        ("logits_type", c_int),
+        ("logits_layout", c_int),
+        ("logits_row_pitch", c_uint64),
     ]
-    defaults = {"images": 1, "ignore_index": 255, "p": 1.7, "support": 0.25}
+    defaults = {
+        "images": 1,
+        "ignore_index": 255,
+        "p": 1.7,
+        "support": 0.25,
+        "ohem_thresh": 0.7,
+        "ohem_min_kept": 100000,
+        "focal_gamma": 2.0,
+        "focal_alpha": -1.0,
+    }
 
 
 class Result(Structure):
@@ -94,8 +121,11 @@ class Buffers(Structure):
         ("losses", Buffer),
         ("weights", Buffer),
         ("gradient", Buffer),
+        ("label_counts", Buffer),
+        ("confusion", Buffer),
         ("result", Buffer),
         ("workspace", Buffer),
+        ("step", c_uint64),
         ("gradient_scale", c_float),
         ("in_place", c_bool),
     ]
