@@ -62,7 +62,11 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
     const UINTV key = clmp_keys(clmp_load(plane + plane_at + at, lanes, -1.0f), 1);
     const INTV valid = CLMP_IS_LOSS(key);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
-    FLOATV factor = clmp_weigh(key, pools + row / rows / planes_per_pool, problem->slope);
+    global const clmp_pool *pool = pools + row / rows / planes_per_pool;
+    FLOATV factor = clmp_weigh(key, pool, problem->slope);
+#ifdef CLMP_FOCAL_GAMMA_BITS
+    factor = select((FLOATV)0.0f, factor, (INTV)(factor >= (FLOATV)(pool->tau * CLMP_FOCAL_LEAST)));
+#endif
     factor = clmp_limit(factor * clmp_limit((FLOATV)scale * (FLOATV)pools->image_share));
     const FLOATV reciprocal = clmp_reciprocal((s.others + s.label_exp) * (FLOATV)CLMP_EXP_UNSCALE);
 #ifdef CLMP_SMOOTH_HARD_BITS

@@ -104,50 +104,66 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
     barrier(CLK_LOCAL_MEM_FENCE);
 
     ulong draws = 0, drawn_pixels = 0, overflowed = 0;
+#if CLMP_BIN_GROUP > 1
     uint last = 0; /* neighbours in one bin are added up before the atomics */
     ulong sum = 0;
-    for (ulong i = begin + item; i < end; i += CLMP_BIN_GROUP) {
-        float loss = plane[plane_at + i];
-        float times = loss; /* a mark */
-        if (loss >= 0.0f) {
+#endif
+    for (ulong block = begin + item; block < end; block += CLMP_DRAW_WIDTH * CLMP_BIN_GROUP) {
+#if !CLMP_DRAW_HARD
+        const ulong8 lane = (ulong8)(0, 1, 2, 3, 4, 5, 6, 7) * (ulong8)CLMP_BIN_GROUP;
+        ulong random[CLMP_DRAW_WIDTH];
+        vstore8(clmp_philox(seed, step, lane + (ulong8)block), 0, random);
+#endif
+        for (uint k = 0; k < CLMP_DRAW_WIDTH && block + k * CLMP_BIN_GROUP < end; ++k) {
+            const ulong i = block + k * CLMP_BIN_GROUP;
+            float loss = plane[plane_at + i];
+            float times = loss; /* a mark */
+            if (loss >= 0.0f) {
 #if CLMP_DRAW_HARD
-            const uint key = clmp_keys(loss, 1);
-            uint r = key > v || all ? 1 : 0;
+                const uint key = clmp_keys(loss, 1);
+                uint r = key > v || all ? 1 : 0;
 #ifdef CLMP_CHANNELS
-            const ulong of = i / plane_pixels % CLMP_CHANNELS * 2;
+                const ulong of = i / plane_pixels % CLMP_CHANNELS * 2;
 #else
-            const ulong of = 0;
+                const ulong of = 0;
 #endif
-            loss = clmp_flush(loss * class_weights[of + labels[labels_at + i]]);
-            times = (float)r;
-            if (!(loss < INFINITY)) {
-                overflowed += 1;
-                times = -CLMP_NONFINITE;
-                loss = 0.0f;
-                r = 0;
-            }
+                loss = clmp_flush(loss * class_weights[of + labels[labels_at + i]]);
+                times = (float)r;
+                if (!(loss < INFINITY)) {
+                    overflowed += 1;
+                    times = -CLMP_NONFINITE;
+                    loss = 0.0f;
+                    r = 0;
+                }
 #else
-            const uint r = clmp_draws(shares + labels[labels_at + i], seed, step, i);
-            times = (float)r; /* below 2^24: exact */
+                const uint r = clmp_draws(shares + labels[labels_at + i], random[k]);
+                times = (float)r; /* below 2^24: exact */
 #endif
-            draws += r;
-            drawn_pixels += r != 0 ? 1 : 0;
-            const uint bits = as_uint(loss);
-            const uint bin = bits >> 23;
-            if (bin != last) {
-                if (sum != 0)
-                    clmp_count_local(bins + last, sum);
-                last = bin;
-                sum = 0;
+                draws += r;
+                drawn_pixels += r != 0 ? 1 : 0;
+                const uint bits = as_uint(loss);
+                const uint bin = bits >> 23;
+#if CLMP_BIN_GROUP > 1
+                if (bin != last) {
+                    if (sum != 0)
+                        clmp_count_local(bins + last, sum);
+                    last = bin;
+                    sum = 0;
+                }
+                sum += (ulong)r * ((bits & 0x007fffffu) | 0x00800000u);
+#else /* where an addition is less than a wrong guess */
+                bins[bin] += (ulong)r * ((bits & 0x007fffffu) | 0x00800000u);
+#endif
             }
-            sum += (ulong)r * ((bits & 0x007fffffu) | 0x00800000u);
+            drawn[drawn_at + i] = times;
+            if (store_losses)
+                losses[losses_at + i] = loss > 0.0f ? loss : 0.0f;
         }
-        drawn[drawn_at + i] = times;
-        if (store_losses)
-            losses[losses_at + i] = loss > 0.0f ? loss : 0.0f;
     }
+#if CLMP_BIN_GROUP > 1
     if (sum != 0)
         clmp_count_local(bins + last, sum);
+#endif
     if (draws != 0) {
         clmp_count_global(&draw->drawn, draws);
         clmp_count_global(&draw->pixels, drawn_pixels);

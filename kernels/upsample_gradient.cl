@@ -143,6 +143,7 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
         factor[r] = weight * class_weight;
 #ifdef CLMP_FOCAL_GAMMA_BITS
         /* without its exponential, which is 0, the label has no share of F */
+        factor[r] = select((FLOATV)0.0f, factor[r], (INTV)(factor[r] >= (FLOATV)CLMP_LEAST_FACTOR));
         const INTV has_exp = (INTV)(s.label_exp[r] > (FLOATV)0.0f);
         const FLOATV ratio = (s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) *
                              clmp_reciprocal(select((FLOATV)1.0f, s.label_exp[r] * (FLOATV)CLMP_EXP_UNSCALE, has_exp));

@@ -116,7 +116,8 @@ float bits_focal_slope(const clmp_plan_params *params, float others, float label
     const float t = share(others, others + label_exp), p = share(label_exp, others + label_exp);
     const float ratio = t < 0x1p-30f ? 1.0f : cross_entropy * clmp_reciprocal(t);
     const float gamma = (float)params->focal_gamma;
-    return clmp_flush(clmp_power(t, gamma) * fmaf(gamma * p, ratio, 1.0f));
+    const float slope = clmp_power(t, gamma) * fmaf(gamma * p, ratio, 1.0f);
+    return slope >= 0x1p-40f ? slope : 0.0f;
 }
 
 /* Label smoothing: the shares of the label, of each class, and of all together. */
@@ -301,7 +302,7 @@ static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t
             continue;
         float loss = losses[i];
         draws[i] = hard ? keys[i] > pool->v || pool->at_zero > 0.0f
-                        : clmp_draws(shares + label_at(in, i), params->seed, in->step, i);
+                        : clmp_draws(shares + label_at(in, i), clmp_philox(params->seed, in->step, i));
         if (hard && !(loss < INFINITY)) {
             draws[i] = 0;
             draw->overflowed += 1;
@@ -335,7 +336,7 @@ static float weight_of(uint32_t key, const clmp_pool *pool, const clmp_problem *
 
 /* Of a valid pixel, class c of its logits; or of the channel's logit. */
 static void pixel_gradient(const struct reference_input *in, const struct shape *shape, uint64_t i, float weight,
-                           float image_share, float *gradient) {
+                           float tau, float image_share, float *gradient) {
     const clmp_plan_params *params = &in->params;
     const int64_t label = label_at(in, i);
     const bool binary = reference_binary(params);
@@ -344,6 +345,8 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
     const float *x = logits_of(in, shape, i, both, &stride);
     const struct softmax s = softmax(x, stride, shape->label_classes, label);
     const float reciprocal = clmp_reciprocal((s.others + s.label_exp) * CLMP_EXP_UNSCALE);
+    if (bits_focal(params) && !(weight >= tau * 0x1p-40f))
+        weight = 0.0f;
     const float scale = clmp_limit(weight * clmp_limit(in->gradient_scale * image_share));
     float factor = clmp_limit(scale * bits_label_weight(in, i, label));
     if (bits_focal(params))
@@ -368,7 +371,7 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
 
 /* The gradient of all pixels, which losses or marks tell apart. */
 static void plain_gradient(const struct reference_input *in, const struct shape *shape, const float *valid_losses,
-                           const float *weights, float image_share, float *gradient) {
+                           const float *weights, const float *taus, float image_share, float *gradient) {
     const bool binary = reference_binary(&in->params);
     const uint64_t pixels = shape->images * shape->image_pixels;
     for (uint64_t i = 0; i < pixels * (binary ? 1 : shape->classes); ++i)
@@ -376,7 +379,7 @@ static void plain_gradient(const struct reference_input *in, const struct shape 
     for (uint64_t i = 0; i < pixels; ++i) {
         const uint64_t image = i / shape->image_pixels, corner = image * shape->classes * shape->image_pixels;
         if (valid_losses[i] >= 0.0f)
-            pixel_gradient(in, shape, i, weights[i], image_share,
+            pixel_gradient(in, shape, i, weights[i], taus[i / shape->pool_pixels], image_share,
                            gradient + (binary ? i : corner + i % shape->image_pixels));
     }
 }
@@ -450,7 +453,7 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
             out->weights[i] = weight;
     }
     if (from_logits && !upsampled && out->gradient != NULL)
-        plain_gradient(in, &shape, valid_losses, weights, pools[0].image_share, out->gradient);
+        plain_gradient(in, &shape, valid_losses, weights, taus, pools[0].image_share, out->gradient);
     if (upsampled && out->gradient != NULL)
         upsample_bits_gradient(in, valid_losses, weights, taus, pools[0].image_share, out->gradient);
     free(taus);

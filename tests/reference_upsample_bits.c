@@ -465,8 +465,9 @@ static void find_factors(struct step *step, const float *losses, const float *we
         float factor = weights[i] * as_float((254u << 23) - as_uint(unit_of(tau))) *
                        (bits_label_weight(in, i, label) * class_down);
         struct softmax *s = &step->softmaxes[i];
-        if (bits_focal(params) || factor >= 0x1p-26f)
-            *s = softmax(&step->image, i / area, i % area / params->width, i % params->width, label, -38.8f);
+        if (!(factor >= 0x1p-26f))
+            continue;
+        *s = softmax(&step->image, i / area, i % area / params->width, i % params->width, label, -38.8f);
         if (bits_focal(params)) {
             const float label_exp = s->label_exp > 0.0f ? s->label_exp * CLMP_EXP_UNSCALE : 1.0f;
             const float cross_entropy = clmp_log1p((s->others * CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp));
