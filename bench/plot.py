@@ -37,7 +37,7 @@ def read(paths):
             with open(path, encoding="utf-8") as stream:
                 for r in json.load(stream):
                     if r["stage"] != "plan" and r["ms"] is not None and r["ms"] > 0.0:
-                        found[r["device"], r["case"], r["solver"], r["stage"]] = r
+                        found[r["device"], r["case"], r["solver"], r["stage"], r.get("variant")] = r
         except OSError as error:
             raise BadUse(f"cannot read {path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
@@ -53,7 +53,7 @@ def choose(records, device, case):
         raise BadUse(f"no records of a device '{device}'" if device else "no records")
     records = [r for r in records if r["device"] == names[0]]
     scaling = [r for r in records if r["case"].startswith("2^")]
-    cases = [r for r in records if not r["case"].startswith("2^")]
+    cases = [r for r in records if not r["case"].startswith("2^") and not r.get("variant")]
     if case is None and cases:
         with_peers = [r for r in cases if r.get("peer")]
         case = (with_peers or cases)[0]["case"]
@@ -196,6 +196,36 @@ def interpolation(groups, plt):
     return figure
 
 
+# ------------------------------------------------------------------------------------------------------------- variants
+
+
+def variants(records, plt):
+    """Steps of other losses, weightings, types and layouts; the first of each case is what they are set against."""
+    groups = {}
+    for r in records:
+        groups.setdefault(r["case"], []).append(r)
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.4 + 0.28 * (len(records) + len(groups))), dpi=DPI)
+    y, places, most = 0.0, [], 0.0
+    for rows in groups.values():
+        size = f"{rows[0]['images']} × {rows[0]['classes']} × {rows[0]['height']} × {rows[0]['width']}"
+        for row in rows:
+            ratio = row["ms"] / rows[0]["ms"]
+            first = row is rows[0]
+            axes.barh(y, ratio, height=0.8, color=BLUE if first else GREEN, linewidth=0, zorder=2)
+            text = f"  {number(row['ms'])} ms, {size}" if first else f"  {ratio:.2f}"
+            axes.text(ratio, y, text, va="center", fontsize=8.5, color=INK)
+            places.append((y, row["variant"]))
+            most = max(most, ratio)
+            y += 1.0
+        y += 0.8
+    axes.set(xlim=(0, most * 1.2), ylim=(y - 0.8, -0.8), xlabel="times the step of plain loss max-pooling")
+    axes.set_yticks([at for at, _ in places], [text for _, text in places])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#E4E4E4", linewidth=0.7, zorder=0)
+    title(axes, "Losses, weightings, types and layouts", device_name(records[0]))
+    return figure
+
+
 # -------------------------------------------------------------------------------------------------------------- scaling
 
 
@@ -270,7 +300,8 @@ class Parser(argparse.ArgumentParser):
 def run(arguments):
     parser = Parser(
         prog="plot.py",
-        description="Draws what clmp-bench and peers.py wrote with --json: roofline.png, upsample.png, scaling.png.",
+        description="Draws what clmp-bench and peers.py wrote with --json: roofline.png, upsample.png, "
+        "variants.png, scaling.png.",
         epilog="Where files hold the same thing twice, the last one counts.  Exit status: 0, 2 for bad use.",
         allow_abbrev=False,
     )
@@ -289,13 +320,17 @@ def run(arguments):
     plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": "#888888"})
     records = read(options.files)
     case, scaled = choose(records, options.device, options.case)
-    if not pick(case, "search", "step") and not scaled:
-        raise BadUse("the files hold neither a step of libclmp nor a scaling")
+    device = records[0]["device"] if not (case or scaled) else (case or scaled)[0]["device"]
+    others = [r for r in records if r.get("variant") and r["device"] == device]
+    if not pick(case, "search", "step") and not scaled and not others:
+        raise BadUse("the files hold neither a step of libclmp nor a scaling nor variants")
     if pick(case, "search", "step"):
         save(roofline(case, plt), options.output_dir, "roofline.png")
-    groups = interpolated([r for r in records if r["device"] == (case or scaled)[0]["device"]])
+    groups = interpolated([r for r in records if r["device"] == device and not r.get("variant")])
     if groups:
         save(interpolation(groups, plt), options.output_dir, "upsample.png")
+    if others:
+        save(variants(others, plt), options.output_dir, "variants.png")
     if scaled:
         save(scaling(scaled, plt), options.output_dir, "scaling.png")
 

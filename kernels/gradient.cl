@@ -25,17 +25,6 @@
 #define CLMP_GROUP 64
 #endif
 
-/* How much of it a pixel has: all that multiplies w_y ( softmax(x)_c - [c = y] ), but for the sum of exponentials. */
-CLMP_FN FLOATV clmp_criterion_slope(const clmp_softmax *s) {
-#if defined(CLMP_FOCAL_GAMMA_BITS)
-    return clmp_focal_slope(s->others, s->label_exp, (s->maximum - s->label_logit) + clmp_log_sum(s));
-#elif defined(CLMP_SMOOTH_HARD_BITS)
-    return (FLOATV)CLMP_SMOOTH_HARD;
-#else
-    return (FLOATV)1.0f; /* and a product with 1 costs nothing */
-#endif
-}
-
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride,
               ulong row_stride, global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights,
@@ -79,19 +68,26 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
     const FLOATV total = clmp_flush(clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_TOTAL) * reciprocal);
 #endif
     factor = clmp_limit(factor * clmp_label_weight(label, class_weights));
-    factor = clmp_limit(factor * clmp_criterion_slope(&s));
+#if defined(CLMP_FOCAL_GAMMA_BITS)
+    const FLOATV cross_entropy = (s.maximum - s.label_logit) + clmp_log_sum(&s);
+    factor = clmp_limit(factor * clmp_focal_slope(s.others, s.label_exp, cross_entropy));
+#elif defined(CLMP_SMOOTH_HARD_BITS)
+    factor = clmp_limit(factor * (FLOATV)CLMP_SMOOTH_HARD);
+#endif
     factor = clmp_flush(factor * reciprocal);
 
-    global clmp_logit *to = gradient + gradient_at + corner;
+    global clmp_logit *const to = gradient + gradient_at + corner;
 #ifdef CLMP_CHANNELS
     for (int c = 1; c < 2; ++c) {
         const FLOATV e = select(s.others, s.label_exp, (INTV)(label == (INTV)1));
+        const ulong place = 0;
 #else
-    for (int c = 0; c < CLMP_CLASSES; ++c, to += class_stride) {
+    for (int c = 0; c < CLMP_CLASSES; ++c) {
+        const ulong place = (ulong)c * class_stride;
 #if CLMP_CLASSES <= CLMP_KEEP
         const FLOATV e = kept[c];
 #else
-        const FLOATV e = clmp_exp_scaled(clmp_load_logits(x + (ulong)c * class_stride, lanes), s.maximum);
+        const FLOATV e = clmp_exp_scaled(clmp_load_logits(x + place, lanes), s.maximum);
 #endif
 #endif
         FLOATV g = factor * (select(e, -s.others, (INTV)(label == (INTV)c)) * (FLOATV)CLMP_EXP_UNSCALE);
@@ -104,6 +100,6 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
         g = clmp_limit(g);
 #endif
         g = select((FLOATV)0.0f, clmp_flush(g), valid); /* a NaN stays in its pixel */
-        clmp_store_gradient(g, to, lanes);
+        clmp_store_gradient(g, to + place, lanes);
     }
 }
