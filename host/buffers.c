@@ -31,7 +31,10 @@ static clmp_status check_place(const clmp_plan *plan, struct place *place) {
         return place->needed ? clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is NULL, expected a buffer", place->name)
                              : CLMP_OK;
     cl_mem_object_type type = 0;
-    if (clGetMemObjectInfo(mem, CL_MEM_TYPE, sizeof type, &type, NULL) != CL_SUCCESS || type != CL_MEM_OBJECT_BUFFER)
+    const cl_int error = clGetMemObjectInfo(mem, CL_MEM_TYPE, sizeof type, &type, NULL);
+    if (error == CL_OUT_OF_RESOURCES || error == CL_OUT_OF_HOST_MEMORY)
+        return clmp_fail_cl(log, error, "clGetMemObjectInfo");
+    if (error != CL_SUCCESS || type != CL_MEM_OBJECT_BUFFER)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is not an OpenCL buffer", place->name);
     cl_context cl = NULL;
     cl_mem_flags flags = 0;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_OPTIONS 256
+#define MAX_OPTIONS 1024
 
 struct clmp_program {
     struct clmp_program *next;

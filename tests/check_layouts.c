@@ -122,6 +122,26 @@ START_TEST(tunings_change_no_bit) {
 }
 END_TEST
 
+/* As many options to the compiler as there can be. */
+START_TEST(everything_at_once_has_the_reference_bits) {
+    struct problem *problem = _i ? problem_upsampled(2, 300, 3, 4, 24, 32, CLMP_LABEL_UINT16)
+                                 : problem_of_logits(2, 300, 5, 6, CLMP_LABEL_UINT16);
+    struct rng rng = rng_for("everything", (uint64_t)_i);
+    if (_i)
+        fill_logits_upsampled(problem, &rng);
+    else
+        fill_logits(problem, &rng);
+    store(problem, 15);
+    for (uint64_t c = 0; c < 300; c++)
+        problem->class_weights[c] = (float)(0.25 + rng_uniform(&rng));
+    problem->in.params.class_weights = problem->class_weights;
+    problem->in.params.weighting = CLMP_WEIGHTING_BALANCED;
+    problem->in.params.label_smoothing = _i ? 0.0 : 0.1;
+    problem->in.params.loss = _i ? CLMP_LOSS_FOCAL : CLMP_LOSS_CROSS_ENTROPY;
+    check_stored(problem, &(struct run){.entry = ENTRY_FULL});
+}
+END_TEST
+
 /* A confusion matrix of stored logits is that of the same logits in float32. */
 START_TEST(predictions_are_the_same) {
     struct problem *problem = problem_of_logits(2, 6, 5, 21, CLMP_LABEL_UINT8);
@@ -207,6 +227,7 @@ int main(void) {
     tcase_add_loop_test(tcase, interpolated_logits_are_stored_in_every_way, 0, WAYS);
     tcase_add_loop_test(tcase, binary_losses_are_stored_in_every_way, 0, WAYS);
     tcase_add_loop_test(tcase, tunings_change_no_bit, 0, 30);
+    tcase_add_loop_test(tcase, everything_at_once_has_the_reference_bits, 0, 2);
     tcase_add_loop_test(tcase, predictions_are_the_same, 0, WAYS);
     tcase = add_case(suite, "halves", "full device");
     tcase_add_loop_test(tcase, every_half_is_what_it_is_as_float32, 0, 2);

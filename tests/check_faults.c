@@ -1,0 +1,338 @@
+/*
+ * Every call that the library makes fails in turn: each OpenCL function with each error that it may return, and each
+ * allocation; the first call, the second and so on, until a run goes through untouched.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * After each fault: the status says what kind it was, and the log says more; a result that comes all the same is right;
+ * the caller's buffers still hold what they did, and the same plan, or a new one, gives the right bits; and when all is
+ * released, every context, buffer, program, kernel and event that was made is gone.
+ */
+#define _XOPEN_SOURCE 700 /* mkdtemp() */
+#include "faults.h"
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Beyond the most calls of one function in any scenario: a loop that never ends would be a fault that never hits. */
+enum { MOST_CALLS = 2000 };
+
+/* A way through the library, from a context on. */
+struct scenario {
+    const char *name;
+    bool losses; /* from losses, else from logits */
+    bool upsampled;
+    bool opened;                                        /* clmp_context_open() instead of clmp_context_create() */
+    enum programs { READ, WRITTEN, COMPILED } programs; /* from a folder, to a folder, or without one */
+    clmp_solver solver;
+    clmp_scope scope;
+    clmp_weighting weighting;
+    bool class_weights;
+};
+
+static const struct scenario scenarios[] = {
+    {.name = "gradient, search"},
+    {.name = "gradient, sort, images", .solver = CLMP_SOLVER_SORT, .scope = CLMP_SCOPE_IMAGE},
+    {.name = "weights, search", .losses = true, .scope = CLMP_SCOPE_IMAGE},
+    {.name = "weights, sort", .losses = true, .solver = CLMP_SOLVER_SORT},
+    {.name = "interpolated", .upsampled = true, .class_weights = true},
+    {.name = "balanced", .weighting = CLMP_WEIGHTING_BALANCED},
+    {.name = "ohem with class weights", .weighting = CLMP_WEIGHTING_OHEM, .class_weights = true},
+    {.name = "opened by name", .losses = true, .opened = true},
+    {.name = "programs written to disk", .losses = true, .programs = WRITTEN},
+    {.name = "programs compiled", .losses = true, .programs = COMPILED},
+};
+enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
+
+static struct problem *problem_of_scenario(const struct scenario *scenario) {
+    struct problem *problem = scenario->losses      ? problem_of_losses(2, 3, 5)
+                              : scenario->upsampled ? problem_upsampled(2, 3, 2, 3, 4, 6, CLMP_LABEL_UINT8)
+                                                    : problem_of_logits(2, 3, 3, 5, CLMP_LABEL_UINT8);
+    struct rng rng = rng_for("faults", 0);
+    if (scenario->losses)
+        fill_losses(problem, LOSSES_LOG_NORMAL, &rng);
+    else if (scenario->upsampled)
+        fill_logits_upsampled(problem, &rng);
+    else
+        fill_logits(problem, &rng);
+    problem->in.params.scope = scenario->scope;
+    problem->in.params.weighting = scenario->weighting;
+    problem->in.params.ohem_min_kept = 4;
+    if (scenario->class_weights) {
+        problem->class_weights[1] = 0.5f;
+        problem->in.params.class_weights = problem->class_weights;
+    }
+    return problem;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- log
+ */
+
+static char said[1024];
+
+static void hear(void *user, const char *message) {
+    (void)user;
+    snprintf(said, sizeof said, "%s", message);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- run
+ */
+
+struct trial {
+    const struct scenario *scenario;
+    struct problem *problem;
+    struct outputs *want;
+    enum fault_function function; /* that is failed */
+    cl_int error;
+    long k;
+};
+
+static void complain(const struct trial *trial, const char *what, clmp_status status) {
+    ck_abort_msg("%s: %s call %ld returns %d: %s (status %s, log: %s)", trial->scenario->name,
+                 fault_name(trial->function), trial->k, (int)trial->error, what, clmp_status_name(status), said);
+}
+
+/* That a status is one for such a fault. */
+static void check_status(const struct trial *trial, clmp_status status) {
+    const bool memory = trial->error == CL_OUT_OF_HOST_MEMORY || trial->error == CL_OUT_OF_RESOURCES ||
+                        trial->error == CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    const bool asking = trial->function == FAULT_clGetDeviceInfo || trial->function == FAULT_clGetDeviceIDs ||
+                        trial->function == FAULT_clGetPlatformIDs || trial->function == FAULT_clGetPlatformInfo;
+    if (said[0] == '\0')
+        complain(trial, "nothing was said", status);
+    if (asking) { /* a device that does not answer is none */
+        if (status != CLMP_DEVICE_UNSUPPORTED && status != CLMP_NO_DEVICE && status != CLMP_DEVICE_NOT_FOUND &&
+            status != CLMP_OUT_OF_MEMORY && status != CLMP_OPENCL_ERROR)
+            complain(trial, "a wrong status", status);
+    } else if (trial->function == FAULT_clBuildProgram) {
+        if (status != CLMP_BUILD_FAILED && status != CLMP_OUT_OF_MEMORY)
+            complain(trial, "a wrong status", status);
+    } else if (status != (memory ? CLMP_OUT_OF_MEMORY : CLMP_OPENCL_ERROR)) {
+        complain(trial, "a wrong status", status);
+    }
+}
+
+static clmp_status open_context(const struct trial *trial, const char *cache, clmp_context **context) {
+    const struct test_device *device = test_device();
+    clmp_context_params params;
+    clmp_context_params_init(&params);
+    params.log = hear;
+    params.cache_dir = cache;
+    if (trial->scenario->opened)
+        return clmp_context_open(getenv("CLMP_TEST_DEVICE"), &params, context);
+    return clmp_context_create(device->cl, device->id, &params, context);
+}
+
+/* Whether outputs are as they have to be; the inputs are looked at, too. */
+static void check_bits(const struct trial *trial, const struct device_buffers *buffers, const struct run *run) {
+    struct outputs *got = buffers_read(buffers, trial->problem, run);
+    assert_same_bits(trial->problem, got, trial->want);
+    outputs_free(got);
+}
+
+/* One step with a wait list and an event; all of it has to be done when this returns. */
+static clmp_status step(const struct trial *trial, clmp_plan *plan, const struct run *run,
+                        const struct device_buffers *buffers) {
+    const cl_command_queue queue = test_device()->queue;
+    cl_int error = CL_SUCCESS;
+    cl_event before = clCreateUserEvent(test_device()->cl, &error), after = (cl_event)(uintptr_t)16;
+    ck_cl(error);
+    ck_cl(clSetUserEventStatus(before, CL_COMPLETE));
+    const clmp_status status = enqueue_problem(plan, queue, trial->problem, run, &buffers->use, 1, &before, &after);
+    if ((status == CLMP_OK) != (after != NULL))
+        complain(trial, "an event without a step, or a step without an event", status);
+    ck_cl(clFinish(queue));
+    if (after != NULL)
+        ck_cl(clReleaseEvent(after));
+    cl_int state = CL_QUEUED;
+    ck_cl(clGetEventInfo(before, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
+    ck_assert(state == CL_COMPLETE); /* the caller's event is as it was */
+    ck_cl(clReleaseEvent(before));
+    return status;
+}
+
+static void assert_balance(const struct trial *trial, const long before[FAULT_OBJECTS]) {
+    for (int i = 0; i < FAULT_OBJECTS; i++) {
+        char text[64];
+        const long left = fault_balance((enum fault_object)i) - before[i];
+        snprintf(text, sizeof text, "%ld %s are left", left, fault_object_name((enum fault_object)i));
+        if (left != 0)
+            complain(trial, text, CLMP_OK);
+    }
+}
+
+static void note_balance(long before[FAULT_OBJECTS]) {
+    for (int i = 0; i < FAULT_OBJECTS; i++)
+        before[i] = fault_balance((enum fault_object)i);
+}
+
+static clmp_plan_params params_of(const struct trial *trial) {
+    clmp_plan_params params = trial->problem->in.params;
+    params.solver = trial->scenario->solver;
+    return params;
+}
+
+/* A step that must succeed, with its bits. */
+static void check_plan(const struct trial *trial, clmp_plan *plan) {
+    const struct run run = {.solver = trial->scenario->solver};
+    struct device_buffers buffers;
+    buffers_make(&buffers, trial->problem, plan, &run);
+    ck_status(step(trial, plan, &run, &buffers), CLMP_OK);
+    check_bits(trial, &buffers, &run);
+    buffers_release(&buffers);
+}
+
+/* A fault while context and plan are made.  False: it did not hit, as there are fewer calls. */
+static bool try_making(const struct trial *trial, const char *cache) {
+    long before[FAULT_OBJECTS];
+    clmp_context *context = NULL;
+    clmp_plan *plan = NULL;
+    const clmp_plan_params params = params_of(trial);
+    note_balance(before);
+    said[0] = '\0';
+    fault_arm(trial->function, trial->error, trial->k);
+    clmp_status status = open_context(trial, cache, &context);
+    if (status == CLMP_OK)
+        status = clmp_plan_create(context, &params, &plan);
+    const bool hit = fault_disarm();
+    if (status != CLMP_OK && !hit)
+        complain(trial, "a failure without a fault", status);
+    if (status != CLMP_OK) {
+        check_status(trial, status);
+        ck_assert(plan == NULL);
+    }
+    if (context != NULL && plan == NULL) /* it is as good as before */
+        ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
+    if (plan != NULL && !trial->scenario->opened) /* one that was opened has an OpenCL context of its own */
+        check_plan(trial, plan);
+    clmp_plan_destroy(plan);
+    clmp_context_destroy(context);
+    assert_balance(trial, before);
+    return hit;
+}
+
+/* A fault while a step is enqueued, with the plan's own workspace: what it allocates is at the first use. */
+static bool try_enqueueing(const struct trial *trial, clmp_context *context) {
+    const struct run run = {.solver = trial->scenario->solver, .internal_workspace = true};
+    const clmp_plan_params params = params_of(trial);
+    long before[FAULT_OBJECTS];
+    clmp_plan *plan = NULL;
+    struct device_buffers buffers;
+    note_balance(before);
+    ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
+    buffers_make(&buffers, trial->problem, plan, &run);
+    said[0] = '\0';
+    fault_arm(trial->function, trial->error, trial->k);
+    const clmp_status status = step(trial, plan, &run, &buffers);
+    const bool hit = fault_disarm();
+    if (status != CLMP_OK && !hit)
+        complain(trial, "a failure without a fault", status);
+    if (status != CLMP_OK)
+        check_status(trial, status);
+    else
+        check_bits(trial, &buffers, &run);
+    ck_status(step(trial, plan, &run, &buffers), CLMP_OK);
+    check_bits(trial, &buffers, &run);
+    buffers_release(&buffers);
+    clmp_plan_destroy(plan);
+    assert_balance(trial, before);
+    return hit;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- tests
+ */
+
+static char folder[] = "/tmp/clmp-faults-XXXXXX"; /* of compiled programs, which all trials share */
+
+static void make_folder(void) {
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void remove_folder(void) {
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert(system(command) == 0);
+}
+
+static struct trial trial_of(const struct scenario *scenario) {
+    struct trial trial = {.scenario = scenario, .problem = problem_of_scenario(scenario)};
+    trial.want = run_reference(trial.problem);
+    return trial;
+}
+
+static void trial_free(struct trial *trial) {
+    outputs_free(trial->want);
+    problem_free(trial->problem);
+}
+
+START_TEST(making_a_plan_survives_every_fault) {
+    struct trial trial = trial_of(&scenarios[_i]);
+    long faults = 0;
+    for (int f = 0; f < FAULT_FUNCTIONS; f++)
+        for (int e = 0; fault_error((enum fault_function)f, e) != CL_SUCCESS; e++) {
+            bool hit = true;
+            trial.function = (enum fault_function)f;
+            trial.error = fault_error(trial.function, e);
+            for (trial.k = 1; hit && trial.k < MOST_CALLS; trial.k++) {
+                char own[] = "/tmp/clmp-faults-XXXXXX";
+                if (trial.scenario->programs == WRITTEN)
+                    ck_assert_ptr_nonnull(mkdtemp(own));
+                hit = try_making(&trial, trial.scenario->programs == WRITTEN ? own
+                                         : trial.scenario->programs == READ  ? folder
+                                                                             : "");
+                if (trial.scenario->programs == WRITTEN) {
+                    char command[64];
+                    snprintf(command, sizeof command, "rm -rf %s", own);
+                    ck_assert(system(command) == 0);
+                }
+                faults += hit;
+            }
+            ck_assert(!hit);
+        }
+    printf("%s: %ld faults while a plan is made\n", trial.scenario->name, faults);
+    ck_assert(faults > 0);
+    trial_free(&trial);
+}
+END_TEST
+
+START_TEST(enqueueing_a_step_survives_every_fault) {
+    struct trial trial = trial_of(&scenarios[_i]);
+    clmp_context *context = NULL;
+    long faults = 0;
+    if (trial.scenario->opened || trial.scenario->programs != READ) {
+        trial_free(&trial);
+        return;
+    }
+    ck_status(open_context(&trial, folder, &context), CLMP_OK);
+    clmp_plan *first = NULL;
+    const clmp_plan_params params = params_of(&trial);
+    ck_status(clmp_plan_create(context, &params, &first), CLMP_OK); /* the context keeps its programs from now on */
+    clmp_plan_destroy(first);
+    for (int f = 0; f < FAULT_FUNCTIONS; f++)
+        for (int e = 0; fault_error((enum fault_function)f, e) != CL_SUCCESS; e++) {
+            bool hit = true;
+            trial.function = (enum fault_function)f;
+            trial.error = fault_error(trial.function, e);
+            for (trial.k = 1; hit && trial.k < MOST_CALLS; trial.k++) {
+                hit = try_enqueueing(&trial, context);
+                faults += hit;
+            }
+            ck_assert(!hit);
+        }
+    printf("%s: %ld faults while a step is enqueued\n", trial.scenario->name, faults);
+    ck_assert(faults > 0);
+    clmp_context_destroy(context);
+    trial_free(&trial);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("faults");
+    TCase *tcase = add_case(suite, "faults", "full");
+    tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
+    tcase_add_loop_test(tcase, making_a_plan_survives_every_fault, 0, SCENARIOS);
+    tcase_add_loop_test(tcase, enqueueing_a_step_survives_every_fault, 0, SCENARIOS);
+    return test_main(suite);
+}

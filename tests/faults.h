@@ -1,0 +1,69 @@
+/*
+ * Makes calls that the library makes fail: the k-th call of an OpenCL function, or the k-th allocation.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * faults.c defines the OpenCL functions and malloc() once more.  It is linked into the program, whose symbols come
+ * before those of the OpenCL loader and the C library, so that the library's calls arrive there; only these are failed,
+ * told by where they come from.  Objects are counted whoever makes them.  Not thread-safe.
+ */
+#ifndef CLMP_TESTS_FAULTS_H
+#define CLMP_TESTS_FAULTS_H
+
+#include <CL/cl.h>
+#include <stdbool.h>
+
+/* What may fail; with what it may fail: faults.c. */
+enum fault_function {
+    FAULT_clGetPlatformIDs,
+    FAULT_clGetPlatformInfo,
+    FAULT_clGetDeviceIDs,
+    FAULT_clGetDeviceInfo,
+    FAULT_clCreateContext,
+    FAULT_clRetainContext,
+    FAULT_clRetainDevice,
+    FAULT_clGetContextInfo,
+    FAULT_clGetCommandQueueInfo,
+    FAULT_clCreateBuffer,
+    FAULT_clGetMemObjectInfo,
+    FAULT_clCreateProgramWithSource,
+    FAULT_clCreateProgramWithBinary,
+    FAULT_clBuildProgram,
+    FAULT_clGetProgramInfo,
+    FAULT_clGetProgramBuildInfo,
+    FAULT_clCreateKernel,
+    FAULT_clGetKernelWorkGroupInfo,
+    FAULT_clSetKernelArg,
+    FAULT_clEnqueueNDRangeKernel,
+    FAULT_clEnqueueFillBuffer,
+    FAULT_clRetainEvent,
+    FAULT_malloc, /* and calloc, realloc */
+    FAULT_FUNCTIONS
+};
+
+const char *fault_name(enum fault_function function);
+
+/* Error number `index` of those that a function may return, or CL_SUCCESS behind the last. */
+cl_int fault_error(enum fault_function function, int index);
+
+/* The library's k-th call of the function from now on (1: the next one) returns the error. */
+void fault_arm(enum fault_function function, cl_int error, long k);
+
+/* No call fails from now on.  Whether one did. */
+bool fault_disarm(void);
+
+enum fault_object {
+    OBJECT_CONTEXT,
+    OBJECT_QUEUE,
+    OBJECT_BUFFER,
+    OBJECT_PROGRAM,
+    OBJECT_KERNEL,
+    OBJECT_EVENT,
+    FAULT_OBJECTS
+};
+const char *fault_object_name(enum fault_object object);
+
+/* References that exist: made and retained, less released. */
+long fault_balance(enum fault_object object);
+
+#endif
