@@ -24,7 +24,8 @@ struct scenario {
     const char *name;
     bool losses; /* from losses, else from logits */
     bool upsampled;
-    bool opened;                                        /* clmp_context_open() instead of clmp_context_create() */
+    bool opened; /* clmp_context_open() instead of clmp_context_create() */
+    enum { STEPS, LABEL_COUNTS, PREDICTIONS } entry;
     enum programs { READ, WRITTEN, COMPILED } programs; /* from a folder, to a folder, or without one */
     clmp_solver solver;
     clmp_scope scope;
@@ -40,10 +41,14 @@ static const struct scenario scenarios[] = {
     {.name = "interpolated", .upsampled = true, .class_weights = true},
     {.name = "balanced", .weighting = CLMP_WEIGHTING_BALANCED},
     {.name = "ohem with class weights", .weighting = CLMP_WEIGHTING_OHEM, .class_weights = true},
+    {.name = "label counts", .entry = LABEL_COUNTS},
+    {.name = "predictions", .entry = PREDICTIONS},
+    {.name = "predictions, interpolated", .entry = PREDICTIONS, .upsampled = true},
     {.name = "opened by name", .losses = true, .opened = true},
     {.name = "programs written to disk", .losses = true, .programs = WRITTEN},
     {.name = "programs compiled", .losses = true, .programs = COMPILED},
 };
+enum { CLASSES = 3 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
 static struct problem *problem_of_scenario(const struct scenario *scenario) {
@@ -84,7 +89,8 @@ struct trial {
     const struct scenario *scenario;
     struct problem *problem;
     struct outputs *want;
-    enum fault_function function; /* that is failed */
+    uint64_t counts[CLMP_CONFUSION(CLASSES)]; /* wanted of the entries that count */
+    enum fault_function function;             /* that is failed */
     cl_int error;
     long k;
 };
@@ -125,8 +131,20 @@ static clmp_status open_context(const struct trial *trial, const char *cache, cl
     return clmp_context_create(device->cl, device->id, &params, context);
 }
 
+/* The numbers that were counted. */
+static void read_counts(const struct device_buffers *buffers, uint64_t counts[CLMP_CONFUSION(CLASSES)]) {
+    ck_cl(clEnqueueReadBuffer(test_device()->queue, buffers->use.confusion.mem, CL_TRUE, 0,
+                              CLMP_CONFUSION(CLASSES) * sizeof *counts, counts, 0, NULL, NULL));
+}
+
 /* Whether outputs are as they have to be; the inputs are looked at, too. */
 static void check_bits(const struct trial *trial, const struct device_buffers *buffers, const struct run *run) {
+    if (trial->scenario->entry != STEPS) {
+        uint64_t counts[CLMP_CONFUSION(CLASSES)];
+        read_counts(buffers, counts);
+        ck_assert(memcmp(counts, trial->counts, sizeof counts) == 0);
+        return;
+    }
     struct outputs *got = buffers_read(buffers, trial->problem, run);
     assert_same_bits(trial->problem, got, trial->want);
     outputs_free(got);
@@ -140,7 +158,16 @@ static clmp_status step(const struct trial *trial, clmp_plan *plan, const struct
     cl_event before = clCreateUserEvent(test_device()->cl, &error), after = (cl_event)(uintptr_t)16;
     ck_cl(error);
     ck_cl(clSetUserEventStatus(before, CL_COMPLETE));
-    const clmp_status status = enqueue_problem(plan, queue, trial->problem, run, &buffers->use, 1, &before, &after);
+    clmp_status status = CLMP_OK;
+    if (trial->scenario->entry == STEPS) {
+        status = enqueue_problem(plan, queue, trial->problem, run, &buffers->use, 1, &before, &after);
+    } else { /* which add to what is there */
+        const cl_ulong zero = 0;
+        ck_cl(clEnqueueFillBuffer(queue, buffers->use.confusion.mem, &zero, sizeof zero, 0,
+                                  CLMP_CONFUSION(CLASSES) * sizeof zero, 0, NULL, NULL));
+        status = (trial->scenario->entry == PREDICTIONS ? clmp_enqueue_confusion : clmp_enqueue_label_counts)(
+            plan, queue, &buffers->use, 1, &before, &after);
+    }
     if ((status == CLMP_OK) != (after != NULL))
         complain(trial, "an event without a step, or a step without an event", status);
     ck_cl(clFinish(queue));
@@ -171,17 +198,35 @@ static void note_balance(long before[FAULT_OBJECTS]) {
 static clmp_plan_params params_of(const struct trial *trial) {
     clmp_plan_params params = trial->problem->in.params;
     params.solver = trial->scenario->solver;
+    if (trial->scenario->entry == LABEL_COUNTS)
+        params.input = CLMP_INPUT_LABELS;
     return params;
+}
+
+/* The problem's buffers, and one for what is counted. */
+static void make_buffers(const struct trial *trial, const clmp_plan *plan, const struct run *run,
+                         struct device_buffers *buffers) {
+    cl_int error = CL_SUCCESS;
+    buffers_make(buffers, trial->problem, plan, run);
+    cl_mem counts =
+        clCreateBuffer(test_device()->cl, CL_MEM_READ_WRITE, CLMP_CONFUSION(CLASSES) * sizeof(cl_ulong), NULL, &error);
+    ck_cl(error);
+    buffers->use.confusion.mem = buffers->use.label_counts.mem = counts;
+}
+
+static void release_buffers(struct device_buffers *buffers) {
+    ck_cl(clReleaseMemObject(buffers->use.confusion.mem));
+    buffers_release(buffers);
 }
 
 /* A step that must succeed, with its bits. */
 static void check_plan(const struct trial *trial, clmp_plan *plan) {
     const struct run run = {.solver = trial->scenario->solver};
     struct device_buffers buffers;
-    buffers_make(&buffers, trial->problem, plan, &run);
+    make_buffers(trial, plan, &run, &buffers);
     ck_status(step(trial, plan, &run, &buffers), CLMP_OK);
     check_bits(trial, &buffers, &run);
-    buffers_release(&buffers);
+    release_buffers(&buffers);
 }
 
 /* A fault while context and plan are made.  False: it did not hit, as there are fewer calls. */
@@ -222,7 +267,7 @@ static bool try_enqueueing(const struct trial *trial, clmp_context *context) {
     struct device_buffers buffers;
     note_balance(before);
     ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
-    buffers_make(&buffers, trial->problem, plan, &run);
+    make_buffers(trial, plan, &run, &buffers);
     said[0] = '\0';
     fault_arm(trial->function, trial->error, trial->k);
     const clmp_status status = step(trial, plan, &run, &buffers);
@@ -235,7 +280,7 @@ static bool try_enqueueing(const struct trial *trial, clmp_context *context) {
         check_bits(trial, &buffers, &run);
     ck_status(step(trial, plan, &run, &buffers), CLMP_OK);
     check_bits(trial, &buffers, &run);
-    buffers_release(&buffers);
+    release_buffers(&buffers);
     clmp_plan_destroy(plan);
     assert_balance(trial, before);
     return hit;
@@ -256,9 +301,28 @@ static void remove_folder(void) {
     ck_assert(system(command) == 0);
 }
 
+/* What the entries that count give without a fault; check_counts.c holds that to a reference. */
+static void find_counts(struct trial *trial) {
+    const struct run run = {.internal_workspace = true};
+    const clmp_plan_params params = params_of(trial);
+    clmp_context *context = NULL;
+    clmp_plan *plan = NULL;
+    struct device_buffers buffers;
+    ck_status(open_context(trial, folder, &context), CLMP_OK);
+    ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
+    make_buffers(trial, plan, &run, &buffers);
+    ck_status(step(trial, plan, &run, &buffers), CLMP_OK);
+    read_counts(&buffers, trial->counts);
+    release_buffers(&buffers);
+    clmp_plan_destroy(plan);
+    clmp_context_destroy(context);
+}
+
 static struct trial trial_of(const struct scenario *scenario) {
     struct trial trial = {.scenario = scenario, .problem = problem_of_scenario(scenario)};
     trial.want = run_reference(trial.problem);
+    if (scenario->entry != STEPS)
+        find_counts(&trial);
     return trial;
 }
 
@@ -308,7 +372,8 @@ START_TEST(enqueueing_a_step_survives_every_fault) {
     ck_status(open_context(&trial, folder, &context), CLMP_OK);
     clmp_plan *first = NULL;
     const clmp_plan_params params = params_of(&trial);
-    ck_status(clmp_plan_create(context, &params, &first), CLMP_OK); /* the context keeps its programs from now on */
+    ck_status(clmp_plan_create(context, &params, &first), CLMP_OK);
+    check_plan(&trial, first); /* from now on the context has all programs, which it keeps */
     clmp_plan_destroy(first);
     for (int f = 0; f < FAULT_FUNCTIONS; f++)
         for (int e = 0; fault_error((enum fault_function)f, e) != CL_SUCCESS; e++) {

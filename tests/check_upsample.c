@@ -477,7 +477,7 @@ int main(void) {
     tcase_add_loop_test(tcase, gradient_is_the_slope_of_the_loss, 0, small ? 2 : 8);
     tcase = add_case(suite, "options", "full small");
     tcase_add_loop_test(tcase, options_work_with_interpolation, 0, small ? 3 : 10);
-    tcase_add_loop_test(tcase, weightings_work_with_interpolation, 0, small ? 5 : 20);
+    tcase_add_loop_test(tcase, weightings_work_with_interpolation, 3, small ? 5 : 20);
     tcase_add_loop_test(tcase, every_way_to_run_has_the_reference_bits, 0, small ? 2 : 6);
     tcase_add_loop_test(tcase, class_weights_of_any_size_scale_the_gradient, 0, small ? 1 : 3);
     tcase = add_case(suite, "workspace", "full");

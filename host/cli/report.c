@@ -224,17 +224,24 @@ static bool print_json_list(const struct pairs *pairs, const clmp_result *result
     return report_json(object, failure);
 }
 
-/* The end of a name, where it is long. */
-static const char *short_name(const char *name, int width, const char **dots) {
+enum { NAME = 36 };
+
+/* A name in NAME characters: of a long one the end, and nothing that would steer a terminal. */
+static void short_name(const char *name, char text[NAME + 1]) {
     const size_t length = strlen(name);
-    *dots = length > (size_t)width ? "..." : "";
-    return length > (size_t)width ? name + length - ((size_t)width - 3) : name;
+    if (length > NAME)
+        snprintf(text, NAME + 1, "...%s", name + length - (NAME - 3));
+    else
+        snprintf(text, NAME + 1, "%s", name);
+    for (char *c = text; *c != '\0'; ++c)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
 }
 
 static void print_pair(const char *name, const clmp_result *r, bool pool) {
-    enum { NAME = 36 };
-    const char *dots, *end = short_name(name, NAME, &dots);
-    printf("  %s%-*s %12.7g", dots, NAME - (int)strlen(dots), end, (double)r->loss);
+    char text[NAME + 1];
+    short_name(name, text);
+    printf("  %-*s %12.7g", NAME, text, (double)r->loss);
     if (pool)
         printf(" %12.7g %12.7g", (double)r->alpha, (double)r->tau);
     else
