@@ -53,17 +53,22 @@ bool clmp_criterion_weighs(const clmp_plan_params *params) {
     return params->input == CLMP_INPUT_LOGITS && (params->class_weights != NULL || has_alpha(params));
 }
 
+/* A device may take a subnormal number for 0, so all do. */
+static float rounded(double weight) {
+    return weight < 0x1p-125 ? 0.0f : (float)weight;
+}
+
 void clmp_criterion_weights(const clmp_plan_params *params, float *weights) {
     const bool binary = clmp_is_binary(params);
     const double alpha = has_alpha(params) ? params->focal_alpha : 1.0;
     for (uint64_t c = 0; c < params->classes; ++c) {
         const double weight = params->class_weights != NULL ? (double)params->class_weights[c] : 1.0;
         if (!binary) {
-            weights[c] = (float)(weight * alpha);
+            weights[c] = rounded(weight * alpha);
             continue;
         }
-        weights[2 * c] = (float)(weight * (has_alpha(params) ? 1.0 - alpha : 1.0));
-        weights[2 * c + 1] = (float)(weight * alpha);
+        weights[2 * c] = rounded(weight * (has_alpha(params) ? 1.0 - alpha : 1.0));
+        weights[2 * c + 1] = rounded(weight * alpha);
     }
 }
 

@@ -328,6 +328,34 @@ START_TEST(evaluation_is_what_one_counts_by_hand) {
 }
 END_TEST
 
+START_TEST(evaluation_of_binary_classes) {
+    uint64_t both[CLASSES][2][2] = {{{0}}}, ignored = 0;
+    write_inputs();
+    uint8_t masks[CLASSES * PLANE];
+    for (size_t i = 0; i < CLASSES * PLANE; ++i) {
+        masks[i] = (uint8_t)(i % 13 == 4 ? IGNORED : i % 3 == 0 && i / PLANE < 3);
+        ignored += masks[i] == IGNORED;
+        if (masks[i] != IGNORED)
+            both[i / PLANE][masks[i]][logits[0][i] > 0.0f] += 1;
+    }
+    write_npy("masks.npy", "|u1", "(4, 6, 7)", masks, sizeof masks);
+    json_t *object = json_of(clmp("eval", "a.npy", "masks.npy", "--loss", "bce", "--json", NULL));
+    const json_t *iou = json_object_get(object, "iou"), *matrices = json_object_get(object, "confusion");
+    double sum = 0.0;
+    for (size_t c = 0; c < CLASSES; ++c) {
+        const double want = (double)both[c][1][1] / (double)(both[c][1][0] + both[c][1][1] + both[c][0][1]);
+        ck_assert(fabs(json_number_value(json_array_get(iou, c)) - want) < 1e-12);
+        for (size_t y = 0; y < 4; ++y)
+            ck_assert(json_integer_value(json_array_get(json_array_get(json_array_get(matrices, c), y / 2), y % 2)) ==
+                      (json_int_t)both[c][y / 2][y % 2]);
+        sum += want;
+    }
+    ck_assert(fabs(number(object, "mean_iou") - sum / CLASSES) < 1e-12);
+    ck_assert(number(object, "ignored") == (double)ignored);
+    json_decref(object);
+}
+END_TEST
+
 /* ----------------------------------------------------------------------------------------------------- refusals */
 
 static const struct {
@@ -417,6 +445,7 @@ int main(void) {
     tcase_add_test(tcase, sampling_depends_on_seed_and_step_alone);
     tcase_add_test(tcase, weightings_of_losses);
     tcase_add_test(tcase, losses_are_chosen_by_name);
+    tcase_add_test(tcase, evaluation_of_binary_classes);
     tcase_add_test(tcase, binary_losses_have_a_label_map_for_each_class);
     tcase_add_test(tcase, logits_may_have_their_classes_last);
     tcase_add_loop_test(tcase, a_list_gives_what_its_pairs_give, 0, 2);

@@ -212,6 +212,24 @@ START_TEST(every_loss_goes_with_every_weighting) {
 }
 END_TEST
 
+/* Beyond what a device may take for 0, and products that are. */
+START_TEST(tiny_class_weights_have_the_reference_bits) {
+    static const float weights[] = {1e-40f, 0x1p-126f, 0x1p-125f, 0x1.8p-125f, 1.0f};
+    struct problem *problem = multiclass(5, _i ? CLMP_LOSS_FOCAL : CLMP_LOSS_CROSS_ENTROPY, "tiny weights", _i);
+    memcpy(problem->class_weights, weights, sizeof weights);
+    problem->in.params.class_weights = problem->class_weights;
+    problem->in.params.focal_alpha = 0.75;
+    problem->in.params.label_smoothing = _i == 2 ? 0.1 : 0.0;
+    if (_i == 2)
+        problem->in.params.loss = CLMP_LOSS_CROSS_ENTROPY;
+    struct outputs *want = run_reference(problem), *got = run_device(problem, &(struct run){.entry = ENTRY_FULL});
+    assert_same_bits(problem, got, want);
+    outputs_free(want);
+    outputs_free(got);
+    problem_free(problem);
+}
+END_TEST
+
 START_TEST(tunings_change_no_bit) {
     static const uint32_t widths[] = {1, 2, 4, 8, 16};
     const clmp_loss loss = (clmp_loss)(_i % 4);
@@ -318,6 +336,7 @@ int main(void) {
     tcase_add_loop_test(tcase, every_loss_goes_with_every_weighting, 4, 20);
     tcase = add_case(suite, "mixed", "full device");
     tcase_add_test(tcase, focal_loss_of_gamma_0_is_cross_entropy);
+    tcase_add_loop_test(tcase, tiny_class_weights_have_the_reference_bits, 0, 3);
     tcase_add_loop_test(tcase, focal_loss_of_interpolated_logits_is_accurate, 0, 1);
     tcase_add_loop_test(tcase, huge_logits_have_no_nan, 0, 4);
     tcase_add_loop_test(tcase, every_loss_goes_with_every_weighting, 0, 4);

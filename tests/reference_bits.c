@@ -97,7 +97,9 @@ float bits_label_weight(const struct reference_input *in, uint64_t pixel, int64_
         (params->loss == CLMP_LOSS_FOCAL || params->loss == CLMP_LOSS_BINARY_FOCAL) && params->focal_alpha >= 0.0;
     const uint64_t of = binary ? pixel / (params->height * params->width) % params->classes : (uint64_t)label;
     const double weight = params->class_weights == NULL ? 1.0 : (double)params->class_weights[of];
-    return (float)(!alpha ? weight : weight * (binary && label == 0 ? 1.0 - params->focal_alpha : params->focal_alpha));
+    const double scaled =
+        !alpha ? weight : weight * (binary && label == 0 ? 1.0 - params->focal_alpha : params->focal_alpha);
+    return scaled < 0x1p-125 ? 0.0f : (float)scaled;
 }
 
 bool bits_focal(const clmp_plan_params *params) {
@@ -140,7 +142,9 @@ static float smooth_total(const clmp_plan_params *params) {
 
 /* What class c weighs in the smoothed part; a channel's weight is applied to all of a binary loss instead. */
 static float smooth_weight(const clmp_plan_params *params, uint64_t c) {
-    return reference_binary(params) || params->class_weights == NULL ? 1.0f : params->class_weights[c];
+    if (reference_binary(params) || params->class_weights == NULL)
+        return 1.0f;
+    return params->class_weights[c] < 0x1p-125f ? 0.0f : params->class_weights[c];
 }
 
 /* The logits of a pixel: where the first is, and how far apart they are.  Of a binary loss, 0 and the channel's, in

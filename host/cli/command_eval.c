@@ -13,12 +13,20 @@ struct evaluation {
     struct pairs pairs;
     struct session session;
     struct kept_plan kept;
+    bool binary;      /* a matrix of two classes for each class */
     uint64_t classes; /* of the first pair; 0: not yet */
     cl_mem confusion_mem;
     uint64_t *confusion;
+    uint64_t ignored, invalid_labels, unpredicted;
     clmp_metrics metrics;
     double *iou, *accuracy;
+    uint64_t *labelled, *predicted; /* pixels of each class */
 };
+
+/* Numbers of all matrices. */
+static uint64_t numbers_of(const struct evaluation *evaluation) {
+    return evaluation->binary ? evaluation->classes * CLMP_CONFUSION((uint64_t)2) : CLMP_CONFUSION(evaluation->classes);
+}
 
 /* The counts begin at 0, with as many classes as the first pair has. */
 static bool prepare(struct evaluation *evaluation, const struct pair *pair, struct failure *failure) {
@@ -29,11 +37,14 @@ static bool prepare(struct evaluation *evaluation, const struct pair *pair, stru
         return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " classes, expected at most 2^20", pair->logits.path,
                          classes);
     evaluation->classes = classes;
-    const size_t numbers = (size_t)CLMP_CONFUSION(classes);
+    const size_t numbers = (size_t)numbers_of(evaluation);
     evaluation->confusion = calloc(numbers, sizeof *evaluation->confusion);
     evaluation->iou = calloc((size_t)classes, sizeof *evaluation->iou);
     evaluation->accuracy = calloc((size_t)classes, sizeof *evaluation->accuracy);
-    if (evaluation->confusion == NULL || evaluation->iou == NULL || evaluation->accuracy == NULL)
+    evaluation->labelled = calloc((size_t)classes, sizeof *evaluation->labelled);
+    evaluation->predicted = calloc((size_t)classes, sizeof *evaluation->predicted);
+    if (evaluation->confusion == NULL || evaluation->iou == NULL || evaluation->accuracy == NULL ||
+        evaluation->labelled == NULL || evaluation->predicted == NULL)
         return fail_memory(failure, "the confusion matrix");
     return session_buffer(&evaluation->session, "the confusion matrix", evaluation->confusion,
                           numbers * sizeof *evaluation->confusion, &evaluation->confusion_mem, failure);
@@ -90,15 +101,59 @@ static bool add_all(struct evaluation *evaluation, const struct options *options
     return good;
 }
 
+static void add_others(struct evaluation *evaluation, const uint64_t others[3]) {
+    evaluation->ignored += others[0];
+    evaluation->invalid_labels += others[1];
+    evaluation->unpredicted += others[2];
+}
+
+static clmp_status measure_classes(struct evaluation *evaluation) {
+    const uint64_t classes = evaluation->classes, *confusion = evaluation->confusion;
+    add_others(evaluation, confusion + classes * classes);
+    for (uint64_t y = 0; y < classes; ++y)
+        for (uint64_t c = 0; c < classes; ++c) {
+            evaluation->labelled[y] += confusion[y * classes + c];
+            evaluation->predicted[c] += confusion[y * classes + c];
+        }
+    return clmp_confusion_metrics(confusion, classes, &evaluation->metrics, evaluation->iou, evaluation->accuracy);
+}
+
+/* Of each class, those of label 1; the means are over the classes that have it. */
+static clmp_status measure_binary(struct evaluation *evaluation) {
+    clmp_metrics *all = &evaluation->metrics;
+    for (uint64_t c = 0; c < evaluation->classes; ++c) {
+        const uint64_t *confusion = evaluation->confusion + c * CLMP_CONFUSION(2);
+        clmp_metrics one;
+        double iou[2], accuracy[2];
+        const clmp_status status = clmp_confusion_metrics(confusion, 2, &one, iou, accuracy);
+        if (status != CLMP_OK)
+            return status;
+        add_others(evaluation, confusion + 4);
+        evaluation->labelled[c] = confusion[2] + confusion[3];
+        evaluation->predicted[c] = confusion[1] + confusion[3];
+        evaluation->iou[c] = iou[1];
+        evaluation->accuracy[c] = accuracy[1];
+        all->pixels += one.pixels;
+        all->correct += one.correct;
+        all->present += !isnan(iou[1]);
+        all->labelled += !isnan(accuracy[1]);
+        all->mean_iou += isnan(iou[1]) ? 0.0 : iou[1];
+        all->mean_accuracy += isnan(accuracy[1]) ? 0.0 : accuracy[1];
+    }
+    all->mean_iou /= all->present > 0 ? (double)all->present : 1.0;
+    all->mean_accuracy /= all->labelled > 0 ? (double)all->labelled : 1.0;
+    all->pixel_accuracy = all->pixels > 0 ? (double)all->correct / (double)all->pixels : 0.0;
+    return CLMP_OK;
+}
+
 static bool finish(struct evaluation *evaluation, struct failure *failure) {
     void *read = NULL;
     if (!session_read(&evaluation->session, "the confusion matrix", evaluation->confusion_mem,
-                      CLMP_CONFUSION(evaluation->classes) * sizeof *evaluation->confusion, &read, failure))
+                      numbers_of(evaluation) * sizeof *evaluation->confusion, &read, failure))
         return false;
     free(evaluation->confusion);
     evaluation->confusion = read;
-    const clmp_status status = clmp_confusion_metrics(evaluation->confusion, evaluation->classes, &evaluation->metrics,
-                                                      evaluation->iou, evaluation->accuracy);
+    const clmp_status status = evaluation->binary ? measure_binary(evaluation) : measure_classes(evaluation);
     return status == CLMP_OK || session_failed(&evaluation->session, status, failure);
 }
 
@@ -127,18 +182,32 @@ static json_t *json_matrix(const uint64_t *confusion, uint64_t classes) {
     return NULL;
 }
 
+/* One matrix, or one of two classes for each class. */
+static json_t *json_confusion(const struct evaluation *evaluation) {
+    if (!evaluation->binary)
+        return json_matrix(evaluation->confusion, evaluation->classes);
+    json_t *list = json_array();
+    for (uint64_t c = 0; list != NULL && c < evaluation->classes; ++c)
+        if (json_array_append_new(list, json_matrix(evaluation->confusion + c * CLMP_CONFUSION(2), 2)) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return list;
+}
+
 static bool print_json(const struct evaluation *evaluation, struct failure *failure) {
-    const uint64_t classes = evaluation->classes, *others = evaluation->confusion + classes * classes;
+    const uint64_t classes = evaluation->classes;
     const clmp_metrics *metrics = &evaluation->metrics;
-    return report_json(
-        json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "mean_iou", metrics->mean_iou,
-                  "mean_accuracy", metrics->mean_accuracy, "pixel_accuracy", metrics->pixel_accuracy, "pixels",
-                  (json_int_t)metrics->pixels, "correct", (json_int_t)metrics->correct, "ignored",
-                  (json_int_t)others[0], "invalid_labels", (json_int_t)others[1], "unpredicted", (json_int_t)others[2],
-                  "files", (json_int_t)evaluation->pairs.count, "iou", json_numbers(evaluation->iou, classes),
-                  "accuracy", json_numbers(evaluation->accuracy, classes), "confusion",
-                  json_matrix(evaluation->confusion, classes), "device", report_name(evaluation->session.device)),
-        failure);
+    return report_json(json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "mean_iou",
+                                 metrics->mean_iou, "mean_accuracy", metrics->mean_accuracy, "pixel_accuracy",
+                                 metrics->pixel_accuracy, "pixels", (json_int_t)metrics->pixels, "correct",
+                                 (json_int_t)metrics->correct, "ignored", (json_int_t)evaluation->ignored,
+                                 "invalid_labels", (json_int_t)evaluation->invalid_labels, "unpredicted",
+                                 (json_int_t)evaluation->unpredicted, "files", (json_int_t)evaluation->pairs.count,
+                                 "iou", json_numbers(evaluation->iou, classes), "accuracy",
+                                 json_numbers(evaluation->accuracy, classes), "confusion", json_confusion(evaluation),
+                                 "device", report_name(evaluation->session.device)),
+                       failure);
 }
 
 static void print_share(double share) {
@@ -149,17 +218,13 @@ static void print_share(double share) {
 }
 
 static bool print_listing(const struct evaluation *evaluation, const struct options *options, struct failure *failure) {
-    const uint64_t classes = evaluation->classes, *others = evaluation->confusion + classes * classes;
+    const uint64_t classes = evaluation->classes;
     const clmp_metrics *metrics = &evaluation->metrics;
     printf("predictions of %zu pair%s of files, on %s\n\n", evaluation->pairs.count,
            evaluation->pairs.count == 1 ? "" : "s", evaluation->session.device);
     printf("  %5s%10s%10s%16s%16s\n", "class", "IoU %", "acc. %", "labelled", "predicted");
     for (uint64_t c = 0; c < classes; ++c) {
-        uint64_t labelled = 0, predicted = 0;
-        for (uint64_t other = 0; other < classes; ++other) {
-            labelled += evaluation->confusion[c * classes + other];
-            predicted += evaluation->confusion[other * classes + c];
-        }
+        const uint64_t labelled = evaluation->labelled[c], predicted = evaluation->predicted[c];
         if (labelled == 0 && predicted == 0 && classes > 256)
             continue; /* a long table of nothing */
         printf("  %5" PRIu64, c);
@@ -172,15 +237,15 @@ static bool print_listing(const struct evaluation *evaluation, const struct opti
     printf("  mean accuracy   %8.2f %%   of the %" PRIu64 " classes that a label has\n", 100.0 * metrics->mean_accuracy,
            metrics->labelled);
     printf("  pixel accuracy  %8.2f %%   of %" PRIu64 " pixels\n", 100.0 * metrics->pixel_accuracy, metrics->pixels);
-    printf("  ignored         %8" PRIu64 "     pixels with label %" PRId64 "\n", others[0],
+    printf("  ignored         %8" PRIu64 "     pixels with label %" PRId64 "\n", evaluation->ignored,
            options->params.ignore_index);
-    printf("  invalid labels  %8" PRIu64 "     pixels whose label is no class\n", others[1]);
-    printf("  unpredicted     %8" PRIu64 "     pixels with a NaN among their logits\n", others[2]);
+    printf("  invalid labels  %8" PRIu64 "     pixels whose label is no class\n", evaluation->invalid_labels);
+    printf("  unpredicted     %8" PRIu64 "     pixels with a NaN among their logits\n", evaluation->unpredicted);
     return report_flush(failure);
 }
 
 bool command_eval(const struct options *options, struct failure *failure) {
-    struct evaluation evaluation = {.classes = 0};
+    struct evaluation evaluation = {.binary = loss_is_binary(options->params.loss)};
     bool good = pairs_read(options, &evaluation.pairs, failure) &&
                 session_open(&evaluation.session, options->device, failure) && add_all(&evaluation, options, failure) &&
                 finish(&evaluation, failure);
@@ -194,5 +259,7 @@ bool command_eval(const struct options *options, struct failure *failure) {
     free(evaluation.confusion);
     free(evaluation.iou);
     free(evaluation.accuracy);
+    free(evaluation.labelled);
+    free(evaluation.predicted);
     return good;
 }

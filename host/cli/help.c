@@ -177,6 +177,8 @@ static const char help_of_eval[] =
     "  LOGITS.npy, LABELS   as for clmp loss; smaller logits are interpolated\n"
     "  --list PAIRS.txt     a pair of such files a line, separated by a tab or blanks; # begins a comment line\n"
     "\n"
+    "  --loss NAME          bce or binary-focal: each class has a label map of 0 and 1, and is predicted where its\n"
+    "                       logit is above 0; others: as above\n"
     "  --ignore-index K     pixels with this label are left out (default 255)\n"
     "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C) (default nchw)\n"
     "  --align-corners      interpolates so that the corners' logits are those of the corners' pixels\n"

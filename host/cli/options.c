@@ -81,7 +81,7 @@ static const struct {
     {{"absent", required_argument, NULL, OPTION_ABSENT}, CLASS_WEIGHTS},
     {{"beta", required_argument, NULL, OPTION_BETA}, CLASS_WEIGHTS},
     {{"enet-offset", required_argument, NULL, OPTION_ENET_OFFSET}, CLASS_WEIGHTS},
-    {{"loss", required_argument, NULL, OPTION_LOSS}, LOSS},
+    {{"loss", required_argument, NULL, OPTION_LOSS}, LOSS | EVAL},
     {{"label-smoothing", required_argument, NULL, OPTION_LABEL_SMOOTHING}, LOSS},
     {{"gamma", required_argument, NULL, OPTION_GAMMA}, LOSS},
     {{"alpha", required_argument, NULL, OPTION_ALPHA}, LOSS},

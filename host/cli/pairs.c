@@ -106,7 +106,7 @@ void pairs_free(struct pairs *pairs) {
 
 bool pair_read(const struct pair_paths *paths, const clmp_plan_params *params, struct pair *pair,
                struct failure *failure) {
-    const bool binary = params->loss == CLMP_LOSS_BINARY_CROSS_ENTROPY || params->loss == CLMP_LOSS_BINARY_FOCAL;
+    const bool binary = loss_is_binary(params->loss);
     *pair = (struct pair){.logits = {.values = NULL}};
     return logits_read(paths->logits, params->logits_layout, &pair->logits, failure) &&
            labels_read(paths->labels, &pair->logits, binary, &pair->labels, failure);

@@ -56,6 +56,10 @@ void logits_describe(const struct logits *logits, clmp_plan_params *params) {
     params->logits_layout = logits->layout;
 }
 
+bool loss_is_binary(clmp_loss loss) {
+    return loss == CLMP_LOSS_BINARY_CROSS_ENTROPY || loss == CLMP_LOSS_BINARY_FOCAL;
+}
+
 /* Whether the sizes before H and W are those of label maps for the logits: N; for a binary loss N and C.  What is 1 may
  * be left out. */
 static bool planes_fit(const uint64_t *shape, size_t count, const struct logits *logits, bool binary) {

@@ -26,6 +26,9 @@ bool logits_read(const char *path, clmp_layout layout, struct logits *logits, st
 /* Writes the logits' own shape, type and layout into params. */
 void logits_describe(const struct logits *logits, clmp_plan_params *params);
 
+/* Whether each class has a label map of its own. */
+bool loss_is_binary(clmp_loss loss);
+
 struct labels {
     void *values;                   /* (planes, H, W), owned */
     uint64_t planes, height, width; /* images, or with binary losses images times classes */
