@@ -55,7 +55,7 @@ bool clmp_criterion_weighs(const clmp_plan_params *params) {
 
 /* A device may take a subnormal number for 0, so all do. */
 static float rounded(double weight) {
-    return weight < 0x1p-125 ? 0.0f : (float)weight;
+    return weight < 0x1p-126 ? 0.0f : (float)weight;
 }
 
 void clmp_criterion_weights(const clmp_plan_params *params, float *weights) {

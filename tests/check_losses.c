@@ -214,7 +214,7 @@ END_TEST
 
 /* Beyond what a device may take for 0, and products that are. */
 START_TEST(tiny_class_weights_have_the_reference_bits) {
-    static const float weights[] = {1e-40f, 0x1p-126f, 0x1p-125f, 0x1.8p-125f, 1.0f};
+    static const float weights[] = {1e-40f, 0x1p-126f, 0x1.4p-126f, 0x1p-125f, 1.0f};
     struct problem *problem = multiclass(5, _i ? CLMP_LOSS_FOCAL : CLMP_LOSS_CROSS_ENTROPY, "tiny weights", _i);
     memcpy(problem->class_weights, weights, sizeof weights);
     problem->in.params.class_weights = problem->class_weights;

@@ -99,7 +99,7 @@ float bits_label_weight(const struct reference_input *in, uint64_t pixel, int64_
     const double weight = params->class_weights == NULL ? 1.0 : (double)params->class_weights[of];
     const double scaled =
         !alpha ? weight : weight * (binary && label == 0 ? 1.0 - params->focal_alpha : params->focal_alpha);
-    return scaled < 0x1p-125 ? 0.0f : (float)scaled;
+    return scaled < 0x1p-126 ? 0.0f : (float)scaled;
 }
 
 bool bits_focal(const clmp_plan_params *params) {
@@ -144,7 +144,7 @@ static float smooth_total(const clmp_plan_params *params) {
 static float smooth_weight(const clmp_plan_params *params, uint64_t c) {
     if (reference_binary(params) || params->class_weights == NULL)
         return 1.0f;
-    return params->class_weights[c] < 0x1p-125f ? 0.0f : params->class_weights[c];
+    return params->class_weights[c] < 0x1p-126f ? 0.0f : params->class_weights[c];
 }
 
 /* The logits of a pixel: where the first is, and how far apart they are.  Of a binary loss, 0 and the channel's, in

@@ -274,7 +274,7 @@ typedef struct clmp_plan_params {
     clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
     int64_t ignore_index;       /* a pixel with this label is not valid; any value */
     const float *class_weights; /* host, C finite values >= 0, not all 0, copied; multiplies a pixel's loss by that of
-                                   its label, of binary losses by that of its channel; below 2^-125 it is 0.
+                                   its label, of binary losses by that of its channel; a subnormal one is 0.
                                    NULL: all 1 */
     double p;                   /* the norm, in [1, inf]; INFINITY gives the plain mean */
     double support;             /* s in (0, 1]: the least share of pixels that carry the weight */
