@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "buffers.h"
 
+#include "sized.h"
+
 #include <math.h>
 
-void clmp_buffers_init(clmp_buffers *buffers) {
-    if (buffers != NULL)
-        *buffers = (clmp_buffers){.gradient_scale = 1.0f, .in_place = false};
+void clmp_buffers_init_sized(clmp_buffers *buffers, size_t size) {
+    const clmp_buffers defaults = {.struct_size = size, .gradient_scale = 1.0f, .in_place = false};
+    clmp_sized_put(buffers, size, &defaults, sizeof defaults);
 }
 
 /* One buffer of a step, and where it lies: sub-buffers lie in a root buffer. */
