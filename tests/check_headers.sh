@@ -23,7 +23,7 @@ for header in "$include"/clmp/*.h; do
     # Word splitting is meant: the options are several words.
     # shellcheck disable=SC2086
     "$@" -std="$standard" -I"$include" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef $only_c -Werror \
-        -fsyntax-only "$folder/alone.$suffix" || failures=$((failures + 1))
+        -c -o "$folder/alone.o" "$folder/alone.$suffix" || failures=$((failures + 1))
 done
 echo "$((100 * (checks - failures) / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
 [ "$failures" -eq 0 ]
