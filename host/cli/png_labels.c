@@ -70,6 +70,10 @@ static bool read_info(struct png_labels *labels) {
     const png_uint_32 most = labels->input->sized ? PNG_UINT_31_MAX : MOST_PIPED;
     png_set_read_fn(labels->png, labels, on_read);
     png_set_user_limits(labels->png, most, most);
+#ifdef PNG_HANDLE_AS_UNKNOWN_SUPPORTED
+    /* Texts, profiles and the like are skipped: libpng takes the memory that they say they need, be it 2 GiB. */
+    png_set_keep_unknown_chunks(labels->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+#endif
     png_read_info(labels->png, labels->info);
     labels->height = png_get_image_height(labels->png, labels->info);
     labels->width = png_get_image_width(labels->png, labels->info);
