@@ -33,6 +33,9 @@ meson compile -C "$build"
 export POCL_CACHE_DIR="$build/pocl" CLMP_CACHE_DIR="$build/programs" POCL_MAX_PTHREAD_COUNT=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 mkdir -p "$POCL_CACHE_DIR"
+TMPDIR=$(mktemp -d) # a fuzzer that crashes leaves its files
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 status=0
 for name in "$@"; do
     case $name in

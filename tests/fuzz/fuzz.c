@@ -23,7 +23,7 @@ void fuzz_fail(const char *file, int line, const char *condition, const char *fo
 /* ------------------------------------------------------------------------------------------------------------- files
  */
 
-static char folder[] = "/tmp/clmp-fuzz-XXXXXX";
+static char folder[256];
 static pid_t owner;
 
 static void remove_all(int parent, const char *name) {
@@ -46,6 +46,8 @@ static void remove_folder(void) {
 
 const char *fuzz_folder(void) {
     if (owner == 0) {
+        const char *parent = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%s/clmp-fuzz-XXXXXX", parent != NULL && parent[0] == '/' ? parent : "/tmp");
         fuzz_assert(mkdtemp(folder) != NULL, "%s: %s", folder, strerror(errno));
         owner = getpid();
         (void)atexit(remove_folder);
@@ -70,7 +72,7 @@ static void write_all(int file, const uint8_t *bytes, size_t size) {
 /* It stays open: some file systems wait for the disk where a file is cut, written anew and closed. */
 const char *fuzz_file(const uint8_t *data, size_t size) {
     static int file = -1;
-    static char path[64];
+    static char path[512];
     if (file < 0) {
         snprintf(path, sizeof path, "%s/input", fuzz_folder());
         file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -5,9 +5,11 @@
  *
  * The whole command runs, in a folder with good and bad files, up to where it opens a device: there is none, as the
  * OpenCL loader finds no driver.  Words are separated by line ends or zeros; a '/' becomes '_', so that nothing outside
- * the folder is reached.
+ * the folder is reached.  The same bytes are read as a list of pairs of files, too.
  */
 #include "fuzz.h"
+
+#include "pairs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -116,6 +118,23 @@ static void check_failure(const struct failure *failure, enum command command) {
     free(text);
 }
 
+static void check_list(const uint8_t *data, size_t size) {
+    struct failure failure = {.code = 0};
+    struct pairs pairs;
+    const struct options options = {.list = fuzz_file(data, size)};
+    const bool good = pairs_read(&options, &pairs, &failure);
+    fuzz_assert(good == (failure.code == 0), "success %d with code %d", good, failure.code);
+    for (size_t i = 0; good && i < pairs.count; ++i)
+        fuzz_assert(strlen(pairs.paths[i].logits) > 0 && strlen(pairs.paths[i].labels) > 0 &&
+                        strpbrk(pairs.paths[i].logits, "\t\n") == NULL &&
+                        strpbrk(pairs.paths[i].labels, "\t\n") == NULL,
+                    "pair %zu", i);
+    pairs_free(&pairs);
+    if (!good)
+        check_failure(&failure, COMMAND_LOSS);
+    failure_clear(&failure);
+}
+
 static void check(int argc, char **argv) {
     enum command command = COMMANDS;
     struct failure failure = {.code = 0};
@@ -148,9 +167,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static size_t entries;
     if (!prepared) {
         prepare();
+        (void)fuzz_file(data, 0);
         prepared = true;
         entries = count_entries();
     }
+    check_list(data, size);
     char *text = malloc(size + 1), *argv[MOST_WORDS + 1] = {(char *)(uintptr_t) "clmp"};
     fuzz_assert(text != NULL, "no memory");
     int argc = 1;

@@ -25,6 +25,7 @@ enum {
     MOST_WORKSPACE = 32 << 20,                /* of 65536 chunks are gigabytes */
     MOST_AXIS = 1 << 12,                      /* that is interpolated to: the tables of 2^30 are gigabytes */
     MOST_CLASSES = 1 << 20,                   /* of any plan */
+    MOST_PLANS = 32,                          /* of one input */
     PLANS = 200,                              /* before a new context: programs add up */
     WEIGHTS = 256,                            /* class weights that are not 1 */
     FIRST = offsetof(clmp_plan_params, input) /* of the fields; a size of its own may come before */
@@ -111,9 +112,12 @@ static uint32_t take_tuning(struct reader *reader) {
     return which < 128 ? (uint32_t)(UINT64_C(1) << which % 8 >> 1) : (uint32_t)take_count(reader);
 }
 
-static void take_field(struct reader *reader, struct input *input) {
+/* Whether there was one. */
+static bool take_field(struct reader *reader, struct input *input) {
     clmp_plan_params *p = &input->params;
-    switch (take_below(reader, 36)) {
+    if (reader->at == reader->end)
+        return false;
+    switch (take_below(reader, 37)) {
     case 0:
         p->input = (clmp_input)take_choice(reader);
         break;
@@ -221,14 +225,18 @@ static void take_field(struct reader *reader, struct input *input) {
     case 34:
         p->logits_row_pitch = take_count(reader);
         break;
-    default:
+    case 35:
         input->gradient_scale = take_float(reader);
         input->step = take_count(reader);
         input->run.entry = (enum entry)take_below(reader, 2);
         input->run.in_place = take_below(reader, 2) != 0;
         input->run.internal_workspace = take_below(reader, 2) != 0;
         input->run.shift = (size_t)take_below(reader, 4);
+        break;
+    default:
+        return false;
     }
+    return true;
 }
 
 /* The struct's own bytes, as far as there are any; what follows are the first class weights. */
@@ -252,8 +260,7 @@ static void take_struct(struct reader *reader, clmp_plan_params *params) {
         class_weights[i] = take_float(reader);
 }
 
-static struct input read_input(const uint8_t *data, size_t size) {
-    struct reader reader = {data, data + size};
+static struct input read_input(struct reader *reader) {
     struct input input = {.gradient_scale = 1.0f};
     for (size_t i = 0; i < WEIGHTS; ++i)
         class_weights[i] = 1.0f;
@@ -262,11 +269,13 @@ static struct input read_input(const uint8_t *data, size_t size) {
     input.params.height = 5;
     input.params.width = 7;
     input.params.tuning = (clmp_tuning){.vector_width = 1, .group_size = 8, .bin_group = 1}; /* soon compiled */
-    if ((take(&reader, 1) & 1) != 0)
-        take_struct(&reader, &input.params);
+    if ((take(reader, 1) & 1) != 0)
+        take_struct(reader, &input.params);
     else
-        while (reader.at < reader.end)
-            take_field(&reader, &input);
+        while (take_field(reader, &input))
+            ;
+    if (!isfinite(input.gradient_scale))
+        input.gradient_scale = 1.0f;
     return input;
 }
 
@@ -366,12 +375,11 @@ static uint64_t product(const uint64_t *factors, size_t count) {
     return all;
 }
 
-static bool is_small(const clmp_plan_params *p, const clmp_plan *plan) {
+static bool is_small(const clmp_plan_params *p) {
     const uint64_t classes = p->input == CLMP_INPUT_LOSSES ? 1 : p->classes;
     const uint64_t elements[] = {p->images, classes, p->height, p->width};
     const uint64_t pitches[] = {p->images, classes, p->height, p->logits_row_pitch};
-    return product(elements, 4) <= MOST_ELEMENTS && product(pitches, 4) <= MOST_BYTES &&
-           clmp_plan_workspace_size(plan) <= MOST_WORKSPACE;
+    return product(elements, 4) <= MOST_ELEMENTS && product(pitches, 4) <= MOST_BYTES;
 }
 
 static struct problem *make_problem(const struct input *input, uint64_t seed) {
@@ -478,7 +486,7 @@ static void check_plan(const struct input *input, clmp_plan *plan, uint64_t seed
                 "a tuning that is none");
     fuzz_assert(p->input == CLMP_INPUT_LABELS || clmp_plan_result_count(plan) == (by_image ? 1 + p->images : 1),
                 "%zu records", clmp_plan_result_count(plan));
-    if (!is_small(p, plan))
+    if (!is_small(p) || clmp_plan_workspace_size(plan) > MOST_WORKSPACE)
         return;
     struct problem *problem = make_problem(input, seed);
     if (p->input == CLMP_INPUT_LABELS)
@@ -493,42 +501,43 @@ static bool is_too_long(const clmp_plan_params *p) {
     return p->input == CLMP_INPUT_LOGITS && reference_upsampled(p) && (p->height > MOST_AXIS || p->width > MOST_AXIS);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void check(const struct input *input, uint64_t seed) {
     static unsigned plans;
-    uint64_t seed = size;
-    struct input input = read_input(data, size);
+    const bool good = is_good(&input->params);
     clmp_plan *plan = NULL;
-    for (size_t i = 0; i < size; ++i)
-        seed = (seed ^ data[i]) * 1099511628211u;
-    if (plans == 0) {
-        for (size_t i = 0; i < MOST_CLASSES; ++i)
-            class_weights[i] = i < WEIGHTS ? class_weights[i] : 1.0f;
-        fuzz_device_open();
-    }
-    if (plans % PLANS == 0) {
+    if (good && is_too_long(&input->params))
+        return;
+    if (plans++ % PLANS == 0)
         fuzz_device_context(NULL);
-        ++plans;
-    }
-    const bool good = is_good(&input.params), large = is_too_long(&input.params);
-    if (good && large)
-        return 0;
-    if (!isfinite(input.gradient_scale))
-        input.gradient_scale = 1.0f;
     clear_log();
-    const clmp_status status = clmp_plan_create(test_device()->context, &input.params, &plan);
+    const clmp_status status = clmp_plan_create(test_device()->context, &input->params, &plan);
     fuzz_assert((status == CLMP_OK) == (plan != NULL), "%s", clmp_status_name(status));
     fuzz_assert(status == CLMP_OK || last_log()[0] != '\0', "%s without a reason", clmp_status_name(status));
     if (!good)
         fuzz_assert(status == CLMP_INVALID_ARGUMENT || status == CLMP_SIZE_OVERFLOW, "%s, expected a refusal",
                     clmp_status_name(status));
-    else /* what a device or a workspace cannot be asked for */
-        fuzz_assert(status == CLMP_OK || status == CLMP_DEVICE_UNSUPPORTED || status == CLMP_SIZE_OVERFLOW ||
-                        status == CLMP_OUT_OF_MEMORY,
+    else /* what a device cannot be asked for; and what is too large for it, or for a workspace */
+        fuzz_assert(status == CLMP_OK || status == CLMP_DEVICE_UNSUPPORTED ||
+                        (!is_small(&input->params) && (status == CLMP_SIZE_OVERFLOW || status == CLMP_OUT_OF_MEMORY)),
                     "%s: %s", clmp_status_name(status), last_log());
-    if (plan != NULL) {
-        ++plans;
-        check_plan(&input, plan, seed);
-    }
+    if (plan != NULL)
+        check_plan(input, plan, seed);
     clmp_plan_destroy(plan);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct reader reader = {data, data + size};
+    uint64_t seed = size;
+    if (test_device()->cl == NULL) {
+        fuzz_device_open();
+        for (size_t i = 0; i < MOST_CLASSES; ++i)
+            class_weights[i] = 1.0f;
+    }
+    for (size_t i = 0; i < size; ++i)
+        seed = (seed ^ data[i]) * 1099511628211u;
+    for (int i = 0; i < MOST_PLANS && (i == 0 || reader.at < reader.end); ++i) {
+        const struct input input = read_input(&reader);
+        check(&input, seed);
+    }
     return 0;
 }
