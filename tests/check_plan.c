@@ -196,6 +196,27 @@ START_TEST(unknown_choices_are_refused) {
 }
 END_TEST
 
+START_TEST(losses_alone_need_no_parameters_of_logits) {
+    static const float one = 1.0f;
+    clmp_plan *plan = NULL;
+    clmp_plan_params params = good_params();
+    params.input = CLMP_INPUT_LOSSES;
+    params.classes = UINT64_C(1) << 40; /* of which the class weights are one */
+    params.class_weights = _i ? &one : DANGLING;
+    params.label_smoothing = 0.1;
+    params.label_type = (clmp_label_type)7;
+    params.focal_gamma = NAN;
+    params.logits_height = 1000;
+    params.logits_type = (clmp_float_type)7;
+    params.loss = (clmp_loss)(_i ? (int)CLMP_LOSS_FOCAL : 7);
+    ck_status(clmp_plan_create(test_device()->context, &params, &plan), CLMP_OK);
+    clmp_plan_destroy(plan);
+    params.loss = CLMP_LOSS_CROSS_ENTROPY;
+    ck_status(clmp_plan_create(test_device()->context, &params, &plan), CLMP_OK);
+    clmp_plan_destroy(plan);
+}
+END_TEST
+
 START_TEST(labels_alone_need_no_other_parameters) {
     clmp_plan *plan = NULL;
     clmp_plan_params params = good_params();
@@ -647,6 +668,7 @@ int main(void) {
     tcase_add_test(tcase, norms_and_supports_outside_their_range_are_refused);
     tcase_add_test(tcase, empty_shapes_are_refused);
     tcase_add_test(tcase, unknown_choices_are_refused);
+    tcase_add_loop_test(tcase, losses_alone_need_no_parameters_of_logits, 0, 2);
     tcase_add_loop_test(tcase, labels_alone_need_no_other_parameters, 0, 2);
     tcase_add_test(tcase, tuning_outside_its_range_is_refused);
     tcase_add_test(tcase, class_weights_that_are_negative_or_not_finite_are_refused);
