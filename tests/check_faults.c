@@ -440,7 +440,8 @@ START_TEST(enqueueing_a_step_survives_every_fault) {
 END_TEST
 
 /* Which calls a scenario makes; the trial's fault is one that does not come. */
-static void count_calls(struct trial *trial, const char *cache, clmp_context *context, long calls[FAULT_LIBRARY_FUNCTIONS]) {
+static void count_calls(struct trial *trial, const char *cache, clmp_context *context,
+                        long calls[FAULT_LIBRARY_FUNCTIONS]) {
     trial->two = false;
     trial->function = FAULT_event;
     trial->error = CL_OUT_OF_RESOURCES;
@@ -451,8 +452,8 @@ static void count_calls(struct trial *trial, const char *cache, clmp_context *co
 }
 
 /* A fault, by chance, among these calls. */
-static void draw(struct rng *rng, const long calls[FAULT_LIBRARY_FUNCTIONS], enum fault_function *function, cl_int *error,
-                 long *k) {
+static void draw(struct rng *rng, const long calls[FAULT_LIBRARY_FUNCTIONS], enum fault_function *function,
+                 cl_int *error, long *k) {
     int errors = 0;
     do
         *function = (enum fault_function)rng_below(rng, FAULT_LIBRARY_FUNCTIONS);
