@@ -69,6 +69,8 @@ enum fault_function {
     FAULT_FUNCTIONS
 };
 
+enum { FAULT_KILL = 9999 }; /* an error of files: see faults_preload.c */
+
 const char *fault_name(enum fault_function function);
 
 /* Error number `index` of those that a function may return, or CL_SUCCESS behind the last. */

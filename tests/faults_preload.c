@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Environment:
- *   CLMP_FAULT        "FUNCTION ERROR K": the command's k-th call of the function fails
+ *   CLMP_FAULT        "FUNCTION ERROR K": the command's k-th call of the function fails; or, where the error is
+ *                     FAULT_KILL and the function one of files, is never made, as the process is killed
  *   CLMP_FAULT_CALLS  a file that gets, at the end, how often each function was called, and "hit 1" after a fault
  */
 #define _GNU_SOURCE /* RTLD_NEXT */
@@ -13,6 +14,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +22,18 @@
 
 #define CALLER __builtin_return_address(0)
 
+static int fault_of_files(enum fault_function function, const void *caller) {
+    const int error = fault_of(function, caller);
+    if (error == FAULT_KILL)
+        (void)raise(SIGKILL);
+    return error;
+}
+
 /* Calls of the C library that return `bad` and set errno. */
 #define FILES(type, name, parameters, arguments, bad)                                                                  \
     type name parameters {                                                                                             \
         static __typeof__(&name) real;                                                                                 \
-        const int error = fault_of(FAULT_##name, CALLER);                                                              \
+        const int error = fault_of_files(FAULT_##name, CALLER);                                                        \
         if (error != 0) {                                                                                              \
             errno = error;                                                                                             \
             return bad;                                                                                                \
@@ -45,7 +54,7 @@ FILES(int, rename, (const char *from, const char *to), (from, to), -1)
 
 int fclose(FILE *file) {
     static __typeof__(&fclose) real;
-    const int error = fault_of(FAULT_fclose, CALLER);
+    const int error = fault_of_files(FAULT_fclose, CALLER);
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "fclose");
     const int result = real(file);
