@@ -5,7 +5,7 @@
 # usage: sh tests/faults.sh [PAIRS [MOST]]
 #
 # PAIRS: of each of the scenarios (default 500).  MOST: about how many calls of each function and error fail in the
-# command (default 0: all; some 40 minutes).  Builds in build-faults.  The seed of the pairs is CLMP_TEST_SEED.
+# command (default 0: all; some 10 minutes).  Builds in build-faults.  The seed of the pairs is CLMP_TEST_SEED.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
