@@ -22,17 +22,18 @@ static clmp_status check_queue(const clmp_plan *plan, cl_command_queue queue) {
     return CLMP_OK;
 }
 
-static clmp_status check_entry(const clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue,
+static clmp_status check_entry(const clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
                                const clmp_buffers *buffers, cl_uint wait_count, const cl_event *wait) {
+    const enum clmp_entry entry = call->entry;
     const struct clmp_log *log = &plan->context->log;
     clmp_status status = clmp_context_check(plan->context);
     if (status != CLMP_OK)
         return status;
-    static const clmp_input inputs[] = {[CLMP_ENTRY_WEIGHTS] = CLMP_INPUT_LOSSES,
-                                        [CLMP_ENTRY_LOSS] = CLMP_INPUT_LOGITS,
-                                        [CLMP_ENTRY_GRADIENT] = CLMP_INPUT_LOGITS,
-                                        [CLMP_ENTRY_LABEL_COUNTS] = CLMP_INPUT_LABELS,
-                                        [CLMP_ENTRY_CONFUSION] = CLMP_INPUT_LOGITS};
+    static const clmp_input inputs[] = {
+        [CLMP_ENTRY_WEIGHTS] = CLMP_INPUT_LOSSES,       [CLMP_ENTRY_LOSS] = CLMP_INPUT_LOGITS,
+        [CLMP_ENTRY_GRADIENT] = CLMP_INPUT_LOGITS,      [CLMP_ENTRY_LABEL_COUNTS] = CLMP_INPUT_LABELS,
+        [CLMP_ENTRY_CONFUSION] = CLMP_INPUT_LOGITS,     [CLMP_ENTRY_SLAB_LOSS] = CLMP_INPUT_LOGITS,
+        [CLMP_ENTRY_SLAB_GRADIENT] = CLMP_INPUT_LOGITS, [CLMP_ENTRY_LOGITS] = CLMP_INPUT_LOGITS};
     static const char *const names[] = {"logits", "losses", "labels"};
     if (inputs[entry] != plan->params.input)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the plan's input is %s, this entry takes %s",
@@ -46,10 +47,13 @@ static clmp_status check_entry(const clmp_plan *plan, enum clmp_entry entry, cl_
         if (wait[i] == NULL)
             return clmp_fail(log, CLMP_INVALID_ARGUMENT, "wait[%u] is NULL", (unsigned)i);
     status = check_queue(plan, queue);
-    return status == CLMP_OK ? clmp_buffers_check(plan, entry, buffers) : status;
+    return status == CLMP_OK ? clmp_buffers_check(plan, entry, buffers, call->more, call->more_count) : status;
 }
 
-static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry) {
+static clmp_status run_stages(struct clmp_step *step, const struct clmp_call *call) {
+    const enum clmp_entry entry = call->entry;
+    if (call->run != NULL)
+        return call->run(step, call->user);
     if (entry == CLMP_ENTRY_LABEL_COUNTS)
         return clmp_count_labels(step);
     if (entry == CLMP_ENTRY_CONFUSION)
@@ -68,9 +72,9 @@ static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry) {
 static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_event **own_wait) {
     const struct clmp_log *log = &plan->context->log;
     step->workspace = step->buffers->workspace;
-    if (step->workspace.mem != NULL)
+    if (step->workspace.mem != NULL && !plan->serial)
         return CLMP_OK;
-    if (plan->workspace == NULL) {
+    if (step->workspace.mem == NULL && plan->workspace == NULL) {
         cl_int error = CL_SUCCESS;
         plan->workspace = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, plan->layout.size, NULL, &error);
         if (error != CL_SUCCESS) {
@@ -78,7 +82,8 @@ static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_ev
             return clmp_fail_cl(log, error, "clCreateBuffer");
         }
     }
-    step->workspace = (clmp_buffer){plan->workspace, 0};
+    if (step->workspace.mem == NULL)
+        step->workspace = (clmp_buffer){plan->workspace, 0};
     if (plan->workspace_free == NULL)
         return CLMP_OK;
     if (step->wait_count == 0) {
@@ -100,7 +105,7 @@ static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_ev
 static void finish(clmp_plan *plan, struct clmp_step *step, clmp_status status, cl_event *event) {
     if (step->last == NULL)
         return;
-    if (step->workspace.mem == plan->workspace && clRetainEvent(step->last) == CL_SUCCESS) {
+    if ((step->workspace.mem == plan->workspace || plan->serial) && clRetainEvent(step->last) == CL_SUCCESS) {
         if (plan->workspace_free != NULL)
             clReleaseEvent(plan->workspace_free);
         plan->workspace_free = step->last;
@@ -111,23 +116,29 @@ static void finish(clmp_plan *plan, struct clmp_step *step, clmp_status status, 
         clReleaseEvent(step->last);
 }
 
-static clmp_status enqueue(clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue, const clmp_buffers *buffers,
-                           cl_uint wait_count, const cl_event *wait, cl_event *event) {
+clmp_status clmp_enqueue(clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
+                         const clmp_buffers *buffers, cl_uint wait_count, const cl_event *wait, cl_event *event) {
     if (event != NULL)
         *event = NULL;
     if (plan == NULL)
         return CLMP_INVALID_ARGUMENT; /* and no log to tell */
-    clmp_status status = check_entry(plan, entry, queue, buffers, wait_count, wait);
+    clmp_status status = check_entry(plan, call, queue, buffers, wait_count, wait);
     if (status != CLMP_OK)
         return status;
     struct clmp_step step = {.plan = plan, .queue = queue, .buffers = buffers, .wait_count = wait_count, .wait = wait};
     cl_event *own_wait = NULL;
     status = find_workspace(plan, &step, &own_wait);
     if (status == CLMP_OK)
-        status = run_stages(&step, entry);
+        status = run_stages(&step, call);
     finish(plan, &step, status, event);
     free(own_wait);
     return status;
+}
+
+static clmp_status enqueue(clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue, const clmp_buffers *buffers,
+                           cl_uint wait_count, const cl_event *wait, cl_event *event) {
+    const struct clmp_call call = {.entry = entry};
+    return clmp_enqueue(plan, &call, queue, buffers, wait_count, wait, event);
 }
 
 clmp_status clmp_enqueue_weights(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers, cl_uint num_wait,
