@@ -8,8 +8,9 @@ SPDX-License-Identifier: Apache-2.0
     plan.enqueue_gradient(queue, logits=logits, labels=labels, gradient=gradient, result=result)
 
 `cl_context`, `cl_device`, `queue` and the buffers are pyopencl's own.  Calls return at once; read `result` behind them
-on the same queue (read_results does).  Structs are written here a second time, so load() checks them against what
-the library's init functions write: a struct of another size or with fields elsewhere is refused, not misread.
+on the same queue (read_results does).  Structs are written here a second time.  They carry their size, so that they go
+with libraries before and after the one they were written for; load() checks the defaults that the library's init
+functions write, so that fields that lie elsewhere are refused, not misread.
 """
 
 import ctypes
@@ -35,7 +36,7 @@ LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)
 
 
 class ContextParams(Structure):
-    _fields_ = [("log", LOG_FN), ("log_user", c_void_p), ("cache_dir", c_char_p)]
+    _fields_ = [("struct_size", c_size_t), ("log", LOG_FN), ("log_user", c_void_p), ("cache_dir", c_char_p)]
     defaults = {}
 
 
@@ -48,11 +49,13 @@ class Tuning(Structure):
         ("bin_sets", c_uint32),
         ("bin_memory", c_uint32),
         ("streaming", c_uint32),
+        ("reserved", c_uint32 * 9),
     ]
 
 
 class PlanParams(Structure):
     _fields_ = [
+        ("struct_size", c_size_t),
         ("input", c_int),
         ("images", c_uint64),
         ("classes", c_uint64),
@@ -116,6 +119,7 @@ class Buffer(Structure):
 
 class Buffers(Structure):
     _fields_ = [
+        ("struct_size", c_size_t),
         ("logits", Buffer),
         ("labels", Buffer),
         ("losses", Buffer),
@@ -136,16 +140,16 @@ _PROTOTYPES = {
     "clmp_version": (c_char_p, []),
     "clmp_status_name": (c_char_p, [c_int]),
     "clmp_status_text": (c_char_p, [c_int]),
-    "clmp_context_params_init": (None, [c_void_p]),
+    "clmp_context_params_init_sized": (None, [c_void_p, c_size_t]),
     "clmp_context_create": (c_int, [c_void_p, c_void_p, POINTER(ContextParams), POINTER(c_void_p)]),
     "clmp_context_destroy": (None, [c_void_p]),
-    "clmp_plan_params_init": (None, [c_void_p]),
+    "clmp_plan_params_init_sized": (None, [c_void_p, c_size_t]),
     "clmp_plan_create": (c_int, [c_void_p, POINTER(PlanParams), POINTER(c_void_p)]),
     "clmp_plan_destroy": (None, [c_void_p]),
     "clmp_plan_workspace_size": (c_size_t, [c_void_p]),
     "clmp_plan_result_count": (c_size_t, [c_void_p]),
     "clmp_plan_tuning": (Tuning, [c_void_p]),
-    "clmp_buffers_init": (None, [c_void_p]),
+    "clmp_buffers_init_sized": (None, [c_void_p, c_size_t]),
     "clmp_enqueue_weights": (c_int, [c_void_p, c_void_p, POINTER(Buffers), c_uint32, c_void_p, c_void_p]),
     "clmp_enqueue_loss": (c_int, [c_void_p, c_void_p, POINTER(Buffers), c_uint32, c_void_p, c_void_p]),
     "clmp_enqueue_gradient": (c_int, [c_void_p, c_void_p, POINTER(Buffers), c_uint32, c_void_p, c_void_p]),
@@ -159,28 +163,18 @@ class ClmpError(Exception):
 # ------------------------------------------------------------------------------------------------------------- library
 
 
-def _written_by(init, size):
-    """The bytes that an init function writes, and where the last of them ends."""
-    end, content = 0, b""
-    for guard in (0x5A, 0xA5):
-        memory = (ctypes.c_ubyte * size)(*([guard] * size))
-        init(ctypes.addressof(memory))
-        content = bytes(memory)
-        end = max([end] + [i + 1 for i in range(size) if content[i] != guard])
-    return content, end
-
-
-def _end_of_fields(struct):
-    """Where the last field ends, without the padding behind it."""
-    name, kind = struct._fields_[-1][:2]
-    return getattr(struct, name).offset + (_end_of_fields(kind) if issubclass(kind, Structure) else ctypes.sizeof(kind))
+def _init(init, struct):
+    """A struct that an init function has set to its defaults."""
+    params = struct()
+    init(byref(params), ctypes.sizeof(params))
+    return params
 
 
 def _check_layout(library, init, struct):
-    content, end = _written_by(getattr(library, init), 4096)
-    if not _end_of_fields(struct) <= end <= ctypes.sizeof(struct):
-        raise ClmpError(f"{init} of this library writes {end} bytes, clmp_ctypes.py expects {ctypes.sizeof(struct)}")
-    values = struct.from_buffer_copy(content)
+    values = struct.from_buffer_copy(b"\xa5" * ctypes.sizeof(struct))
+    getattr(library, init)(byref(values), ctypes.sizeof(struct))
+    if values.struct_size != ctypes.sizeof(struct):
+        raise ClmpError(f"{init} wrote struct_size {values.struct_size}, expected {ctypes.sizeof(struct)}")
     for name, kind in struct._fields_:
         value = getattr(values, name)
         if issubclass(kind, Structure) or kind is LOG_FN:
@@ -188,7 +182,7 @@ def _check_layout(library, init, struct):
         elif hasattr(kind, "contents"):
             good = not value
         else:
-            good = (value or 0) == struct.defaults.get(name, 0)
+            good = name == "struct_size" or (value or 0) == struct.defaults.get(name, 0)
         if not good:
             raise ClmpError(f"the default of {name} is {value}: clmp_ctypes.py does not fit this library")
 
@@ -199,10 +193,10 @@ def load(path=None):
     for name, (result, arguments) in _PROTOTYPES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
-    _check_layout(library, "clmp_context_params_init", ContextParams)
-    _check_layout(library, "clmp_plan_params_init", PlanParams)
-    _check_layout(library, "clmp_buffers_init", Buffers)
-    assert ctypes.sizeof(Result) == 64  # as the header says
+    _check_layout(library, "clmp_context_params_init_sized", ContextParams)
+    _check_layout(library, "clmp_plan_params_init_sized", PlanParams)
+    _check_layout(library, "clmp_buffers_init_sized", Buffers)
+    assert ctypes.sizeof(Result) == ctypes.sizeof(Tuning) == 64  # as the header says
     return library
 
 
@@ -222,8 +216,7 @@ class Context:
     def __init__(self, library, cl, device):
         self.library, self.messages, self.handle = library, [], c_void_p()
         self._log = LOG_FN(lambda _, message: self.messages.append(message.decode(errors="replace")))
-        params = ContextParams()
-        library.clmp_context_params_init(byref(params))
+        params = _init(library.clmp_context_params_init_sized, ContextParams)
         params.log = self._log
         self.check(library.clmp_context_create(cl.int_ptr, device.int_ptr, byref(params), byref(self.handle)))
 
@@ -243,8 +236,7 @@ class Plan:
 
     def __init__(self, context, **fields):
         self.context, self.library, self.handle = context, context.library, c_void_p()
-        params = PlanParams()
-        self.library.clmp_plan_params_init(byref(params))
+        params = _init(self.library.clmp_plan_params_init_sized, PlanParams)
         for name, value in fields.items():
             getattr(PlanParams, name)  # a wrong name is an AttributeError, not a new attribute
             setattr(params, name, value)
@@ -264,8 +256,7 @@ class Plan:
         return self.library.clmp_plan_result_count(self.handle)
 
     def _enqueue(self, function, queue, gradient_scale=1.0, in_place=False, **places):
-        buffers = Buffers()
-        self.library.clmp_buffers_init(byref(buffers))
+        buffers = _init(self.library.clmp_buffers_init_sized, Buffers)
         buffers.gradient_scale, buffers.in_place = gradient_scale, in_place
         for name, buffer in places.items():
             getattr(buffers, name).mem = buffer.int_ptr

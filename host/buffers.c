@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "buffers.h"
 
+#include "sized.h"
+
 #include <math.h>
 
-void clmp_buffers_init(clmp_buffers *buffers) {
-    if (buffers != NULL)
-        *buffers = (clmp_buffers){.gradient_scale = 1.0f, .in_place = false};
+void clmp_buffers_init_sized(clmp_buffers *buffers, size_t size) {
+    const clmp_buffers defaults = {.struct_size = size, .gradient_scale = 1.0f, .in_place = false};
+    clmp_sized_put(buffers, size, &defaults, sizeof defaults);
 }
 
 static clmp_status memory_info(const struct clmp_log *log, cl_mem mem, cl_mem_info what, size_t size, void *value) {

@@ -1,13 +1,13 @@
 /* Class weights from counts of labels.  SPDX-License-Identifier: Apache-2.0 */
-#include "clmp/clmp.h"
+#include "sized.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-void clmp_class_weights_params_init(clmp_class_weights_params *params) {
-    if (params != NULL)
-        *params = (clmp_class_weights_params){
-            .scheme = CLMP_CLASS_INVERSE, .enet_offset = 1.02, .beta = 0.9999, .absent = 1.0};
+void clmp_class_weights_params_init_sized(clmp_class_weights_params *params, size_t size) {
+    const clmp_class_weights_params defaults = {
+        .struct_size = size, .scheme = CLMP_CLASS_INVERSE, .enet_offset = 1.02, .beta = 0.9999, .absent = 1.0};
+    clmp_sized_put(params, size, &defaults, sizeof defaults);
 }
 
 static bool good(const clmp_class_weights_params *params) {
@@ -36,12 +36,13 @@ static double median(const uint64_t *counts, uint64_t classes, uint64_t present)
     return middle;
 }
 
-clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t classes, const clmp_class_weights_params *params,
+clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t classes, const clmp_class_weights_params *given,
                                float *weights) {
-    clmp_class_weights_params defaults;
-    clmp_class_weights_params_init(&defaults);
-    if (params == NULL)
-        params = &defaults;
+    clmp_class_weights_params own, *const params = &own;
+    clmp_class_weights_params_init(&own);
+    if (given != NULL &&
+        clmp_sized_take(given, CLMP_FIRST_CLASS_WEIGHTS_PARAMS, &own, "class_weights_params", NULL) != CLMP_OK)
+        return CLMP_INVALID_ARGUMENT;
     if (label_counts == NULL || weights == NULL || classes == 0 || !good(params))
         return CLMP_INVALID_ARGUMENT;
     double labelled = 0.0, effective = 0.0, middle = 0.0;

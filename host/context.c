@@ -3,21 +3,26 @@
 
 #include "cache.h"
 #include "program.h"
+#include "sized.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-void clmp_context_params_init(clmp_context_params *params) {
-    if (params != NULL)
-        *params = (clmp_context_params){.log = NULL, .log_user = NULL, .cache_dir = NULL};
+void clmp_context_params_init_sized(clmp_context_params *params, size_t size) {
+    const clmp_context_params defaults = {.struct_size = size, .log = NULL, .log_user = NULL, .cache_dir = NULL};
+    clmp_sized_put(params, size, &defaults, sizeof defaults);
 }
 
-static struct clmp_log params_log(const clmp_context_params *params) {
-    struct clmp_log log = {NULL, NULL};
-    if (params != NULL)
-        log = (struct clmp_log){params->log, params->log_user};
-    return log;
+/* The params in force, and their log: none in those that were not initialised, whose `log` may be anything. */
+static clmp_status take_params(const clmp_context_params *params, clmp_context_params *own, struct clmp_log *log) {
+    *log = (struct clmp_log){NULL, NULL};
+    clmp_context_params_init(own);
+    if (params == NULL)
+        return CLMP_OK;
+    if (clmp_sized_fits(clmp_sized_size(params), CLMP_FIRST_CONTEXT_PARAMS))
+        *log = (struct clmp_log){params->log, params->log_user};
+    return clmp_sized_take(params, CLMP_FIRST_CONTEXT_PARAMS, own, "context_params", log);
 }
 
 /* Whether the OpenCL context is one of the device. */
@@ -43,13 +48,18 @@ static clmp_status check_device(cl_context cl, cl_device_id device, const struct
 
 clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_context_params *params,
                                 clmp_context **context) {
-    const struct clmp_log log = params_log(params);
+    clmp_context_params own;
+    struct clmp_log log;
+    clmp_status status = take_params(params, &own, &log);
+    if (context != NULL)
+        *context = NULL;
+    if (status != CLMP_OK)
+        return status;
     if (context == NULL)
         return clmp_fail(&log, CLMP_INVALID_ARGUMENT, "context is NULL, expected a place for the result");
-    *context = NULL;
     if (cl == NULL || device == NULL)
         return clmp_fail(&log, CLMP_INVALID_ARGUMENT, "%s is NULL", cl == NULL ? "the OpenCL context" : "the device");
-    const clmp_status status = check_device(cl, device, &log);
+    status = check_device(cl, device, &log);
     if (status != CLMP_OK)
         return status;
     struct clmp_device_facts facts;
@@ -76,7 +86,7 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
     made->device = device;
     made->facts = facts;
     made->log = log;
-    made->cache_folder = clmp_cache_folder(params != NULL ? params->cache_dir : NULL);
+    made->cache_folder = clmp_cache_folder(own.cache_dir);
     made->process = getpid();
     *context = made;
     return CLMP_OK;
@@ -101,12 +111,17 @@ static size_t pick_device(const clmp_device_info *infos, size_t count, const cha
 }
 
 clmp_status clmp_context_open(const char *device, const clmp_context_params *params, clmp_context **context) {
-    const struct clmp_log log = params_log(params);
+    clmp_context_params own;
+    struct clmp_log log;
+    clmp_status status = take_params(params, &own, &log);
+    if (context != NULL)
+        *context = NULL;
+    if (status != CLMP_OK)
+        return status;
     if (context == NULL)
         return clmp_fail(&log, CLMP_INVALID_ARGUMENT, "context is NULL, expected a place for the result");
-    *context = NULL;
     size_t count = 0;
-    clmp_status status = clmp_list_devices(NULL, 0, &count);
+    status = clmp_list_devices(NULL, 0, &count);
     if (status != CLMP_OK)
         return clmp_fail(&log, status, "no memory for the list of devices");
     if (count == 0)
@@ -132,7 +147,7 @@ clmp_status clmp_context_open(const char *device, const clmp_context_params *par
         if (error != CL_SUCCESS) {
             status = clmp_fail_cl(&log, error, "clCreateContext");
         } else {
-            status = clmp_context_create(cl, infos[picked].device, params, context);
+            status = clmp_context_create(cl, infos[picked].device, &own, context);
             clReleaseContext(cl);
         }
     }

@@ -82,6 +82,8 @@ static uint32_t bits_of(double value) {
 
 void clmp_criterion_macros(const clmp_plan_params *params, char text[CLMP_CRITERION_MACROS]) {
     text[0] = '\0';
+    if (params->input != CLMP_INPUT_LOGITS) /* what it would look at was not checked */
+        return;
     if (is_focal(params) && params->focal_gamma > 0.0)
         snprintf(text, CLMP_CRITERION_MACROS, " -DCLMP_FOCAL_GAMMA_BITS=0x%08" PRIx32 "u",
                  bits_of(params->focal_gamma));

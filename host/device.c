@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device.h"
 
+#include "sized.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,15 +90,14 @@ bool clmp_each_device(bool (*visit)(void *user, cl_platform_id platform, cl_devi
 }
 
 struct listing {
-    clmp_device_info *infos;
-    size_t capacity, count;
+    unsigned char *infos; /* of the caller's size */
+    size_t info_size, capacity, count;
 };
 
 static bool list_device(void *user, cl_platform_id platform, cl_device_id device) {
     struct listing *listing = user;
     if (listing->count < listing->capacity) {
-        clmp_device_info *info = &listing->infos[listing->count];
-        *info = (clmp_device_info){.platform = platform, .device = device};
+        clmp_device_info own = {.platform = platform, .device = device}, *info = &own;
         device_text(device, CL_DEVICE_NAME, info->name, sizeof info->name);
         device_text(device, CL_DEVICE_VERSION, info->version, sizeof info->version);
         device_text(device, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
@@ -110,15 +111,16 @@ static bool list_device(void *user, cl_platform_id platform, cl_device_id device
         (void)clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof info->global_memory, &info->global_memory,
                               NULL);
         (void)clGetDeviceInfo(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof info->max_alloc, &info->max_alloc, NULL);
+        clmp_sized_put(listing->infos + listing->count * listing->info_size, listing->info_size, info, sizeof *info);
     }
     listing->count += 1;
     return true;
 }
 
-clmp_status clmp_list_devices(clmp_device_info *infos, size_t capacity, size_t *count) {
-    if (count == NULL || (infos == NULL && capacity != 0))
+clmp_status clmp_list_devices_sized(clmp_device_info *infos, size_t info_size, size_t capacity, size_t *count) {
+    if (count == NULL || (infos == NULL && capacity != 0) || !clmp_sized_fits(info_size, CLMP_FIRST_DEVICE_INFO))
         return CLMP_INVALID_ARGUMENT;
-    struct listing listing = {.infos = infos, .capacity = capacity};
+    struct listing listing = {.infos = (unsigned char *)infos, .info_size = info_size, .capacity = capacity};
     *count = 0;
     if (!clmp_each_device(list_device, &listing))
         return CLMP_OUT_OF_MEMORY;

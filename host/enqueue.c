@@ -1,5 +1,6 @@
 /* The entries.  SPDX-License-Identifier: Apache-2.0 */
 #include "buffers.h"
+#include "sized.h"
 #include "stages.h"
 
 #include <stdlib.h>
@@ -22,8 +23,10 @@ static clmp_status check_queue(const clmp_plan *plan, cl_command_queue queue) {
     return CLMP_OK;
 }
 
+/* Sets `own`, the buffers as this version of the library has them. */
 static clmp_status check_entry(const clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
-                               const clmp_buffers *buffers, cl_uint wait_count, const cl_event *wait) {
+                               const clmp_buffers *buffers, clmp_buffers *own, cl_uint wait_count,
+                               const cl_event *wait) {
     const enum clmp_entry entry = call->entry;
     const struct clmp_log *log = &plan->context->log;
     clmp_status status = clmp_context_check(plan->context);
@@ -40,6 +43,10 @@ static clmp_status check_entry(const clmp_plan *plan, const struct clmp_call *ca
                          names[plan->params.input], names[inputs[entry]]);
     if (buffers == NULL)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "buffers is NULL");
+    clmp_buffers_init(own);
+    status = clmp_sized_take(buffers, CLMP_FIRST_BUFFERS, own, "buffers", log);
+    if (status != CLMP_OK)
+        return status;
     if ((wait_count == 0) != (wait == NULL))
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "num_wait is %u, but wait is %s", (unsigned)wait_count,
                          wait == NULL ? "NULL" : "not NULL");
@@ -47,7 +54,7 @@ static clmp_status check_entry(const clmp_plan *plan, const struct clmp_call *ca
         if (wait[i] == NULL)
             return clmp_fail(log, CLMP_INVALID_ARGUMENT, "wait[%u] is NULL", (unsigned)i);
     status = check_queue(plan, queue);
-    return status == CLMP_OK ? clmp_buffers_check(plan, entry, buffers, call->more, call->more_count) : status;
+    return status == CLMP_OK ? clmp_buffers_check(plan, entry, own, call->more, call->more_count) : status;
 }
 
 static clmp_status run_stages(struct clmp_step *step, const struct clmp_call *call) {
@@ -122,10 +129,11 @@ clmp_status clmp_enqueue(clmp_plan *plan, const struct clmp_call *call, cl_comma
         *event = NULL;
     if (plan == NULL)
         return CLMP_INVALID_ARGUMENT; /* and no log to tell */
-    clmp_status status = check_entry(plan, call, queue, buffers, wait_count, wait);
+    clmp_buffers own;
+    clmp_status status = check_entry(plan, call, queue, buffers, &own, wait_count, wait);
     if (status != CLMP_OK)
         return status;
-    struct clmp_step step = {.plan = plan, .queue = queue, .buffers = buffers, .wait_count = wait_count, .wait = wait};
+    struct clmp_step step = {.plan = plan, .queue = queue, .buffers = &own, .wait_count = wait_count, .wait = wait};
     cl_event *own_wait = NULL;
     status = find_workspace(plan, &step, &own_wait);
     if (status == CLMP_OK)

@@ -1,11 +1,11 @@
 /* What a confusion matrix comes to.  SPDX-License-Identifier: Apache-2.0 */
-#include "clmp/clmp.h"
+#include "sized.h"
 
 #include <math.h>
 
-clmp_status clmp_confusion_metrics(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics, double *iou,
-                                   double *accuracy) {
-    if (confusion == NULL || metrics == NULL || classes == 0)
+clmp_status clmp_confusion_metrics_sized(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics,
+                                         size_t metrics_size, double *iou, double *accuracy) {
+    if (confusion == NULL || metrics == NULL || classes == 0 || !clmp_sized_fits(metrics_size, CLMP_FIRST_METRICS))
         return CLMP_INVALID_ARGUMENT;
     clmp_metrics m = {.pixels = 0};
     for (uint64_t c = 0; c < classes; ++c) {
@@ -34,6 +34,6 @@ clmp_status clmp_confusion_metrics(const uint64_t *confusion, uint64_t classes, 
         m.mean_accuracy /= (double)m.labelled;
     if (m.pixels != 0)
         m.pixel_accuracy = (double)m.correct / (double)m.pixels;
-    *metrics = m;
+    clmp_sized_put(metrics, metrics_size, &m, sizeof m);
     return CLMP_OK;
 }

@@ -3,32 +3,34 @@
 
 #include "problem.h"
 #include "program.h"
+#include "sized.h"
 #include "tuning.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-void clmp_plan_params_init(clmp_plan_params *params) {
-    if (params != NULL)
-        *params = (clmp_plan_params){
-            .input = CLMP_INPUT_LOGITS,
-            .images = 1,
-            .label_type = CLMP_LABEL_UINT8,
-            .ignore_index = 255,
-            .p = 1.7,
-            .support = 0.25,
-            .scope = CLMP_SCOPE_BATCH,
-            .solver = CLMP_SOLVER_SEARCH,
-            .weighting = CLMP_WEIGHTING_LMP,
-            .loss = CLMP_LOSS_CROSS_ENTROPY,
-            .focal_gamma = 2.0,
-            .focal_alpha = -1.0,
-            .logits_type = CLMP_FLOAT32,
-            .logits_layout = CLMP_LAYOUT_NCHW,
-            .ohem_thresh = 0.7,
-            .ohem_min_kept = 100000,
-        };
+void clmp_plan_params_init_sized(clmp_plan_params *params, size_t size) {
+    const clmp_plan_params defaults = {
+        .struct_size = size,
+        .input = CLMP_INPUT_LOGITS,
+        .images = 1,
+        .label_type = CLMP_LABEL_UINT8,
+        .ignore_index = 255,
+        .p = 1.7,
+        .support = 0.25,
+        .scope = CLMP_SCOPE_BATCH,
+        .solver = CLMP_SOLVER_SEARCH,
+        .weighting = CLMP_WEIGHTING_LMP,
+        .loss = CLMP_LOSS_CROSS_ENTROPY,
+        .focal_gamma = 2.0,
+        .focal_alpha = -1.0,
+        .logits_type = CLMP_FLOAT32,
+        .logits_layout = CLMP_LAYOUT_NCHW,
+        .ohem_thresh = 0.7,
+        .ohem_min_kept = 100000,
+    };
+    clmp_sized_put(params, size, &defaults, sizeof defaults);
 }
 
 const char *clmp_label_type_name(clmp_label_type type) {
@@ -231,17 +233,22 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     clmp_status status = clmp_context_check(context);
     if (status != CLMP_OK)
         return status;
+    clmp_plan_params own;
+    clmp_plan_params_init(&own);
+    status = clmp_sized_take(params, CLMP_FIRST_PLAN_PARAMS, &own, "plan_params", &context->log);
+    if (status != CLMP_OK)
+        return status;
     clmp_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return clmp_fail(&context->log, CLMP_OUT_OF_MEMORY, "no memory for a plan");
     clmp_context_retain(context);
     plan->context = context;
-    plan->params = *params;
+    plan->params = own;
     status = clmp_plan_check(plan);
     plan->params.class_weights = NULL; /* the caller's */
     if (status == CLMP_OK) {
         clmp_tuning_choose(plan);
-        status = params->input == CLMP_INPUT_LABELS ? CLMP_OK : create_weighed(plan, params);
+        status = own.input == CLMP_INPUT_LABELS ? CLMP_OK : create_weighed(plan, &own);
     }
     if (status == CLMP_OK)
         status = build_kernels(plan);

@@ -29,7 +29,7 @@ static clmp_status check_weighting(const clmp_plan_params *params, const struct 
         REFUSE("weighting is %d, expected a clmp_weighting", (int)params->weighting);
     if (params->weighting == CLMP_WEIGHTING_OHEM && !(params->ohem_thresh > 0.0 && params->ohem_thresh < 1.0))
         REFUSE("ohem_thresh is %g, expected a probability between 0 and 1", params->ohem_thresh);
-    if (params->weighting != CLMP_WEIGHTING_BALANCED || params->input == CLMP_INPUT_LABELS)
+    if (params->weighting != CLMP_WEIGHTING_BALANCED)
         return CLMP_OK;
     if (params->input != CLMP_INPUT_LOGITS)
         REFUSE("weighting balanced needs the pixels' labels, but the plan's input is losses");
@@ -64,7 +64,24 @@ static clmp_status check_logits_size(struct clmp_plan *plan) {
     return CLMP_OK;
 }
 
+/* A plan that counts labels has a shape and labels: whatever else the caller's parameters say is not looked at. */
+static void keep_labels(clmp_plan_params *params) {
+    clmp_plan_params kept;
+    clmp_plan_params_init(&kept);
+    kept.input = params->input;
+    kept.images = params->images;
+    kept.classes = params->classes;
+    kept.height = params->height;
+    kept.width = params->width;
+    kept.label_type = params->label_type;
+    kept.ignore_index = params->ignore_index;
+    kept.tuning = params->tuning;
+    *params = kept;
+}
+
 clmp_status clmp_plan_check(struct clmp_plan *plan) {
+    if (plan->params.input == CLMP_INPUT_LABELS)
+        keep_labels(&plan->params);
     const clmp_plan_params *params = &plan->params;
     const struct clmp_log *log = &plan->context->log;
     const bool logits = params->input == CLMP_INPUT_LOGITS, labels = params->input != CLMP_INPUT_LOSSES;

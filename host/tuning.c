@@ -169,6 +169,9 @@ static clmp_status check(const clmp_tuning *tuning, const struct clmp_device_fac
         REFUSE("tuning.bin_memory is %" PRIu32 ", expected 0, 1 (global) or 2 (local)", tuning->bin_memory);
     if (tuning->streaming > STREAMED)
         REFUSE("tuning.streaming is %" PRIu32 ", expected 0, 1 (no) or 2 (yes)", tuning->streaming);
+    for (size_t i = 0; i < sizeof tuning->reserved / sizeof tuning->reserved[0]; ++i)
+        if (tuning->reserved[i] != 0)
+            REFUSE("tuning.reserved[%zu] is %" PRIu32 ", expected 0", i, tuning->reserved[i]);
     if (tuning->bin_memory == LOCAL_BINS && facts->local_memory < CLMP_LOCAL_BINS_SIZE)
         REFUSE("tuning.bin_memory is 2 (local), but the device has %" PRIu64
                " bytes of local memory, expected %" PRIu64,

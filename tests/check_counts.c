@@ -224,18 +224,28 @@ START_TEST(no_class_weight_is_infinite) {
 END_TEST
 
 START_TEST(bad_class_weights_params_are_refused) {
-    static const clmp_class_weights_params bad[] = {{(clmp_class_scheme)6, 1.02, 0.9, 1.0},
-                                                    {(clmp_class_scheme)-1, 1.02, 0.9, 1.0},
-                                                    {CLMP_CLASS_ENET, 1.0, 0.9, 1.0},
-                                                    {CLMP_CLASS_ENET, INFINITY, 0.9, 1.0},
-                                                    {CLMP_CLASS_EFFECTIVE, 1.02, 1.0, 1.0},
-                                                    {CLMP_CLASS_EFFECTIVE, 1.02, -0.1, 1.0},
-                                                    {CLMP_CLASS_EFFECTIVE, 1.02, (double)NAN, 1.0},
-                                                    {CLMP_CLASS_INVERSE, 1.02, 0.9, -1.0},
-                                                    {CLMP_CLASS_INVERSE, 1.02, 0.9, (double)INFINITY}};
+    static const struct {
+        clmp_class_scheme scheme;
+        double enet_offset, beta, absent;
+    } bad[] = {{(clmp_class_scheme)6, 1.02, 0.9, 1.0},
+               {(clmp_class_scheme)-1, 1.02, 0.9, 1.0},
+               {CLMP_CLASS_ENET, 1.0, 0.9, 1.0},
+               {CLMP_CLASS_ENET, INFINITY, 0.9, 1.0},
+               {CLMP_CLASS_EFFECTIVE, 1.02, 1.0, 1.0},
+               {CLMP_CLASS_EFFECTIVE, 1.02, -0.1, 1.0},
+               {CLMP_CLASS_EFFECTIVE, 1.02, (double)NAN, 1.0},
+               {CLMP_CLASS_INVERSE, 1.02, 0.9, -1.0},
+               {CLMP_CLASS_INVERSE, 1.02, 0.9, (double)INFINITY}};
     float weights[4] = {7.0f, 7.0f, 7.0f, 7.0f};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_status(clmp_class_weights(known_counts, 4, &bad[i], weights), CLMP_INVALID_ARGUMENT);
+    clmp_class_weights_params params;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        clmp_class_weights_params_init(&params);
+        params.scheme = bad[i].scheme;
+        params.enet_offset = bad[i].enet_offset;
+        params.beta = bad[i].beta;
+        params.absent = bad[i].absent;
+        ck_status(clmp_class_weights(known_counts, 4, &params, weights), CLMP_INVALID_ARGUMENT);
+    }
     ck_status(clmp_class_weights(NULL, 4, NULL, weights), CLMP_INVALID_ARGUMENT);
     ck_status(clmp_class_weights(known_counts, 0, NULL, weights), CLMP_INVALID_ARGUMENT);
     ck_status(clmp_class_weights(known_counts, 4, NULL, NULL), CLMP_INVALID_ARGUMENT);

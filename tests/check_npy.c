@@ -13,6 +13,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -284,7 +285,7 @@ static const char *read_png(const char *name, size_t pixels, uint8_t *labels) {
         fail_with(&failure, EXIT_OF_INPUT, "another shape");
     if (png == NULL && failure.code == 0)
         fail_with(&failure, EXIT_OF_INPUT, "no PNG");
-    good = good && png_labels_read(png, labels, &failure);
+    good = good && png_labels_read(png, labels);
     png_labels_close(png);
     input_close(&input);
     ck_assert(good == (failure.code == 0));
@@ -332,6 +333,75 @@ START_TEST(png_of_another_kind_is_refused) {
     write_png("other.png", PNG_WIDTH, PNG_HEIGHT, other_pngs[_i].depth, other_pngs[_i].colour, false, rows);
     const char *line = read_png("other.png", PNG_PIXELS, labels);
     ck_assert_msg(line != NULL && strstr(line, other_pngs[_i].words) != NULL, "%s", line);
+}
+END_TEST
+
+/* Of a chunk of `length` bytes that begins here. */
+static void mend_checksum(char *chunk, size_t length) {
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 4; i < 8 + length; ++i) {
+        crc ^= (unsigned char)chunk[i];
+        for (int bit = 0; bit < 8; ++bit)
+            crc = (crc & 1) != 0 ? crc >> 1 ^ 0xedb88320u : crc >> 1;
+    }
+    for (size_t i = 0; i < 4; ++i)
+        chunk[8 + length + i] = (char)(~crc >> (24 - 8 * i));
+}
+
+/* The most memory that the process has had, in KiB. */
+static long peak_memory(void) {
+    struct rusage usage;
+    ck_assert(getrusage(RUSAGE_SELF, &usage) == 0);
+    return usage.ru_maxrss;
+}
+
+/* An image of a few pixels, said to be of 2^31 - 1. */
+START_TEST(png_that_lies_costs_no_memory) {
+    static const unsigned char size[] = {0x7f, 0xff, 0xff, 0xff};
+    static const char *const words[] = {"9 x 2147483647", "2147483647 x 13", "2147483647 x 2147483647"};
+    unsigned char rows[PNG_PIXELS] = {0};
+    size_t length;
+    write_png("lie.png", PNG_WIDTH, PNG_HEIGHT, 8, PNG_COLOR_TYPE_GRAY, (_i & 4) != 0, rows);
+    char *bytes = read_file("lie.png", &length);
+    const long before = peak_memory();
+    if ((_i & 3) != 1)
+        memcpy(bytes + 16, size, sizeof size); /* the width */
+    if ((_i & 3) != 0)
+        memcpy(bytes + 20, size, sizeof size);
+    mend_checksum(bytes + 8, 13);
+    write_file("lie.png", bytes, length);
+    char line[2048];
+    snprintf(line, sizeof line, "%s", read_png("lie.png", PNG_PIXELS, rows));
+    ck_assert_msg(strstr(line, "bytes can hold") != NULL && strstr(line, words[_i & 3]) != NULL, "%s", line);
+    int ends[2];
+    char name[32];
+    ck_assert(pipe(ends) == 0 && write(ends[1], bytes, length) == (ssize_t)length && close(ends[1]) == 0);
+    snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
+    ck_assert(strstr(read_png(name, PNG_PIXELS, rows), "damaged PNG") != NULL);
+    close(ends[0]);
+    free(bytes);
+    ck_assert_int_lt(peak_memory() - before, 100 << 10);
+}
+END_TEST
+
+/* Before the image, and after it. */
+START_TEST(png_chunk_that_lies_costs_no_memory) {
+    static const char *const types[] = {"tEXt", "zTXt", "iTXt", "iCCP", "sPLT", "eXIf", "pCAL", "sCAL", "hIST", "abCd"};
+    unsigned char rows[PNG_PIXELS] = {0};
+    size_t length;
+    write_png("lie.png", PNG_WIDTH, PNG_HEIGHT, 8, PNG_COLOR_TYPE_GRAY, false, rows);
+    char *bytes = read_file("lie.png", &length), lie[512];
+    const size_t at = _i % 2 != 0 ? 33 : length - 12; /* behind the header, or before the end */
+    const long before = peak_memory();
+    ck_assert(length < sizeof lie - 32);
+    memcpy(lie, bytes, at);
+    memcpy(lie + at, "\x7f\xff\xff\xff", 4);
+    memcpy(lie + at + 4, types[_i / 2], 4);
+    memcpy(lie + at + 8, bytes + at, length - at);
+    write_file("lie.png", lie, length + 8);
+    ck_assert(strstr(read_png("lie.png", PNG_PIXELS, rows), "damaged PNG") != NULL);
+    ck_assert_int_lt(peak_memory() - before, 100 << 10);
+    free(bytes);
 }
 END_TEST
 
@@ -387,6 +457,9 @@ int main(void) {
     tcase = add_case(suite, "png", "full quick");
     tcase_add_loop_test(tcase, png_labels_are_the_stored_values, 0, 16);
     tcase_add_loop_test(tcase, png_of_another_kind_is_refused, 0, sizeof other_pngs / sizeof *other_pngs);
+    for (int i = 0; i < 8; i += i % 4 == 2 ? 2 : 1) /* three sizes, plain and interlaced */
+        tcase_add_loop_test(tcase, png_that_lies_costs_no_memory, i, i + 1);
+    tcase_add_loop_test(tcase, png_chunk_that_lies_costs_no_memory, 0, 20);
     tcase = add_case(suite, "damage", "full");
     tcase_add_loop_test(tcase, damaged_files_are_survived, 0, 1000);
     enter_folder();

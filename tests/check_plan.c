@@ -196,12 +196,53 @@ START_TEST(unknown_choices_are_refused) {
 }
 END_TEST
 
+START_TEST(losses_alone_need_no_parameters_of_logits) {
+    static const float one = 1.0f;
+    clmp_plan *plan = NULL;
+    clmp_plan_params params = good_params();
+    params.input = CLMP_INPUT_LOSSES;
+    params.classes = UINT64_C(1) << 40; /* of which the class weights are one */
+    params.class_weights = _i ? &one : DANGLING;
+    params.label_smoothing = 0.1;
+    params.label_type = (clmp_label_type)7;
+    params.focal_gamma = NAN;
+    params.logits_height = 1000;
+    params.logits_type = (clmp_float_type)7;
+    params.loss = (clmp_loss)(_i ? (int)CLMP_LOSS_FOCAL : 7);
+    ck_status(clmp_plan_create(test_device()->context, &params, &plan), CLMP_OK);
+    clmp_plan_destroy(plan);
+    params.loss = CLMP_LOSS_CROSS_ENTROPY;
+    ck_status(clmp_plan_create(test_device()->context, &params, &plan), CLMP_OK);
+    clmp_plan_destroy(plan);
+}
+END_TEST
+
+START_TEST(labels_alone_need_no_other_parameters) {
+    clmp_plan *plan = NULL;
+    clmp_plan_params params = good_params();
+    params.input = CLMP_INPUT_LABELS;
+    params.p = NAN;
+    params.support = -1.0;
+    params.scope = (clmp_scope)7;
+    params.solver = (clmp_solver)7;
+    params.weighting = (clmp_weighting)(_i ? (int)CLMP_WEIGHTING_BALANCED : 7);
+    params.sampling = CLMP_SAMPLING_OVER;
+    params.loss = (clmp_loss)7;
+    params.logits_type = (clmp_float_type)7;
+    params.logits_height = 1000;
+    params.height = params.width = 1 << 15;
+    params.classes = 1000;
+    ck_status(clmp_plan_create(test_device()->context, &params, &plan), CLMP_OK);
+    clmp_plan_destroy(plan);
+}
+END_TEST
+
 START_TEST(tuning_outside_its_range_is_refused) {
     static const clmp_tuning bad[] = {
         {.vector_width = 3},     {.vector_width = 32},     {.vector_width = UINT32_MAX}, {.group_size = 3},
         {.group_size = 100},     {.group_size = 1u << 30}, {.group_size = UINT32_MAX},   {.bin_group = 5},
         {.bin_group = 1u << 30}, {.chunks = 65537},        {.chunks = UINT32_MAX},       {.bin_sets = 65537},
-        {.bin_memory = 3},
+        {.bin_memory = 3},       {.reserved = {1}},        {.reserved = {[8] = 1}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         clmp_plan_params params = good_params();
@@ -627,6 +668,8 @@ int main(void) {
     tcase_add_test(tcase, norms_and_supports_outside_their_range_are_refused);
     tcase_add_test(tcase, empty_shapes_are_refused);
     tcase_add_test(tcase, unknown_choices_are_refused);
+    tcase_add_loop_test(tcase, losses_alone_need_no_parameters_of_logits, 0, 2);
+    tcase_add_loop_test(tcase, labels_alone_need_no_other_parameters, 0, 2);
     tcase_add_test(tcase, tuning_outside_its_range_is_refused);
     tcase_add_test(tcase, class_weights_that_are_negative_or_not_finite_are_refused);
     tcase_add_test(tcase, sizes_that_overflow_are_refused);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "png_labels.h"
 
+#include <inttypes.h>
 #include <png.h>
 #include <stdlib.h>
-#include <string.h>
+
+/* Bytes that one byte of a deflate stream can become: 258 for two bits, says RFC 1951, less what leads in. */
+#define MOST_INFLATED 1032
+/* Of an image that comes through a pipe: libpng takes memory for rows before it has read any.  Its own default. */
+#define MOST_PIPED 1000000
 
 /* libpng leaves by longjmp, so what outlives that is here and not in local variables. */
 struct png_labels {
@@ -11,7 +16,6 @@ struct png_labels {
     png_infop info;
     struct input *input;
     struct failure *failure;
-    png_bytepp rows;
     size_t height, width;
 };
 
@@ -50,15 +54,30 @@ static bool check_kind(const struct png_labels *labels) {
                      labels->input->path, kind, depth);
 }
 
+/* Whether the file is as large as an image of this size is at least: else memory would be taken for nothing. */
+static bool check_size(const struct png_labels *labels) {
+    const struct input *input = labels->input;
+    const uint64_t row = png_get_rowbytes(labels->png, labels->info); /* at most 2^31, as the height */
+    if (!input->sized || row * labels->height / MOST_INFLATED <= input->size)
+        return true;
+    return fail_with(labels->failure, EXIT_OF_INPUT, "%s is %zu x %zu pixels, more than its %" PRIu64 " bytes can hold",
+                     input->path, labels->height, labels->width, input->size);
+}
+
 static bool read_info(struct png_labels *labels) {
     if (setjmp(png_jmpbuf(labels->png)) != 0)
         return false;
+    const png_uint_32 most = labels->input->sized ? PNG_UINT_31_MAX : MOST_PIPED;
     png_set_read_fn(labels->png, labels, on_read);
-    png_set_user_limits(labels->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* the caller compares with the logits */
+    png_set_user_limits(labels->png, most, most);
+#ifdef PNG_HANDLE_AS_UNKNOWN_SUPPORTED
+    /* Texts, profiles and the like are skipped: libpng takes the memory that they say they need, be it 2 GiB. */
+    png_set_keep_unknown_chunks(labels->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+#endif
     png_read_info(labels->png, labels->info);
     labels->height = png_get_image_height(labels->png, labels->info);
     labels->width = png_get_image_width(labels->png, labels->info);
-    return check_kind(labels);
+    return check_kind(labels) && check_size(labels);
 }
 
 struct png_labels *png_labels_open(struct input *input, uint64_t *height, uint64_t *width, struct failure *failure) {
@@ -82,12 +101,14 @@ struct png_labels *png_labels_open(struct input *input, uint64_t *height, uint64
     return labels;
 }
 
-bool png_labels_read(struct png_labels *labels, uint8_t *bytes, struct failure *failure) {
-    labels->rows = calloc(labels->height, sizeof *labels->rows);
-    if (labels->rows == NULL)
-        return fail_memory(failure, labels->input->path);
-    for (size_t i = 0; i < labels->height; ++i)
-        labels->rows[i] = bytes + i * labels->width;
+/* Row by row: libpng's own way to read an image wants a pointer to each. */
+static void read_rows(const struct png_labels *labels, uint8_t *bytes) {
+    for (int pass = png_set_interlace_handling(labels->png); pass > 0; --pass)
+        for (size_t i = 0; i < labels->height; ++i)
+            png_read_row(labels->png, bytes + i * labels->width, NULL);
+}
+
+bool png_labels_read(struct png_labels *labels, uint8_t *bytes) {
     if (setjmp(png_jmpbuf(labels->png)) != 0)
         return false;
     png_set_packing(labels->png); /* one byte a pixel, and the value as it is */
@@ -95,7 +116,7 @@ bool png_labels_read(struct png_labels *labels, uint8_t *bytes, struct failure *
     png_read_update_info(labels->png, labels->info);
     if (png_get_rowbytes(labels->png, labels->info) != labels->width)
         png_error(labels->png, "its rows have another length than its width");
-    png_read_image(labels->png, labels->rows);
+    read_rows(labels, bytes);
     png_read_end(labels->png, NULL);
     return true;
 }
@@ -104,6 +125,5 @@ void png_labels_close(struct png_labels *labels) {
     if (labels == NULL)
         return;
     png_destroy_read_struct(&labels->png, &labels->info, NULL);
-    free(labels->rows);
     free(labels);
 }

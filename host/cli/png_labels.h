@@ -20,7 +20,7 @@ struct png_labels;
 struct png_labels *png_labels_open(struct input *input, uint64_t *height, uint64_t *width, struct failure *failure);
 
 /* Reads the image to `labels`, height x width bytes. */
-bool png_labels_read(struct png_labels *png, uint8_t *labels, struct failure *failure);
+bool png_labels_read(struct png_labels *png, uint8_t *labels);
 
 /* NULL is allowed. */
 void png_labels_close(struct png_labels *png);

@@ -127,8 +127,7 @@ static bool read_png_labels(struct input *input, const struct logits *logits, bo
         labels->type = CLMP_LABEL_UINT8;
         labels->element = 1;
         labels->values = malloc((size_t)(shape[0] * shape[1])); /* each below 2^31 */
-        good =
-            labels->values != NULL ? png_labels_read(png, labels->values, failure) : fail_memory(failure, input->path);
+        good = labels->values != NULL ? png_labels_read(png, labels->values) : fail_memory(failure, input->path);
     }
     png_labels_close(png);
     return good;

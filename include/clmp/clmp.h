@@ -29,6 +29,12 @@
  * Ownership: OpenCL objects that you pass stay yours; the library retains what it keeps.
  *
  * Threads: a clmp_context may be used by any number of threads at once; a clmp_plan by one thread at a time.
+ *
+ * Versions: a program runs with a later libclmp of the same soversion without being compiled again, and with an earlier
+ * one as long as it leaves the fields that this one lacks at their defaults; else the call is refused.  For that the
+ * structs that may grow carry their size, which ..._init() sets, or the function takes it; they grow at the end only,
+ * past all padding, and a new field is at its default where it is 0.  clmp_tuning, clmp_buffer and clmp_result never
+ * grow.  The functions ..._sized() are what the inline functions beside them call with the sizes of this header.
  */
 #ifndef CLMP_CLMP_H
 #define CLMP_CLMP_H
@@ -88,7 +94,7 @@ typedef void (*clmp_log_fn)(void *user, const char *message);
 
 /* --------------------------------------------------------------------------------------------------------- devices */
 
-/* One OpenCL device, as clmp_list_devices() found it. */
+/* One OpenCL device, as clmp_list_devices() found it.  What the library does not know is 0. */
 typedef struct clmp_device_info {
     cl_platform_id platform;
     cl_device_id device;
@@ -103,20 +109,26 @@ typedef struct clmp_device_info {
     cl_bool supported;      /* whether the library runs on it */
 } clmp_device_info;
 
+/* As clmp_list_devices(), for entries of `info_size` bytes each. */
+CLMP_API clmp_status clmp_list_devices_sized(clmp_device_info *infos, size_t info_size, size_t capacity, size_t *count);
+
 /*
  * Lists the OpenCL devices of all platforms; platforms without devices are skipped.  Writes at most `capacity` entries
  * to `infos` (may be NULL where capacity is 0) and the number that there are to `*count`.  Thread-safe.
  * No device at all is CLMP_OK with a count of 0.
  */
-CLMP_API clmp_status clmp_list_devices(clmp_device_info *infos, size_t capacity, size_t *count);
+static inline clmp_status clmp_list_devices(clmp_device_info *infos, size_t capacity, size_t *count) {
+    return clmp_list_devices_sized(infos, sizeof *infos, capacity, count);
+}
 
 /* --------------------------------------------------------------------------------------------------------- context */
 
 typedef struct clmp_context clmp_context;
 
 typedef struct clmp_context_params {
-    clmp_log_fn log; /* NULL: no log */
-    void *log_user;  /* handed to `log` */
+    size_t struct_size; /* set by ..._init(); not to be changed */
+    clmp_log_fn log;    /* NULL: no log */
+    void *log_user;     /* handed to `log` */
     /* Folder for compiled programs, copied; made where it is missing.  NULL: the environment's CLMP_CACHE_DIR, else
      * libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (the variable, too): programs are compiled anew in every context.
      * Only a folder that is the user's own and that nobody else can write to is used, as what lies there is run;
@@ -124,13 +136,19 @@ typedef struct clmp_context_params {
     const char *cache_dir;
 } clmp_context_params;
 
+/* As clmp_context_params_init(), for a struct of `size` bytes. */
+CLMP_API void clmp_context_params_init_sized(clmp_context_params *params, size_t size);
+
 /* Sets the defaults: no log, the default folder for compiled programs. */
-CLMP_API void clmp_context_params_init(clmp_context_params *params);
+static inline void clmp_context_params_init(clmp_context_params *params) {
+    clmp_context_params_init_sized(params, sizeof *params);
+}
 
 /*
  * Wraps an OpenCL context and one of its devices; retains both.  `params` may be NULL (defaults).  On success
  * `*context` is to be destroyed with clmp_context_destroy(); on failure it is NULL.  Thread-safe. Errors:
- * INVALID_ARGUMENT, DEVICE_UNSUPPORTED, OUT_OF_MEMORY, OPENCL_ERROR.
+ * INVALID_ARGUMENT, DEVICE_UNSUPPORTED, OUT_OF_MEMORY, OPENCL_ERROR.  Params that were not initialised have no log that
+ * could be told.
  */
 CLMP_API clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_context_params *params,
                                          clmp_context **context);
@@ -214,19 +232,23 @@ typedef enum clmp_solver {
  * them ignore the same pixels, and count them alike; docs/algorithm.md, 12, has the equations.
  *
  * UNIFORM   w = 1/n, the mean: what is done without loss max-pooling, bit for bit p = infinity.  alpha is 0.
+ *
  * TOPK      the m hardest pixels, w = 1/m: p = 1, with m = max(1, support n) or, where topk_count is not 0,
  *           m = min(topk_count, n).  Ties at the threshold share what is left of m.
+ *
  * OHEM      online hard example mining, as mmsegmentation's OHEMPixelSampler: pixels whose label has a probability
  *           below max(ohem_thresh, the (k+1)-th smallest one) are kept, k = ohem_min_kept times the images of the pool;
  *           where there are no more than k valid pixels, all are.  Strictly below: ties at the threshold are not kept.
  *           The probability is exp(-l), so losses that the caller brings are taken as minus its logarithm; with class
  *           weights it is that before they are applied, and focal losses and label smoothing are refused.  L is the
- * mean of the losses kept (mmsegmentation divides by all pixels, ignored ones too); 0 if none is.  alpha is the
- * threshold, as a loss. A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object Detectors with Online Hard
- * Example Mining", CVPR 2016. BALANCED  class-balanced sampling of pixels, with replacement only where a class has too
- * few: a pixel of a class with n_c pixels is drawn r times, r = floor(Q/n_c), and once more with probability Q/n_c -
- * floor(Q/n_c), at most 2^24 - 1 times; the quota Q is `sampling`'s.  w = r / R, R the sum of all r: the mean of what
- * was drawn. The chance comes from Philox4x32-10, of (seed; step, index of the pixel in the batch): same inputs, same
+ *           mean of the losses kept (mmsegmentation divides by all pixels, ignored ones too); 0 if none is.  alpha is
+ *           the threshold, as a loss.  A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object Detectors
+ *           with Online Hard Example Mining", CVPR 2016.
+ *
+ * BALANCED  class-balanced sampling of pixels, with replacement only where a class has too few: a pixel of a class with
+ *           n_c pixels is drawn r times, r = floor(Q/n_c), and once more with probability Q/n_c - floor(Q/n_c), at most
+ *           2^24 - 1 times; the quota Q is `sampling`'s.  w = r / R, R the sum of all r: the mean of what was drawn.
+ *           The chance comes from Philox4x32-10, of (seed; step, index of the pixel in the batch): same inputs, same
  *           seed and step, same bits.  alpha is 0, tau the largest weight that a pixel may get.  Needs labels.
  *           H. He, E. A. Garcia, "Learning from Imbalanced Data", IEEE TKDE 21(9), 2009 (over- and under-sampling).
  *
@@ -259,9 +281,11 @@ typedef struct clmp_tuning {
     uint32_t bin_sets;     /* sets of bins that these share, by atomics if they are fewer: 1 to chunks */
     uint32_t bin_memory;   /* 1: bins in global memory only; 2: each work-group's own in local memory, 32 KiB */
     uint32_t streaming;    /* 1: gradients are written through the caches; 2: past them, where the device can */
+    uint32_t reserved[9];  /* 0; they make 64 bytes of it */
 } clmp_tuning;
 
 typedef struct clmp_plan_params {
+    size_t struct_size; /* set by ..._init(); not to be changed */
     clmp_input input;
     uint64_t images;        /* N */
     uint64_t classes;       /* C; unused with CLMP_INPUT_LOSSES */
@@ -296,6 +320,9 @@ typedef struct clmp_plan_params {
     uint64_t logits_row_pitch; /* bytes from a row of an image's logits, and of gradients, to the next; 0: they touch */
 } clmp_plan_params;
 
+/* As clmp_plan_params_init(), for a struct of `size` bytes. */
+CLMP_API void clmp_plan_params_init_sized(clmp_plan_params *params, size_t size);
+
 /*
  * Sets the defaults: input logits, images 1, classes, height and width 0 (to be set), logits of the labels' size,
  * labels uint8, ignore_index 255, no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0,
@@ -303,7 +330,9 @@ typedef struct clmp_plan_params {
  * cross-entropy, label_smoothing 0, focal_gamma 2, focal_alpha -1, logits_type float32, logits_layout NCHW,
  * logits_row_pitch 0.
  */
-CLMP_API void clmp_plan_params_init(clmp_plan_params *params);
+static inline void clmp_plan_params_init(clmp_plan_params *params) {
+    clmp_plan_params_init_sized(params, sizeof *params);
+}
 
 /*
  * Checks a problem, builds its kernels and lays out its workspace.  Retains the context.  On success `*plan` is to be
@@ -356,6 +385,7 @@ typedef struct clmp_buffer {
 /* What an enqueue reads and writes.  Each call says which it uses; those that it does not use are not looked at.
  * Outputs must not overlap anything else. */
 typedef struct clmp_buffers {
+    size_t struct_size;       /* set by ..._init(); not to be changed */
     clmp_buffer logits;       /* logits_type (N, C, H, W), or (N, C, h, w) where the plan interpolates; in logits_layout
                                  and with logits_row_pitch */
     clmp_buffer labels;       /* label_type (N, H, W), of binary losses (N, C, H, W) */
@@ -372,8 +402,13 @@ typedef struct clmp_buffers {
     bool in_place;            /* gradient is the same place as logits, and overwrites them */
 } clmp_buffers;
 
+/* As clmp_buffers_init(), for a struct of `size` bytes. */
+CLMP_API void clmp_buffers_init_sized(clmp_buffers *buffers, size_t size);
+
 /* Sets everything to absent, step to 0, gradient_scale to 1, in_place to false. */
-CLMP_API void clmp_buffers_init(clmp_buffers *buffers);
+static inline void clmp_buffers_init(clmp_buffers *buffers) {
+    clmp_buffers_init_sized(buffers, sizeof *buffers);
+}
 
 /*
  * The three entries.  Each enqueues one step on `queue` (in-order or out-of-order, of the plan's device and context)
@@ -450,14 +485,20 @@ typedef enum clmp_class_scheme {
 } clmp_class_scheme;
 
 typedef struct clmp_class_weights_params {
+    size_t struct_size; /* set by ..._init(); not to be changed */
     clmp_class_scheme scheme;
     double enet_offset; /* above 1, finite */
     double beta;        /* in [0, 1); 0: all weights are 1 */
     double absent;      /* finite, >= 0 */
 } clmp_class_weights_params;
 
+/* As clmp_class_weights_params_init(), for a struct of `size` bytes. */
+CLMP_API void clmp_class_weights_params_init_sized(clmp_class_weights_params *params, size_t size);
+
 /* Sets the defaults: scheme inverse, enet_offset 1.02, beta 0.9999, absent 1. */
-CLMP_API void clmp_class_weights_params_init(clmp_class_weights_params *params);
+static inline void clmp_class_weights_params_init(clmp_class_weights_params *params) {
+    clmp_class_weights_params_init_sized(params, sizeof *params);
+}
 
 /*
  * `label_counts` (CLMP_LABEL_COUNTS(classes) numbers, on the host) to `weights` (classes), which may go into
@@ -489,7 +530,7 @@ CLMP_API clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t c
 CLMP_API clmp_status clmp_enqueue_confusion(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                             cl_uint num_wait, const cl_event *wait, cl_event *event);
 
-/* What a confusion matrix comes to.  All are 0 where there is no pixel to count. */
+/* What a confusion matrix comes to.  All are 0 where there is no pixel to count, or the library does not know them. */
 typedef struct clmp_metrics {
     uint64_t pixels;       /* in the matrix */
     uint64_t correct;      /* on its diagonal */
@@ -501,13 +542,19 @@ typedef struct clmp_metrics {
                               mean over the classes present */
 } clmp_metrics;
 
+/* As clmp_confusion_metrics(), for metrics of `metrics_size` bytes. */
+CLMP_API clmp_status clmp_confusion_metrics_sized(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics,
+                                                  size_t metrics_size, double *iou, double *accuracy);
+
 /*
  * `confusion` (CLMP_CONFUSION(classes) numbers, on the host) to `metrics`, and for each class to `iou` and `accuracy`
  * (classes each; may be NULL): NaN for a class that is not present, or that no label has.  Thread-safe.  Errors:
  * INVALID_ARGUMENT.
  */
-CLMP_API clmp_status clmp_confusion_metrics(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics,
-                                            double *iou, double *accuracy);
+static inline clmp_status clmp_confusion_metrics(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics,
+                                                 double *iou, double *accuracy) {
+    return clmp_confusion_metrics_sized(confusion, classes, metrics, sizeof *metrics, iou, accuracy);
+}
 
 #ifdef __cplusplus
 }
