@@ -1,6 +1,7 @@
 /* A classification head and its loss: kernels/head.cl, and CLBlast's products.  SPDX-License-Identifier: Apache-2.0 */
 #include "clmp/head.h"
 #include "program.h"
+#include "sized.h"
 #include "stages.h"
 
 #include <clblast_c.h>
@@ -27,26 +28,36 @@ struct head_step {
     struct clmp_slab slab; /* what is worked on; without slabs an image, in logits of the batch */
 };
 
+/* As in sized.h: bytes of the first ABI. */
+#define FIRST_HEAD_PARAMS CLMP_SIZED_UP_TO(clmp_head_params, slab_pixels)
+#define FIRST_HEAD_BUFFERS CLMP_SIZED_UP_TO(clmp_head_buffers, bias_gradient)
+#if UINTPTR_MAX == UINT64_MAX
+static_assert(FIRST_HEAD_PARAMS == 32, "the first ABI's clmp_head_params");
+static_assert(FIRST_HEAD_BUFFERS == 104, "the first ABI's clmp_head_buffers");
+#endif
+static_assert(offsetof(clmp_head_params, struct_size) == 0, "clmp_head_params");
+static_assert(offsetof(clmp_head_buffers, struct_size) == 0, "clmp_head_buffers");
+
 void clmp_head_params_init_sized(clmp_head_params *params, size_t size) {
-    if (params == NULL || size < sizeof params->struct_size)
-        return;
-    memset(params, 0, size);
-    params->struct_size = size;
+    const clmp_head_params defaults = {.struct_size = size};
+    clmp_sized_put(params, size, &defaults, sizeof defaults);
 }
 
 void clmp_head_buffers_init_sized(clmp_head_buffers *buffers, size_t size) {
-    if (buffers == NULL || size < sizeof buffers->struct_size)
-        return;
-    memset(buffers, 0, size);
-    buffers->struct_size = size;
+    const clmp_head_buffers defaults = {.struct_size = size};
+    clmp_sized_put(buffers, size, &defaults, sizeof defaults);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- create */
 
-static clmp_status check_params(const struct clmp_log *log, const clmp_head_params *params) {
-    const clmp_plan_params *problem = params->problem;
-    if (problem == NULL)
+/* Sets `problem`, as this version of the library has it. */
+static clmp_status check_params(const struct clmp_log *log, const clmp_head_params *params, clmp_plan_params *problem) {
+    if (params->problem == NULL)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "problem is NULL");
+    clmp_plan_params_init(problem);
+    const clmp_status status = clmp_sized_take(params->problem, CLMP_FIRST_PLAN_PARAMS, problem, "plan_params", log);
+    if (status != CLMP_OK)
+        return status;
     if (problem->input != CLMP_INPUT_LOGITS || problem->logits_type != CLMP_FLOAT32 ||
         problem->logits_layout != CLMP_LAYOUT_NCHW || problem->logits_row_pitch != 0)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT,
@@ -97,27 +108,28 @@ static clmp_status create_logits(clmp_head *head) {
     return CLMP_OK;
 }
 
-clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *params, clmp_head **out) {
+clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *given, clmp_head **out) {
     if (out != NULL)
         *out = NULL;
     if (context == NULL)
         return CLMP_INVALID_ARGUMENT; /* and no log to tell */
     const struct clmp_log *log = &context->log;
-    if (params == NULL || out == NULL)
-        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is NULL", params == NULL ? "params" : "head");
-    if (params->struct_size != sizeof *params)
-        return clmp_fail(log, CLMP_INVALID_ARGUMENT,
-                         "head_params: struct_size is %zu, expected %zu: was clmp_head_params_init() called?",
-                         params->struct_size, sizeof *params);
-    clmp_status status = check_params(log, params);
+    if (given == NULL || out == NULL)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is NULL", given == NULL ? "params" : "head");
+    clmp_head_params params;
+    clmp_plan_params problem;
+    clmp_head_params_init(&params);
+    clmp_status status = clmp_sized_take(given, FIRST_HEAD_PARAMS, &params, "head_params", log);
+    if (status == CLMP_OK)
+        status = check_params(log, &params, &problem);
     if (status != CLMP_OK)
         return status;
     clmp_head *head = calloc(1, sizeof *head);
     if (head == NULL)
         return clmp_fail(log, CLMP_OUT_OF_MEMORY, "no memory for a head");
-    head->features = params->features;
-    head->slab_pixels = params->slab_pixels;
-    status = clmp_plan_create(context, params->problem, &head->plan);
+    head->features = params.features;
+    head->slab_pixels = params.slab_pixels;
+    status = clmp_plan_create(context, &problem, &head->plan);
     if (status == CLMP_OK) {
         head->plan->serial = true;
         status = create_kernels(head->plan);
@@ -318,7 +330,7 @@ static clmp_status run_head(struct clmp_step *step, void *user) {
 }
 
 static clmp_status enqueue_head(clmp_head *head, struct head_step *run, cl_command_queue queue,
-                                const clmp_head_buffers *head_buffers, const clmp_buffers *buffers, cl_uint num_wait,
+                                const clmp_head_buffers *given_head, const clmp_buffers *given, cl_uint num_wait,
                                 const cl_event *wait, cl_event *event) {
     if (event != NULL)
         *event = NULL;
@@ -326,19 +338,23 @@ static clmp_status enqueue_head(clmp_head *head, struct head_step *run, cl_comma
         return CLMP_INVALID_ARGUMENT; /* and no log to tell */
     clmp_plan *plan = head->plan;
     const struct clmp_log *log = &plan->context->log;
-    if (head_buffers == NULL || buffers == NULL)
-        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is NULL", buffers == NULL ? "buffers" : "head_buffers");
-    if (head_buffers->struct_size != sizeof *head_buffers)
-        return clmp_fail(log, CLMP_INVALID_ARGUMENT,
-                         "head_buffers: struct_size is %zu, expected %zu: was clmp_head_buffers_init() called?",
-                         head_buffers->struct_size, sizeof *head_buffers);
+    if (given_head == NULL || given == NULL)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is NULL", given == NULL ? "buffers" : "head_buffers");
+    clmp_head_buffers head_buffers;
+    clmp_buffers own;
+    clmp_head_buffers_init(&head_buffers);
+    clmp_buffers_init(&own);
+    clmp_status status = clmp_sized_take(given_head, FIRST_HEAD_BUFFERS, &head_buffers, "head_buffers", log);
+    if (status == CLMP_OK)
+        status = clmp_sized_take(given, CLMP_FIRST_BUFFERS, &own, "buffers", log);
+    if (status != CLMP_OK)
+        return status;
     run->head = head;
     run->whole = head->slab_pixels == 0 || run->logits_only;
-    run->buffers = head_buffers;
+    run->buffers = &head_buffers;
     run->slab = (struct clmp_slab){{head->logits, 0}, 0, head->pixels, 0};
-    clmp_buffers own = *buffers;
     if (run->logits_only)
-        run->slab.logits = buffers->logits;
+        run->slab.logits = own.logits;
     else
         own.logits = own.gradient = run->slab.logits;
     own.in_place = true;
@@ -347,15 +363,14 @@ static clmp_status enqueue_head(clmp_head *head, struct head_step *run, cl_comma
     const clmp_buffer absent = {NULL, 0};
     const bool gradient = run->gradient;
     const struct clmp_place places[] = {
-        {"features", head_buffers->features, features, sizeof(float), true, false, NULL, 0},
-        {"weight", head_buffers->weight, weight, sizeof(float), true, false, NULL, 0},
-        {"bias", head_buffers->bias, classes, sizeof(float), false, false, NULL, 0},
-        {"features_gradient", gradient ? head_buffers->features_gradient : absent, features, sizeof(float), false, true,
+        {"features", head_buffers.features, features, sizeof(float), true, false, NULL, 0},
+        {"weight", head_buffers.weight, weight, sizeof(float), true, false, NULL, 0},
+        {"bias", head_buffers.bias, classes, sizeof(float), false, false, NULL, 0},
+        {"features_gradient", gradient ? head_buffers.features_gradient : absent, features, sizeof(float), false, true,
          NULL, 0},
-        {"weight_gradient", gradient ? head_buffers->weight_gradient : absent, weight, sizeof(float), false, true, NULL,
+        {"weight_gradient", gradient ? head_buffers.weight_gradient : absent, weight, sizeof(float), false, true, NULL,
          0},
-        {"bias_gradient", gradient ? head_buffers->bias_gradient : absent, classes, sizeof(float), false, true, NULL,
-         0},
+        {"bias_gradient", gradient ? head_buffers.bias_gradient : absent, classes, sizeof(float), false, true, NULL, 0},
     };
     const enum clmp_entry entry = run->logits_only          ? CLMP_ENTRY_LOGITS
                                   : !run->whole && gradient ? CLMP_ENTRY_SLAB_GRADIENT

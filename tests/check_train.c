@@ -109,22 +109,37 @@ END_TEST
 /* ------------------------------------------------------------------------------------------------------ normalisation
  */
 
-enum { IMAGES = 2, CHANNELS = 16, GROUP = 8 };
+enum { IMAGES = 2, CHANNELS = 16 };
+
+/* Of a channel's n-th number, over all images. */
+static size_t place_in(size_t channel, size_t n, size_t pixels) {
+    return (n / pixels * CHANNELS + channel) * pixels + n % pixels;
+}
+
+struct moments {
+    double mean, variance;
+};
+
+static struct moments moments_of(const float *x, size_t channel, size_t pixels) {
+    const double count = IMAGES * (double)pixels;
+    struct moments moments = {0.0, 0.0};
+    for (size_t n = 0; n < IMAGES * pixels; ++n)
+        moments.mean += (double)x[place_in(channel, n, pixels)] / count;
+    for (size_t n = 0; n < IMAGES * pixels; ++n)
+        moments.variance += pow((double)x[place_in(channel, n, pixels)] - moments.mean, 2.0) / count;
+    return moments;
+}
 
 /* sum of dy y, in double. */
 static double normalised(const float *x, const float *parameters, const float *dy, size_t pixels) {
     double sum = 0.0;
-    for (size_t group = 0; group < IMAGES * CHANNELS / GROUP; ++group) {
-        const size_t count = GROUP * pixels, first = group * count;
-        double mean = 0.0, squares = 0.0;
-        for (size_t i = first; i < first + count; ++i)
-            mean += (double)x[i] / (double)count;
-        for (size_t i = first; i < first + count; ++i)
-            squares += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)count;
-        for (size_t i = first; i < first + count; ++i) {
-            const size_t channel = i / pixels % CHANNELS;
-            const double y = (double)parameters[channel] * ((double)x[i] - mean) / sqrt(squares + 1e-5) +
-                             (double)parameters[CHANNELS + channel];
+    for (size_t channel = 0; channel < CHANNELS; ++channel) {
+        const struct moments moments = moments_of(x, channel, pixels);
+        for (size_t n = 0; n < IMAGES * pixels; ++n) {
+            const size_t i = place_in(channel, n, pixels);
+            const double y =
+                (double)parameters[channel] * ((double)x[i] - moments.mean) / sqrt(moments.variance + 1e-5) +
+                (double)parameters[CHANNELS + channel];
             sum += y > 0.0 ? y * (double)dy[i] : 0.0;
         }
     }
@@ -150,39 +165,51 @@ static void check_slopes(const char *what, float *numbers, const float *gradient
 static const size_t norm_pixels[] = {1, 15, 16, 17, 690, 1100};
 
 START_TEST(normalisation_and_its_gradient_are_right) {
-    const size_t pixels = norm_pixels[_i], count = IMAGES * CHANNELS * pixels, groups = IMAGES * CHANNELS / GROUP;
+    const size_t pixels = norm_pixels[_i], count = IMAGES * CHANNELS * pixels;
+    const int skips = _i % 2; /* x is added to y, too: the slopes below are without that */
     struct chance chance = chance_of(2, (uint64_t)_i);
     float *x = normals(&chance, count), *parameters = normals(&chance, 2 * CHANNELS), *dy = normals(&chance, count);
     cl_mem of_x = floats_of(x, count), of_parameters = floats_of(parameters, 2 * CHANNELS),
            of_dy = floats_of(dy, count);
-    cl_mem statistics = floats_of(NULL, 2 * groups), y = floats_of(NULL, count), shares = floats_of(NULL, 2 * groups);
-    cl_mem sums = floats_of(NULL, 2 * IMAGES * CHANNELS), of_gradient = floats_of(NULL, 2 * CHANNELS);
-    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_STATISTICS, groups * engine.group, 1, engine.group, &failure,
-                           of_mem(of_x), of_ulong(GROUP * pixels), of_mem(statistics)));
+    cl_mem statistics = floats_of(NULL, 2 * CHANNELS), y = floats_of(NULL, count);
+    cl_mem running = floats_of(parameters, 2 * CHANNELS), of_gradient = floats_of(NULL, 2 * CHANNELS);
+    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_STATISTICS, CHANNELS * engine.group, 1, engine.group, &failure,
+                           of_mem(of_x), of_ulong(IMAGES), of_ulong(pixels), of_mem(running), of_ulong(0),
+                           of_mem(statistics)));
+    cl_mem input = floats_of(x, count), input_gradient = floats_of(NULL, count);
     ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_FORWARD, pixels, IMAGES * CHANNELS, 0, &failure, of_mem(of_x),
-                           of_mem(statistics), of_mem(of_parameters), of_ulong(0), of_ulong(CHANNELS), of_ulong(GROUP),
-                           of_mem(y)));
-    float *got = read_floats(y, count);
-    ck_assert_double_eq_tol(dot(got, dy, count), normalised(x, parameters, dy, pixels), 1e-4 * (10.0 + (double)count));
-    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_SUMS, IMAGES * CHANNELS * engine.group, 1, engine.group, &failure,
-                           of_mem(of_x), of_mem(y), of_mem(of_dy), of_ulong(pixels), of_mem(statistics),
-                           of_ulong(GROUP), of_mem(sums)));
-    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_SHARES, groups, 1, 0, &failure, of_mem(sums), of_mem(of_parameters),
-                           of_ulong(0), of_ulong(CHANNELS), of_ulong(GROUP), of_ulong(pixels), of_mem(shares)));
-    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_PARAMETERS, CHANNELS, 1, 0, &failure, of_mem(sums), of_ulong(IMAGES),
-                           of_mem(of_gradient), of_ulong(0)));
+                           of_mem(statistics), of_mem(of_parameters), of_ulong(0), of_ulong(CHANNELS), of_int(skips),
+                           of_mem(input), of_mem(y)));
+    float *got = read_floats(y, count), *kept = read_floats(running, 2 * CHANNELS);
+    ck_assert_double_eq_tol(dot(got, dy, count),
+                            normalised(x, parameters, dy, pixels) + (skips ? dot(x, dy, count) : 0.0),
+                            1e-4 * (10.0 + (double)count));
+    for (size_t channel = 0; channel < CHANNELS; ++channel) {
+        const struct moments moments = moments_of(x, channel, pixels);
+        const double numbers = IMAGES * (double)pixels, of_sample = moments.variance * numbers / (numbers - 1.0);
+        ck_assert_double_eq_tol((double)kept[channel], 0.9 * (double)parameters[channel] + 0.1 * moments.mean, 1e-5);
+        ck_assert_double_eq_tol((double)kept[CHANNELS + channel],
+                                0.9 * (double)parameters[CHANNELS + channel] + 0.1 * of_sample, 1e-5);
+    }
+    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_PARAMETERS, CHANNELS * engine.group, 1, engine.group, &failure,
+                           of_mem(of_x), of_mem(of_dy), of_ulong(IMAGES), of_ulong(pixels), of_mem(statistics),
+                           of_mem(of_parameters), of_ulong(0), of_mem(of_gradient)));
     ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_BACKWARD, pixels, IMAGES * CHANNELS, 0, &failure, of_mem(of_x),
-                           of_mem(y), of_mem(statistics), of_mem(of_parameters), of_ulong(0), of_ulong(CHANNELS),
-                           of_ulong(GROUP), of_mem(shares), of_mem(of_dy)));
+                           of_mem(statistics), of_mem(of_parameters), of_mem(of_gradient), of_ulong(0),
+                           of_ulong(CHANNELS), of_int(skips), of_mem(input_gradient), of_mem(of_dy)));
+    float *past = read_floats(input_gradient, count);
+    ck_assert(!skips || memcmp(past, dy, count * sizeof *dy) == 0);
+    free(past);
     float *dx = read_floats(of_dy, count), *gradient = read_floats(of_gradient, 2 * CHANNELS);
     check_slopes("x", x, dx, count, 1 + count / 200, x, parameters, dy, pixels);
     check_slopes("parameters", parameters, gradient, 2 * CHANNELS, 1, x, parameters, dy, pixels);
-    cl_mem buffers[] = {of_x, of_parameters, of_dy, statistics, y, shares, sums, of_gradient};
+    cl_mem buffers[] = {of_x, of_parameters, of_dy, statistics, y, running, of_gradient, input, input_gradient};
     engine_release(buffers, sizeof buffers / sizeof *buffers);
     free(x);
     free(parameters);
     free(dy);
     free(got);
+    free(kept);
     free(dx);
     free(gradient);
 }
@@ -356,7 +383,7 @@ START_TEST(network_gradients_are_slopes) {
     ck_train(engine_write(&engine, network.features_gradient, 0, count * sizeof *r, r, &failure));
     features_sum(&network, &parameters, r, count);
     ck_train(network_backward(&engine, &network, &parameters, &failure));
-    float *x = read_floats(parameters.values, parameters.count);
+    float *x = read_floats(parameters.values, parameters.stored);
     float *gradient = read_floats(parameters.gradient, parameters.count);
     float *moved = malloc(parameters.count * sizeof *moved);
     for (int l = 0; l < NETWORK_LAYERS; ++l)

@@ -22,21 +22,31 @@ static bool put(struct output *output, uint64_t *hash, const void *bytes, size_t
     return output_write(output, bytes, size, failure);
 }
 
+/* Of the values, and Adam's moments, in bytes; returns their sum. */
+enum { PARTS = 3 };
+static size_t part_sizes(const struct parameters *parameters, size_t sizes[PARTS]) {
+    sizes[0] = parameters->stored * sizeof(float);
+    sizes[1] = sizes[2] = parameters->count * sizeof(float);
+    return sizes[0] + sizes[1] + sizes[2];
+}
+
 static bool write_body(struct output *output, const char *settings, struct engine *engine,
                        const struct parameters *parameters, const struct progress_of_run *progress,
                        struct failure *failure) {
-    const size_t size = parameters->count * sizeof(float);
-    const cl_mem buffers[] = {parameters->values, parameters->m, parameters->v};
+    const cl_mem buffers[PARTS] = {parameters->values, parameters->m, parameters->v};
+    size_t sizes[PARTS];
+    const size_t all = part_sizes(parameters, sizes);
     uint64_t hash = FNV_BEGIN;
     char head[1024];
     const int length = snprintf(head, sizeof head, "%s\n%s\nstep %" PRIu64 " parameters %zu\n", magic, settings,
                                 progress->step, parameters->count);
-    float *values = malloc(size);
+    float *values = malloc(all);
     if (values == NULL)
         return fail_memory(failure, output->path);
     bool good = put(output, &hash, head, (size_t)length, failure);
-    for (size_t i = 0; i < 3 && good; ++i)
-        good = engine_read(engine, buffers[i], 0, size, values, failure) && put(output, &hash, values, size, failure);
+    for (size_t i = 0; i < PARTS && good; ++i)
+        good = engine_read(engine, buffers[i], 0, sizes[i], values, failure) &&
+               put(output, &hash, values, sizes[i], failure);
     free(values);
     return good && put(output, &hash, progress->records, (size_t)progress->step * sizeof *progress->records, failure) &&
            output_write(output, &hash, sizeof hash, failure);
@@ -98,18 +108,19 @@ bool checkpoint_read(const char *path, const char *settings, struct engine *engi
     if (good && (sscanf(bytes + same, "step %" SCNu64 " parameters %zu%n", &step, &count, &behind) != 2 ||
                  count != parameters->count || step > steps))
         good = fail_with(failure, EXIT_OF_INPUT, "%s is a checkpoint of another network", path);
-    const size_t begin = (size_t)(same + behind) + 1, part = count * sizeof(float);
-    const size_t wanted = begin + 3 * part + (size_t)step * sizeof *progress->records + sizeof hash;
+    size_t sizes[PARTS];
+    const size_t begin = (size_t)(same + behind) + 1, all = part_sizes(parameters, sizes);
+    const size_t wanted = begin + all + (size_t)step * sizeof *progress->records + sizeof hash;
     if (good && size == wanted)
         memcpy(&hash, bytes + size - sizeof hash, sizeof hash);
     if (good && (size != wanted || hash != fnv(FNV_BEGIN, bytes, size - sizeof hash)))
         good = fail_with(failure, EXIT_OF_INPUT, "%s is damaged", path);
     if (good) {
         progress->step = step;
-        memcpy(progress->records, bytes + begin + 3 * part, (size_t)step * sizeof *progress->records);
-        good = engine_write(engine, parameters->values, 0, part, bytes + begin, failure) &&
-               engine_write(engine, parameters->m, 0, part, bytes + begin + part, failure) &&
-               engine_write(engine, parameters->v, 0, part, bytes + begin + 2 * part, failure);
+        memcpy(progress->records, bytes + begin + all, (size_t)step * sizeof *progress->records);
+        good = engine_write(engine, parameters->values, 0, sizes[0], bytes + begin, failure) &&
+               engine_write(engine, parameters->m, 0, sizes[1], bytes + begin + sizes[0], failure) &&
+               engine_write(engine, parameters->v, 0, sizes[2], bytes + begin + sizes[0] + sizes[1], failure);
     }
     free(bytes);
     return good;

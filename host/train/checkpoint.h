@@ -6,8 +6,8 @@
  *     clmp-train checkpoint 1
  *     SETTINGS
  *     step N parameters N
- *     float32, little endian: values, m, v (parameters each); loss, alpha, support, rate of each step done
- *     uint64: FNV-1a of all before it
+ *     float32, little endian: all values, running statistics too; m, v (parameters each); loss, alpha, support, rate of
+ * each step done uint64: FNV-1a of all before it
  */
 #ifndef CLMP_TRAIN_CHECKPOINT_H
 #define CLMP_TRAIN_CHECKPOINT_H

@@ -90,7 +90,7 @@ bool file_read_labels(const char *path, uint8_t **labels, size_t height, size_t 
             fail_with(failure, EXIT_OF_INPUT, "%s is of another run: its size is not %zu x %zu", path, width, height);
     if (good) {
         *labels = malloc(height * width);
-        good = *labels != NULL ? png_labels_read(png, *labels, failure) : fail_memory(failure, path);
+        good = *labels != NULL ? png_labels_read(png, *labels) : fail_memory(failure, path);
     }
     png_labels_close(png);
     input_close(&input);

@@ -6,14 +6,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Channels of a group that is normalised together. */
-enum { GROUP_CHANNELS = 8 };
-
 static const struct layer {
     int input; /* a layer; -1: the image */
     size_t channels, stride, dilation;
+    bool skips; /* the input is added to the output, which is as large */
 } layers[NETWORK_LAYERS] = {
-    {-1, 16, 2, 1}, {0, 32, 2, 1}, {1, 32, 1, 1}, {2, 64, 2, 1}, {3, 64, 1, 1}, {4, 64, 1, 2}, {5, 64, 1, 4},
+    {-1, 16, 2, 1, false}, {0, 32, 2, 1, false}, {1, 32, 1, 1, false}, {2, 64, 2, 1, false},
+    {3, 64, 1, 1, true},   {4, 64, 1, 2, true},  {5, 64, 1, 4, true},
 };
 enum { FINE = 2, COARSE = 6 };
 
@@ -23,7 +22,7 @@ static size_t channels_in(int layer) {
 
 /* ------------------------------------------------------------------------------------------------------- parameters */
 
-/* Normal numbers of deviation sqrt(2 / inputs) for weights before a ReLU; gains 1, shifts and biases 0. */
+/* Normal numbers of deviation sqrt(2 / inputs) for weights before a ReLU; gains and variances 1, the rest 0. */
 static void fill(const struct parameters *parameters, uint64_t seed, float *values) {
     struct chance chance = chance_of(seed, CHANCE_WEIGHTS);
     for (int l = 0; l < NETWORK_LAYERS; ++l) {
@@ -31,7 +30,7 @@ static void fill(const struct parameters *parameters, uint64_t seed, float *valu
         for (size_t i = 0; i < count; ++i)
             values[parameters->weight[l] + i] = (float)(sqrt(2.0 / (double)inputs) * chance_normal(&chance));
         for (size_t i = 0; i < layers[l].channels; ++i)
-            values[parameters->gain[l] + i] = 1.0f;
+            values[parameters->gain[l] + i] = values[parameters->running[l] + layers[l].channels + i] = 1.0f;
     }
     for (size_t i = 0; i < parameters->classes * NETWORK_FEATURES; ++i)
         values[parameters->head_weight + i] = (float)(sqrt(1.0 / NETWORK_FEATURES) * chance_normal(&chance));
@@ -48,16 +47,19 @@ bool parameters_make(struct engine *engine, size_t classes, uint64_t seed, struc
     }
     parameters->head_weight = at;
     parameters->head_bias = at += classes * NETWORK_FEATURES;
-    parameters->count = at + classes;
-    float *values = calloc(parameters->count, sizeof *values);
+    parameters->stored = parameters->count = at + classes;
+    for (int l = 0; l < NETWORK_LAYERS; ++l) {
+        parameters->running[l] = parameters->stored;
+        parameters->stored += 2 * layers[l].channels;
+    }
+    float *values = calloc(parameters->stored, sizeof *values);
     if (values == NULL)
         return fail_memory(failure, "parameters");
-    const size_t size = parameters->count * sizeof *values;
     bool good = engine_floats(engine, "moments", values, parameters->count, &parameters->m, failure) &&
                 engine_floats(engine, "moments", values, parameters->count, &parameters->v, failure) &&
                 engine_floats(engine, "gradients", values, parameters->count, &parameters->gradient, failure);
     fill(parameters, seed, values);
-    good = good && engine_floats(engine, "parameters", values, size / sizeof *values, &parameters->values, failure);
+    good = good && engine_floats(engine, "parameters", values, parameters->stored, &parameters->values, failure);
     free(values);
     return good;
 }
@@ -89,22 +91,18 @@ static size_t floats_of(const struct network *network, int layer) {
     return network->images * layers[layer].channels * pixels_of(network, layer);
 }
 
-static size_t planes_of(const struct network *network, int layer) {
-    return network->images * layers[layer].channels;
-}
-
 static bool make_layer(struct engine *engine, struct network *network, int l, bool training, struct failure *failure) {
-    const size_t count = floats_of(network, l), groups = planes_of(network, l) / GROUP_CHANNELS;
+    const size_t count = floats_of(network, l);
     return engine_floats(engine, "activations", NULL, count, &network->sums[l], failure) &&
            engine_floats(engine, "activations", NULL, count, &network->outputs[l], failure) &&
-           engine_floats(engine, "statistics", NULL, 2 * groups, &network->statistics[l], failure) &&
+           engine_floats(engine, "statistics", NULL, 2 * layers[l].channels, &network->statistics[l], failure) &&
            (!training || engine_floats(engine, "gradients", NULL, count, &network->gradients[l], failure));
 }
 
 bool network_make(struct engine *engine, size_t images, size_t height, size_t width, bool training,
                   struct network *network, struct failure *failure) {
-    *network = (struct network){.images = images, .height = height, .width = width};
-    size_t columns = 0, planes = 0;
+    *network = (struct network){.images = images, .height = height, .width = width, .training = training};
+    size_t columns = 0;
     bool good = engine_floats(engine, "images", NULL, images * 3 * height * width, &network->image, failure);
     for (int l = 0; l < NETWORK_LAYERS && good; ++l) {
         const int input = layers[l].input;
@@ -113,15 +111,12 @@ bool network_make(struct engine *engine, size_t images, size_t height, size_t wi
         network->widths[l] = ((input < 0 ? width : network->widths[input]) + stride - 1) / stride;
         const size_t wanted = 9 * channels_in(l) * pixels_of(network, l);
         columns = wanted > columns ? wanted : columns;
-        planes = planes_of(network, l) > planes ? planes_of(network, l) : planes;
         good = make_layer(engine, network, l, training, failure);
     }
     network->rows = network->heights[FINE];
     network->row = network->widths[FINE];
     const size_t features = images * NETWORK_FEATURES * pixels_of(network, FINE);
     return good && engine_floats(engine, "columns", NULL, columns, &network->columns, failure) &&
-           engine_floats(engine, "sums", NULL, 2 * planes, &network->plane_sums, failure) &&
-           engine_floats(engine, "sums", NULL, 2 * planes, &network->shares, failure) &&
            engine_floats(engine, "features", NULL, features, &network->features, failure) &&
            (!training || engine_floats(engine, "features", NULL, features, &network->features_gradient, failure));
 }
@@ -133,8 +128,6 @@ void network_free(struct network *network) {
     engine_release(network->statistics, NETWORK_LAYERS);
     engine_release(network->gradients, NETWORK_LAYERS);
     engine_release(&network->columns, 1);
-    engine_release(&network->plane_sums, 1);
-    engine_release(&network->shares, 1);
     engine_release(&network->features, 1);
     engine_release(&network->features_gradient, 1);
 }
@@ -167,6 +160,23 @@ static struct matrix transposed(struct matrix matrix) {
     return matrix;
 }
 
+/* Of the input, where that skips the layer; else any buffer, which is not looked at. */
+static cl_mem skipped(const struct network *network, const cl_mem *buffers, int l) {
+    return layers[l].skips ? buffers[layers[l].input] : network->columns;
+}
+
+/* Of the batch in training, else what training has seen. */
+static bool find_statistics(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                            int l, struct failure *failure) {
+    const size_t channels = layers[l].channels;
+    if (!network->training)
+        return ENGINE_LAUNCH(engine, TRAIN_NORM_RUNNING, channels, 1, 0, failure, of_mem(parameters->values),
+                             of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_STATISTICS, channels * engine->group, 1, engine->group, failure,
+                         of_mem(network->sums[l]), of_ulong(network->images), of_ulong(pixels_of(network, l)),
+                         of_mem(parameters->values), of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
+}
+
 static bool layer_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                           int l, struct failure *failure) {
     const size_t inputs = 9 * channels_in(l), channels = layers[l].channels, pixels = pixels_of(network, l);
@@ -176,14 +186,11 @@ static bool layer_forward(struct engine *engine, const struct network *network, 
         good = make_columns(engine, network, l, i, failure) &&
                engine_multiply(engine, channels, pixels, inputs, weight, matrix_of(network->columns, 0, pixels), 0.0f,
                                matrix_of(network->sums[l], i * channels * pixels, pixels), failure);
-    const size_t planes = planes_of(network, l);
-    return good &&
-           ENGINE_LAUNCH(engine, TRAIN_NORM_STATISTICS, planes / GROUP_CHANNELS * engine->group, 1, engine->group,
-                         failure, of_mem(network->sums[l]), of_ulong(GROUP_CHANNELS * pixels),
-                         of_mem(network->statistics[l])) &&
-           ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD, pixels, planes, 0, failure, of_mem(network->sums[l]),
-                         of_mem(network->statistics[l]), of_mem(parameters->values), of_ulong(parameters->gain[l]),
-                         of_ulong(channels), of_ulong(GROUP_CHANNELS), of_mem(network->outputs[l]));
+    return good && find_statistics(engine, network, parameters, l, failure) &&
+           ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD, pixels, network->images * channels, 0, failure,
+                         of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
+                         of_ulong(parameters->gain[l]), of_ulong(channels), of_int(layers[l].skips),
+                         of_mem(skipped(network, network->outputs, l)), of_mem(network->outputs[l]));
 }
 
 bool network_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
@@ -200,23 +207,19 @@ bool network_forward(struct engine *engine, const struct network *network, const
 
 static bool norm_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                           int l, struct failure *failure) {
-    const size_t channels = layers[l].channels, pixels = pixels_of(network, l), planes = planes_of(network, l);
-    return ENGINE_LAUNCH(engine, TRAIN_NORM_SUMS, planes * engine->group, 1, engine->group, failure,
-                         of_mem(network->sums[l]), of_mem(network->outputs[l]), of_mem(network->gradients[l]),
-                         of_ulong(pixels), of_mem(network->statistics[l]), of_ulong(GROUP_CHANNELS),
-                         of_mem(network->plane_sums)) &&
-           ENGINE_LAUNCH(engine, TRAIN_NORM_SHARES, planes / GROUP_CHANNELS, 1, 0, failure, of_mem(network->plane_sums),
-                         of_mem(parameters->values), of_ulong(parameters->gain[l]), of_ulong(channels),
-                         of_ulong(GROUP_CHANNELS), of_ulong(pixels), of_mem(network->shares)) &&
-           ENGINE_LAUNCH(engine, TRAIN_NORM_PARAMETERS, channels, 1, 0, failure, of_mem(network->plane_sums),
-                         of_ulong(network->images), of_mem(parameters->gradient), of_ulong(parameters->gain[l])) &&
-           ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD, pixels, planes, 0, failure, of_mem(network->sums[l]),
-                         of_mem(network->outputs[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
-                         of_ulong(parameters->gain[l]), of_ulong(channels), of_ulong(GROUP_CHANNELS),
-                         of_mem(network->shares), of_mem(network->gradients[l]));
+    const size_t channels = layers[l].channels, pixels = pixels_of(network, l);
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_PARAMETERS, channels * engine->group, 1, engine->group, failure,
+                         of_mem(network->sums[l]), of_mem(network->gradients[l]), of_ulong(network->images),
+                         of_ulong(pixels), of_mem(network->statistics[l]), of_mem(parameters->values),
+                         of_ulong(parameters->gain[l]), of_mem(parameters->gradient)) &&
+           ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD, pixels, network->images * channels, 0, failure,
+                         of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
+                         of_mem(parameters->gradient), of_ulong(parameters->gain[l]), of_ulong(channels),
+                         of_int(layers[l].skips), of_mem(skipped(network, network->gradients, l)),
+                         of_mem(network->gradients[l]));
 }
 
-/* To the input's gradient, on top of what the features gave it where it is FINE. */
+/* To the input's gradient, on top of what the features gave it where it is FINE, and of what skipped the layer. */
 static bool convolution_backward(struct engine *engine, const struct network *network,
                                  const struct parameters *parameters, int l, struct failure *failure) {
     const size_t inputs = 9 * channels_in(l), channels = layers[l].channels, pixels = pixels_of(network, l);
@@ -236,8 +239,8 @@ static bool convolution_backward(struct engine *engine, const struct network *ne
             !ENGINE_LAUNCH(engine, TRAIN_COL2IM, height_in(network, l), channels_in(l), 0, failure,
                            of_mem(network->columns), of_int(height_in(network, l)), of_int(width_in(network, l)),
                            of_int(network->heights[l]), of_int(network->widths[l]), of_int(layers[l].stride),
-                           of_int(layers[l].dilation), of_int(input == FINE), of_mem(network->gradients[input]),
-                           of_ulong(i * channels_in(l) * pixels_of(network, input))))
+                           of_int(layers[l].dilation), of_int(input == FINE || layers[l].skips),
+                           of_mem(network->gradients[input]), of_ulong(i * channels_in(l) * pixels_of(network, input))))
             return false;
     }
     return true;

@@ -68,8 +68,7 @@ static bool read_labels(const struct sample *sample, const struct classes *class
         picture->labels = malloc(picture->height * picture->width);
         good = picture->labels != NULL || fail_memory(failure, sample->labels);
     }
-    good = good && png_labels_read(png, picture->labels, failure) &&
-           check_labels(sample->labels, classes, picture, failure);
+    good = good && png_labels_read(png, picture->labels) && check_labels(sample->labels, classes, picture, failure);
     png_labels_close(png);
     input_close(&input);
     return good;

@@ -1,25 +1,27 @@
 /*
- * normalisation - by groups of channels of an image, then ReLU
+ * normalisation - of each channel over the pixels of a batch, then ReLU, then what skips the layer
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *     xhat = (x - mean) / sqrt(variance + TRAIN_EPSILON)      over the channels of a group and all pixels of an image
- *     y = max(0, gain_c xhat + shift_c)
+ *     xhat = (x - mean) / sqrt(variance + TRAIN_EPSILON)      over all images of the batch and their pixels
+ *     y = max(0, gain_c xhat + shift_c), plus the layer's input where that skips it (K. He et al., CVPR 2016)
  *
- * Y. Wu, K. He, "Group Normalization", ECCV 2018: no statistics of a batch are kept, so training and evaluation are one.
+ * S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.  Evaluation takes the running mean and variance instead, which
+ * each batch of training moves by TRAIN_MOMENTUM of the way.
  *
- *   x, y        float32 (planes, pixels); a plane is one channel of one image, group_planes of them are a group
- *   statistics  float2 (groups): mean, 1 / deviation
+ *   x, y        float32 (images, channels, pixels)
+ *   statistics  float2 (channels): mean, 1 / deviation
+ *   running     float32: mean (channels) from running_at on, then variance (channels), of a sample (n - 1)
  *   parameters  float32: gain (channels) from gain_at on, then shift (channels)
- *   sums        float2 (planes): sum of g, sum of g xhat, with g = dL/dy where y > 0, else 0
- *   shares      float2 (groups): means of dL/dxhat and of xhat dL/dxhat
+ *   gradient    as parameters: sum of g xhat, sum of g, with g = dL/dy where max() > 0, else 0
  *
- * Sums are taken by one work-group each, always in the same order.
+ * Before ReLU, numbers are made anew from x in each kernel, by the same operations.  Sums are taken by one work-group for each channel, always in the same order.
  */
 #ifndef TRAIN_GROUP
 #define TRAIN_GROUP 64
 #endif
 #define TRAIN_EPSILON 1e-5f
+#define TRAIN_MOMENTUM 0.1f
 
 inline float add_up(float16 v) {
     const float8 a = v.lo + v.hi;
@@ -36,104 +38,120 @@ inline float add_up(float16 v) {
     for (int share = 0; share < TRAIN_GROUP; ++share)                                                                  \
         sum += shares[share]
 
+/* Grid: a work-group for each channel. */
+/* Of a channel: what x is multiplied with, then what is added. */
+inline float2 line_of(global const float2 *statistics, global const float *parameters, ulong gain_at, ulong channel,
+                      ulong channels) {
+    const float scale = statistics[channel].y * parameters[gain_at + channel];
+    return (float2)(scale, parameters[gain_at + channels + channel] - statistics[channel].x * scale);
+}
+
 kernel __attribute__((reqd_work_group_size(TRAIN_GROUP, 1, 1))) void
-train_norm_statistics(global const float *restrict x, ulong count, global float2 *restrict statistics) {
+train_norm_statistics(global const float *restrict x, ulong images, ulong pixels, global float *restrict running,
+                      ulong running_at, global float2 *restrict statistics) {
     local float shares[TRAIN_GROUP];
-    const ulong item = get_local_id(0), group = get_group_id(0), whole = count / 16 * 16;
-    x += group * count;
+    const ulong item = get_local_id(0), channel = get_group_id(0), channels = get_num_groups(0);
+    const ulong whole = pixels / 16 * 16;
+    const float count = (float)(images * pixels);
     float16 wide = (float16)0.0f;
     float rest = 0.0f;
-    for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16)
-        wide += vload16(0, x + at);
-    for (ulong at = whole + item; at < count; at += TRAIN_GROUP)
-        rest += x[at];
+    for (ulong image = 0; image < images; ++image) {
+        global const float *restrict plane = x + (image * channels + channel) * pixels;
+        for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16)
+            wide += vload16(0, plane + at);
+        for (ulong at = whole + item; at < pixels; at += TRAIN_GROUP)
+            rest += plane[at];
+    }
     SUM_OF_GROUP(shares, add_up(wide) + rest, sum);
-    const float mean = sum / (float)count;
+    const float mean = sum / count;
     wide = (float16)0.0f;
     rest = 0.0f;
-    for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16) {
-        const float16 off = vload16(0, x + at) - (float16)mean;
-        wide += off * off;
+    for (ulong image = 0; image < images; ++image) {
+        global const float *restrict plane = x + (image * channels + channel) * pixels;
+        for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16) {
+            const float16 off = vload16(0, plane + at) - (float16)mean;
+            wide += off * off;
+        }
+        for (ulong at = whole + item; at < pixels; at += TRAIN_GROUP)
+            rest += (plane[at] - mean) * (plane[at] - mean);
     }
-    for (ulong at = whole + item; at < count; at += TRAIN_GROUP)
-        rest += (x[at] - mean) * (x[at] - mean);
     SUM_OF_GROUP(shares, add_up(wide) + rest, squares);
-    if (item == 0)
-        statistics[group] = (float2)(mean, rsqrt(squares / (float)count + TRAIN_EPSILON));
+    if (item == 0) {
+        global float *kept = running + running_at + channel;
+        statistics[channel] = (float2)(mean, rsqrt(squares / count + TRAIN_EPSILON));
+        kept[0] += TRAIN_MOMENTUM * (mean - kept[0]);
+        kept[channels] += TRAIN_MOMENTUM * (squares / fmax(count - 1.0f, 1.0f) - kept[channels]);
+    }
 }
 
-/* Grid: (pixels, planes). */
+/* The statistics of evaluation.  Grid: (channels). */
+kernel void train_norm_running(global const float *restrict running, ulong running_at,
+                               global float2 *restrict statistics) {
+    const ulong channel = get_global_id(0), channels = get_global_size(0);
+    global const float *kept = running + running_at + channel;
+    statistics[channel] = (float2)(kept[0], rsqrt(kept[channels] + TRAIN_EPSILON));
+}
+
+/* `input`: as y, where it skips the layer.  Grid: (pixels, images x channels). */
 kernel void train_norm_forward(global const float *restrict x, global const float2 *restrict statistics,
-                               global const float *restrict parameters, ulong gain_at, ulong channels,
-                               ulong group_planes, global float *restrict y) {
+                               global const float *restrict parameters, ulong gain_at, ulong channels, int skips,
+                               global const float *restrict input, global float *restrict y) {
     const ulong plane = get_global_id(1), at = plane * get_global_size(0) + get_global_id(0);
-    const ulong channel = plane % channels;
-    const float2 of_group = statistics[plane / group_planes];
-    const float scale = of_group.y * parameters[gain_at + channel];
-    const float shift = parameters[gain_at + channels + channel] - of_group.x * scale;
-    y[at] = fmax(0.0f, fma(x[at], scale, shift));
+    const float2 line = line_of(statistics, parameters, gain_at, plane % channels, channels);
+    const float over = fmax(0.0f, fma(x[at], line.x, line.y));
+    y[at] = skips ? over + input[at] : over;
 }
 
-/* Grid: a work-group for each plane. */
+/* The parameters' gradient.  Grid: a work-group for each channel. */
 kernel __attribute__((reqd_work_group_size(TRAIN_GROUP, 1, 1))) void
-train_norm_sums(global const float *restrict x, global const float *restrict y, global const float *restrict dy,
-                ulong pixels, global const float2 *restrict statistics, ulong group_planes,
-                global float2 *restrict sums) {
+train_norm_parameters(global const float *restrict x, global const float *restrict dy, ulong images, ulong pixels,
+                      global const float2 *restrict statistics, global const float *restrict parameters,
+                      ulong gain_at, global float *restrict gradient) {
     local float shares[TRAIN_GROUP];
-    const ulong item = get_local_id(0), plane = get_group_id(0), whole = pixels / 16 * 16;
-    const float2 of_group = statistics[plane / group_planes];
-    x += plane * pixels;
-    y += plane * pixels;
-    dy += plane * pixels;
+    const ulong item = get_local_id(0), channel = get_group_id(0), channels = get_num_groups(0);
+    const ulong whole = pixels / 16 * 16;
+    const float2 of_channel = statistics[channel];
+    const float2 line = line_of(statistics, parameters, gain_at, channel, channels);
     float16 g_wide = (float16)0.0f, gx_wide = (float16)0.0f;
     float g_rest = 0.0f, gx_rest = 0.0f;
-    for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16) {
-        const float16 g = select((float16)0.0f, vload16(0, dy + at), (int16)(vload16(0, y + at) > (float16)0.0f));
-        g_wide += g;
-        gx_wide += g * (vload16(0, x + at) - (float16)of_group.x);
-    }
-    for (ulong at = whole + item; at < pixels; at += TRAIN_GROUP) {
-        const float g = y[at] > 0.0f ? dy[at] : 0.0f;
-        g_rest += g;
-        gx_rest += g * (x[at] - of_group.x);
+    for (ulong image = 0; image < images; ++image) {
+        const ulong first = (image * channels + channel) * pixels;
+        for (ulong at = first + item * 16; at < first + whole; at += TRAIN_GROUP * 16) {
+            const float16 x_wide = vload16(0, x + at);
+            const int16 over = fma(x_wide, (float16)line.x, (float16)line.y) > (float16)0.0f;
+            const float16 g = select((float16)0.0f, vload16(0, dy + at), over);
+            g_wide += g;
+            gx_wide += g * (x_wide - (float16)of_channel.x);
+        }
+        for (ulong at = first + whole + item; at < first + pixels; at += TRAIN_GROUP) {
+            const float g = fma(x[at], line.x, line.y) > 0.0f ? dy[at] : 0.0f;
+            g_rest += g;
+            gx_rest += g * (x[at] - of_channel.x);
+        }
     }
     SUM_OF_GROUP(shares, add_up(g_wide) + g_rest, g_sum);
-    SUM_OF_GROUP(shares, (add_up(gx_wide) + gx_rest) * of_group.y, gx_sum);
-    if (item == 0)
-        sums[plane] = (float2)(g_sum, gx_sum);
+    SUM_OF_GROUP(shares, (add_up(gx_wide) + gx_rest) * of_channel.y, gx_sum);
+    if (item == 0) {
+        gradient[gain_at + channel] = gx_sum;
+        gradient[gain_at + channels + channel] = g_sum;
+    }
 }
 
-/* Grid: (groups). */
-kernel void train_norm_shares(global const float2 *restrict sums, global const float *restrict parameters,
-                              ulong gain_at, ulong channels, ulong group_planes, ulong pixels,
-                              global float2 *restrict shares) {
-    const ulong group = get_global_id(0), first = group * group_planes;
-    float2 share = (float2)0.0f;
-    for (ulong i = first; i < first + group_planes; ++i)
-        share += sums[i] * parameters[gain_at + i % channels];
-    shares[group] = share / (float)(group_planes * pixels);
-}
-
-/* The parameters' gradient.  Grid: (channels). */
-kernel void train_norm_parameters(global const float2 *restrict sums, ulong images, global float *restrict gradient,
-                                  ulong gain_at) {
-    const ulong channel = get_global_id(0), channels = get_global_size(0);
-    float2 sum = (float2)0.0f;
-    for (ulong i = 0; i < images; ++i)
-        sum += sums[i * channels + channel];
-    gradient[gain_at + channel] = sum.y;
-    gradient[gain_at + channels + channel] = sum.x;
-}
-
-/* dL/dx, in place of dL/dy.  Grid: (pixels, planes). */
-kernel void train_norm_backward(global const float *restrict x, global const float *restrict y,
-                                global const float2 *restrict statistics, global const float *restrict parameters,
-                                ulong gain_at, ulong channels, ulong group_planes, global const float2 *restrict shares,
-                                global float *restrict gradient) {
+/* dL/dx, in place of dL/dy, which is kept in `input_gradient` where the input skips the layer.
+   Grid: (pixels, images x channels). */
+kernel void train_norm_backward(global const float *restrict x, global const float2 *restrict statistics,
+                                global const float *restrict parameters,
+                                global const float *restrict parameters_gradient, ulong gain_at, ulong channels,
+                                int skips, global float *restrict input_gradient, global float *restrict gradient) {
     const ulong plane = get_global_id(1), at = plane * get_global_size(0) + get_global_id(0);
-    const ulong group = plane / group_planes;
-    const float2 of_group = statistics[group], share = shares[group];
-    const float g = y[at] > 0.0f ? gradient[at] * parameters[gain_at + plane % channels] : 0.0f;
-    const float xhat = (x[at] - of_group.x) * of_group.y;
-    gradient[at] = of_group.y * (g - share.x - xhat * share.y);
+    const ulong channel = plane % channels;
+    const float2 of_channel = statistics[channel], line = line_of(statistics, parameters, gain_at, channel, channels);
+    const float count = (float)(get_global_size(1) / channels * get_global_size(0));
+    const float gx_mean = parameters_gradient[gain_at + channel] / count;
+    const float g_mean = parameters_gradient[gain_at + channels + channel] / count;
+    const float xhat = (x[at] - of_channel.x) * of_channel.y;
+    const float dy = gradient[at], g = fma(x[at], line.x, line.y) > 0.0f ? dy : 0.0f;
+    if (skips)
+        input_gradient[at] = dy;
+    gradient[at] = line.x * (g - g_mean - xhat * gx_mean);
 }
