@@ -86,47 +86,52 @@ static void put(struct text *text, const char *format, ...) {
 
 static void put_share(struct text *text, double share) {
     if (isnan(share))
-        put(text, "%7s", "-");
+        put(text, "%12s", "-");
     else
-        put(text, "%7.1f", 100.0 * share);
+        put(text, "%12.1f", 100.0 * share);
+}
+
+/* A figure of a weighting, with what it has more than the first. */
+static void make_cell(const struct comparison *comparison, size_t weighting, size_t number, char *cell, size_t size) {
+    const struct figure figure = comparison_figure(comparison, weighting, number);
+    char spread[24] = "", more[64] = "";
+    if (comparison->seeds > 1)
+        snprintf(spread, sizeof spread, " +- %.1f", 100.0 * figure.deviation);
+    if (weighting > 0 && comparison->seeds > 1)
+        snprintf(more, sizeof more, " (%+.1f +- %.1f, %zu/%zu)", 100.0 * figure.more, 100.0 * figure.more_deviation,
+                 figure.better, comparison->seeds);
+    else if (weighting > 0)
+        snprintf(more, sizeof more, " (%+.1f)", 100.0 * figure.more);
+    snprintf(cell, size, "%.1f%s%s", 100.0 * figure.mean, spread, more);
 }
 
 /* One row for each weighting; first the figures, as what is looked at first, then the classes. */
 static void make_table(const struct comparison *comparison, struct text *text) {
     const struct classes *classes = comparison->trainer->classes;
     const bool several = comparison->seeds > 1;
+    const int column = several ? 31 : 19;
+    char cell[128];
     size_t width = 9;
     for (size_t w = 0; w < comparison->count; ++w)
         width = strlen(comparison->specs[w].text) > width ? strlen(comparison->specs[w].text) : width;
     put(text, "%% on %zu validation images, mean over %zu seed%s", comparison->trainer->val.split->count,
         comparison->seeds, several ? "s +- standard deviation" : "");
-    put(text, "; in brackets: more than %s in the same seed%s\n\n", comparison->specs[0].text,
-        several ? ", and in how many seeds" : "");
-    put(text, "%-*s", (int)width, "");
+    put(text, "; in brackets: more than %s in the same seed%s\n\n%-*s", comparison->specs[0].text,
+        several ? ", and in how many seeds" : "", (int)width, "");
     for (size_t f = 0; f < FIGURES; ++f)
-        put(text, "  %-27s", figure_names[f]);
+        put(text, "  %-*s", f + 1 < FIGURES ? column : 0, figure_names[f]);
     put(text, "\n");
     for (size_t w = 0; w < comparison->count; ++w) {
         put(text, "%-*s", (int)width, comparison->specs[w].text);
         for (size_t f = 0; f < FIGURES; ++f) {
-            const struct figure figure = comparison_figure(comparison, w, classes->count + f);
-            char cell[64], more[40] = "";
-            if (w > 0 && several)
-                snprintf(more, sizeof more, " (%+.1f +- %.1f, %zu/%zu)", 100.0 * figure.more,
-                         100.0 * figure.more_deviation, figure.better, comparison->seeds);
-            else if (w > 0)
-                snprintf(more, sizeof more, " (%+.1f)", 100.0 * figure.more);
-            if (several)
-                snprintf(cell, sizeof cell, "%.1f +- %.1f%s", 100.0 * figure.mean, 100.0 * figure.deviation, more);
-            else
-                snprintf(cell, sizeof cell, "%.1f%s", 100.0 * figure.mean, more);
-            put(text, "  %-27s", cell);
+            make_cell(comparison, w, classes->count + f, cell, sizeof cell);
+            put(text, "  %-*s", f + 1 < FIGURES ? column : 0, cell);
         }
         put(text, "\n");
     }
     put(text, "\nIoU of each class\n\n%-*s", (int)width, "");
     for (size_t c = 0; c < classes->count; ++c)
-        put(text, "%7.6s", classes->names[c]);
+        put(text, "  %10.10s", classes->names[c]);
     put(text, "\n");
     for (size_t w = 0; w < comparison->count; ++w) {
         put(text, "%-*s", (int)width, comparison->specs[w].text);

@@ -10,7 +10,7 @@
 
 /* What was trained: result (weighting, seed) is results[weighting * seeds + seed]. */
 struct comparison {
-    const struct trainer *trainer;
+    struct trainer *trainer;
     const struct spec *specs;
     size_t count, seeds;
     const char *folder;

@@ -30,8 +30,6 @@ void run_catch_signals(void) {
     sigemptyset(&act.sa_mask);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    signal(SIGPIPE, SIG_IGN); /* errors of a write, and told as such */
-    signal(SIGXFSZ, SIG_IGN);
 }
 
 bool run_interrupted(void) {

@@ -10,7 +10,7 @@
 #include "train_help.h"
 #include "train_options.h"
 
-#include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +92,8 @@ static bool run(int argc, char **argv, const char **name, struct failure *failur
 int main(int argc, char **argv) {
     const char *command = NULL;
     struct failure failure = {.code = 0};
+    signal(SIGPIPE, SIG_IGN); /* errors of a write, and told as such */
+    signal(SIGXFSZ, SIG_IGN);
     if (!run(argc, argv, &command, &failure))
         failure_print(&failure, "clmp-train", command, stderr);
     const int code = failure.code != 0 ? failure.code : run_interrupted() ? 130 : 0;
