@@ -67,9 +67,12 @@ check_cppcheck() {
     sh "$tests/cppcheck.sh" "$dir"
 }
 
-# GCC's analyser on the library and the command: it follows paths from function to function.
+# GCC's analyser on the library and the command: it follows paths from function to function.  GCC 12 takes memory for
+# lost whose address is kept in an array, at an index that it does not know, as those of the command's outputs are: there
+# leaks are left to asan and valgrind.
 check_analyzer() {
-    prepare analyzer -Dwerror=true -Dc_args=-fanalyzer
+    prepare analyzer -Dcli=disabled -Dwerror=true -Dc_args=-fanalyzer
+    prepare analyzer-cli -Dwerror=true '-Dc_args=-fanalyzer -Wno-analyzer-malloc-leak'
 }
 
 # AddressSanitizer, with leaks, and UndefinedBehaviorSanitizer.  OpenCL C defines shifts of negative numbers, and the
