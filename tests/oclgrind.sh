@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs a test's small cases on Oclgrind, a simulated device that reports data races and divergence.
+# Runs a test's small cases on Oclgrind, a simulated device that reports data races, divergence, values that nothing
+# wrote, and calls of OpenCL that are wrong.
 #
 # SPDX-License-Identifier: Apache-2.0
 #
@@ -15,8 +16,8 @@ done
 [ -n "$library" ] || { echo 'no Oclgrind: skipped'; exit 77; }
 rm -f "$log"
 status=0
-OCL_ICD_VENDORS="$library/liboclgrind-rt-icd.so" OCLGRIND_DATA_RACES=1 OCLGRIND_CHECK_API=1 OCLGRIND_LOG="$log" \
-    CLMP_TEST_DEVICE=Oclgrind CLMP_TEST_SMALL=1 CK_INCLUDE_TAGS=small "$program" || status=$?
+OCL_ICD_VENDORS="$library/liboclgrind-rt-icd.so" OCLGRIND_DATA_RACES=1 OCLGRIND_UNINITIALIZED=1 OCLGRIND_CHECK_API=1 \
+    OCLGRIND_LOG="$log" CLMP_TEST_DEVICE=Oclgrind CLMP_TEST_SMALL=1 CK_INCLUDE_TAGS=small "$program" || status=$?
 if [ -s "$log" ]; then
     echo "Oclgrind found:"
     head -n 40 "$log"

@@ -96,6 +96,15 @@ check_tsan() {
     run_tests 'queue quick' 'queue' 'cache quick' 'cache'
 }
 
+# The full suite with gcov: what of host/*.c it reaches.  At -O0, where branches are those of the source.
+check_coverage() {
+    need gcov
+    prepare coverage -Dtests=enabled -Dbuildtype=debug -Db_coverage=true
+    find "$dir" -name '*.gcda' -delete
+    run_tests --suite full
+    python3 "$tests/coverage.py" "$dir" host 95 85
+}
+
 # Every kernel on Oclgrind: data races, memory that nothing wrote, what the API is asked.
 check_oclgrind() {
     need oclgrind
@@ -112,7 +121,7 @@ check_fuzz() {
 # Whether there is a check of that name.
 is_check() {
     case $1 in
-    tidy | cppcheck | analyzer | asan | tsan | oclgrind | fuzz) true ;;
+    tidy | cppcheck | analyzer | asan | tsan | coverage | oclgrind | fuzz) true ;;
     *) [ -f "$tests/$1.sh" ] ;;
     esac
 }
