@@ -42,7 +42,8 @@ prepare() {
         again=--reconfigure
     fi
     # shellcheck disable=SC2086
-    CC=${CC-gcc} meson setup $again -Dcli=enabled -Dtests=disabled -Ddemo=disabled -Dbench=disabled "$@" "$dir" "$CLMP_ROOT"
+    CC=${CC-gcc} meson setup $again -Dcli=enabled -Dtests=disabled -Ddemo=disabled -Dbench=disabled "$@" "$dir" \
+        "$CLMP_ROOT"
     meson compile -C "$dir" -j "$JOBS"
 }
 
@@ -96,6 +97,44 @@ check_tsan() {
     run_tests 'queue quick' 'queue' 'cache quick' 'cache'
 }
 
+# Memcheck: single cases, as PoCL compiles for minutes here.  It sees what is read before it is written, which asan does
+# not; leaks are asan's.
+check_valgrind() {
+    need valgrind
+    prepare valgrind -Dtests=enabled -Dbuildtype=debugoptimized
+    export CK_FORK=no CK_INCLUDE_TAGS=quick CLMP_TEST_SMALL=1 CLMP_CACHE_DIR='' POCL_CACHE_DIR="$dir/pocl"
+    export OCL_ICD_VENDORS="${OCL_ICD_VENDORS-/etc/OpenCL/vendors/pocl.icd}"
+    mkdir -p "$POCL_CACHE_DIR"
+    failed=0
+    # a case (-: all that are quick), the program, its arguments
+    while read -r case program arguments; do
+        echo "== $program $arguments, case $case"
+        unset CK_RUN_CASE
+        [ "$case" = - ] || export CK_RUN_CASE="$(echo "$case" | tr _ ' ')"
+        out=$dir/valgrind.txt
+        # Word splitting is meant.  Check says of a case that is not there: 0 of 0 passed.
+        # shellcheck disable=SC2086
+        valgrind -q --error-exitcode=9 --num-callers=30 --suppressions="$tests/suppressions/valgrind.txt" \
+            "$dir/tests/$program" $arguments >"$out" 2>&1 </dev/null || failed=1
+        ! grep -q 'Checks: 0' "$out" || failed=1
+        cat "$out"
+    done <<LIST
+- check_reference
+- check_npy
+- fuzz/fuzz_npy $tests/fuzz/corpus/npy 100
+- fuzz/fuzz_png $tests/fuzz/corpus/png 100
+- fuzz/fuzz_options $tests/fuzz/corpus/options 100
+host check_counts
+messages check_sized
+structs_that_are_written check_sized
+library check_plan
+lifetime check_queue
+exact check_weights
+plans check_upsample
+LIST
+    [ "$failed" -eq 0 ]
+}
+
 # The full suite with gcov: what of host/*.c it reaches.  At -O0, where branches are those of the source.
 check_coverage() {
     need gcov
@@ -121,7 +160,7 @@ check_fuzz() {
 # Whether there is a check of that name.
 is_check() {
     case $1 in
-    tidy | cppcheck | analyzer | asan | tsan | coverage | oclgrind | fuzz) true ;;
+    tidy | cppcheck | analyzer | asan | tsan | valgrind | coverage | oclgrind | fuzz) true ;;
     *) [ -f "$tests/$1.sh" ] ;;
     esac
 }
