@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that the demo, the tests or the comparison with torch need, as far as they are missing.
+# Installs the Debian packages that the demo, the tests, the long checks or the comparison with torch need, as far as they
+# are missing.
 #
-# usage: sh tests/setup.sh demo|tests|peers
+# usage: sh tests/setup.sh demo|tests|torture|peers
 #
 # CLMP_SETUP=no skips it, for systems that have the same things under other names.
 #
@@ -14,15 +15,18 @@ build='meson ninja-build gcc libc6-dev pkg-config python3 ocl-icd-opencl-dev ope
 demo='libnifti2-dev libpng-dev mricron-data'
 # The tests: Check, what the clmp command needs, a C++ compiler for the header, and two more OpenCL devices.
 tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind'
+# tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
+torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
 # bench/peers.py and bench/plot.py, run by /usr/bin/python3: torch is large, and nothing else needs it.
 peers='libjansson-dev python3-numpy python3-pyopencl python3-torch python3-matplotlib'
 
 case ${1-} in
 demo) wanted="$build $demo" ;;
 tests) wanted="$build $demo $tests" ;;
+torture) wanted="$build $demo $tests $torture" ;;
 peers) wanted="$build $peers" ;;
 *)
-    echo 'usage: sh tests/setup.sh demo|tests|peers' >&2
+    echo 'usage: sh tests/setup.sh demo|tests|torture|peers' >&2
     exit 2
     ;;
 esac
