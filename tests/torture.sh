@@ -147,7 +147,7 @@ check_coverage() {
     python3 "$tests/coverage.py" "$dir" host 95 85
 }
 
-# Every kernel on Oclgrind: data races, memory that nothing wrote, what the API is asked.
+# Every kernel on Oclgrind: data races, and what the API is asked.
 check_oclgrind() {
     need oclgrind
     prepare plain-tests -Dtests=enabled
