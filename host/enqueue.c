@@ -23,7 +23,7 @@ static clmp_status check_queue(const clmp_plan *plan, cl_command_queue queue) {
     return CLMP_OK;
 }
 
-/* Sets `own`, the buffers as this version of the library has them. */
+/* Sets `own`, initialised, to the buffers as this version of the library has them. */
 static clmp_status check_entry(const clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
                                const clmp_buffers *buffers, clmp_buffers *own, cl_uint wait_count,
                                const cl_event *wait) {
@@ -43,7 +43,6 @@ static clmp_status check_entry(const clmp_plan *plan, const struct clmp_call *ca
                          names[plan->params.input], names[inputs[entry]]);
     if (buffers == NULL)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "buffers is NULL");
-    clmp_buffers_init(own);
     status = clmp_sized_take(buffers, CLMP_FIRST_BUFFERS, own, "buffers", log);
     if (status != CLMP_OK)
         return status;
@@ -93,7 +92,7 @@ static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_ev
         step->workspace = (clmp_buffer){plan->workspace, 0};
     if (plan->workspace_free == NULL)
         return CLMP_OK;
-    if (step->wait_count == 0) {
+    if (step->wait == NULL) { /* check_entry(): just where wait_count is 0 */
         step->wait = &plan->workspace_free;
         step->wait_count = 1;
         return CLMP_OK;
@@ -130,6 +129,7 @@ clmp_status clmp_enqueue(clmp_plan *plan, const struct clmp_call *call, cl_comma
     if (plan == NULL)
         return CLMP_INVALID_ARGUMENT; /* and no log to tell */
     clmp_buffers own;
+    clmp_buffers_init(&own);
     clmp_status status = check_entry(plan, call, queue, buffers, &own, wait_count, wait);
     if (status != CLMP_OK)
         return status;

@@ -51,7 +51,8 @@ bool session_devices(clmp_device_info **infos, size_t *count, struct failure *fa
         return true;
     free(*infos);
     *infos = NULL;
-    return fail_with(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
+    fail_with(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
+    return false;
 }
 
 /* In ASCII, whatever the locale. */
