@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -180,8 +181,14 @@ static void remove_leftovers(int where) {
     closedir(folder);
 }
 
+/* A file beyond the process's limit would be a signal that ends it, and not an error of a write. */
+static bool is_within_limit(uint64_t size) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && (limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur);
+}
+
 void clmp_cache_store(const char *folder, const char *key, const unsigned char *bytes, size_t size) {
-    if (folder == NULL || size == 0 || size > MAX_FILE)
+    if (folder == NULL || size == 0 || size > MAX_FILE || !is_within_limit(sizeof(struct header) + strlen(key) + size))
         return;
     make_folders(folder);
     const int where = open_folder(folder);

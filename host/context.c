@@ -74,13 +74,19 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
         free(made);
         return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory for a lock");
     }
-    const cl_int error = clRetainContext(cl);
+    const char *retaining = "clRetainContext";
+    cl_int error = clRetainContext(cl);
+    if (error == CL_SUCCESS) {
+        retaining = "clRetainDevice"; /* counts for sub-devices only */
+        error = clRetainDevice(device);
+        if (error != CL_SUCCESS)
+            clReleaseContext(cl);
+    }
     if (error != CL_SUCCESS) {
         pthread_mutex_destroy(&made->lock);
         free(made);
-        return clmp_fail_cl(&log, error, "clRetainContext");
+        return clmp_fail_cl(&log, error, retaining);
     }
-    (void)clRetainDevice(device); /* counts for sub-devices only */
     atomic_init(&made->holders, 1);
     made->cl = cl;
     made->device = device;

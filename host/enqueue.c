@@ -74,12 +74,33 @@ static clmp_status run_stages(struct clmp_step *step, const struct clmp_call *ca
     return status;
 }
 
+/* The runtime keeps the memory for what still uses it; the next step makes its own. */
+static void give_up_workspace(clmp_plan *plan) {
+    if (plan->workspace != NULL) /* a head's steps wait for one another in the caller's workspace, too */
+        clReleaseMemObject(plan->workspace);
+    if (plan->workspace_free != NULL)
+        clReleaseEvent(plan->workspace_free);
+    plan->workspace = NULL;
+    plan->workspace_free = NULL;
+}
+
+/* Whether the last step that used the plan's workspace failed: whatever waits for it would fail, too. */
+static bool workspace_failed(const clmp_plan *plan) {
+    cl_int state = CL_COMPLETE;
+    return plan->workspace_free != NULL &&
+           clGetEventInfo(plan->workspace_free, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL) ==
+               CL_SUCCESS &&
+           state < 0;
+}
+
 /* The caller's workspace, or the plan's own: then the step also waits for the last one that used it. */
 static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_event **own_wait) {
     const struct clmp_log *log = &plan->context->log;
     step->workspace = step->buffers->workspace;
     if (step->workspace.mem != NULL && !plan->serial)
         return CLMP_OK;
+    if (workspace_failed(plan))
+        give_up_workspace(plan);
     if (step->workspace.mem == NULL && plan->workspace == NULL) {
         cl_int error = CL_SUCCESS;
         plan->workspace = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, plan->layout.size, NULL, &error);
@@ -111,10 +132,16 @@ static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_ev
 static void finish(clmp_plan *plan, struct clmp_step *step, clmp_status status, cl_event *event) {
     if (step->last == NULL)
         return;
-    if ((step->workspace.mem == plan->workspace || plan->serial) && clRetainEvent(step->last) == CL_SUCCESS) {
-        if (plan->workspace_free != NULL)
-            clReleaseEvent(plan->workspace_free);
-        plan->workspace_free = step->last;
+    if (step->workspace.mem == plan->workspace || plan->serial) {
+        if (clRetainEvent(step->last) == CL_SUCCESS) {
+            if (plan->workspace_free != NULL)
+                clReleaseEvent(plan->workspace_free);
+            plan->workspace_free = step->last;
+        } else { /* nothing tells when it is free */
+            give_up_workspace(plan);
+            if (plan->serial) /* what else its steps share cannot be given up */
+                clWaitForEvents(1, &step->last);
+        }
     }
     if (status == CLMP_OK && event != NULL)
         *event = step->last;

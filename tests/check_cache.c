@@ -3,15 +3,19 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "cache.h"
 #include "support.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char root[] = "/tmp/clmp-cache-XXXXXX";
@@ -108,28 +112,39 @@ START_TEST(cold_and_warm_give_the_same_bits) {
 }
 END_TEST
 
-/* Every byte of the header and some of the rest, flipped; and the file cut short everywhere there. */
+static void flip(const char *path, long place, unsigned char bits) {
+    const int file = open(path, O_RDWR);
+    unsigned char byte = 0;
+    ck_assert(file >= 0 && pread(file, &byte, 1, place) == 1);
+    byte ^= bits;
+    ck_assert(pwrite(file, &byte, 1, place) == 1 && close(file) == 0);
+}
+
+/* Bits flipped and files cut, or grown, in each part of a file and at its bounds. */
 START_TEST(damaged_files_are_compiled_again) {
     ck_assert(filled());
     char path[512];
     ck_assert(count_files(".bin", path) > 0);
     struct stat status;
-    ck_assert(stat(path, &status) == 0);
-    static const long places[] = {0, 7, 8, 15, 16, 23, 24, 31, 32, 100, -1, -1000};
-    for (size_t i = 0; i < 2 * sizeof places / sizeof *places; i++) {
-        const long place = places[i / 2] < 0 ? (long)status.st_size + places[i / 2] : places[i / 2];
-        if (i % 2) {
-            ck_assert(truncate(path, place) == 0);
-        } else {
-            const int file = open(path, O_RDWR);
-            unsigned char byte = 0;
-            ck_assert(file >= 0 && pread(file, &byte, 1, place) == 1);
-            byte ^= 0x10;
-            ck_assert(pwrite(file, &byte, 1, place) == 1 && close(file) == 0);
-        }
+    uint64_t key = 0; /* its length is the header's second word, and it follows the header */
+    const int file = open(path, O_RDONLY);
+    ck_assert(stat(path, &status) == 0 && file >= 0 && pread(file, &key, sizeof key, 8) == sizeof key &&
+              close(file) == 0);
+    const long end = (long)status.st_size, program = 32 + (long)key;
+    ck_assert(key > 0 && program < end);
+    const long places[] = {0,  1,   7,           8,       15,          16,      23,         24,     31,
+                           32, 100, program - 1, program, program + 1, end / 2, end - 1000, end - 1};
+    for (size_t i = 0; i < 2 * sizeof places / sizeof *places + 2; i++) {
+        const long place = i / 2 < sizeof places / sizeof *places ? places[i / 2] : end;
+        const ino_t before = inode(path);
+        if (i % 2) /* at `end`: one byte more */
+            ck_assert(truncate(path, place < end ? place : end + 1) == 0);
+        else
+            flip(path, place < end ? place : end - 2, (unsigned char)(1 << i / 2 % 8));
         assert_right_bits(folder);
         struct stat now;
-        ck_assert_msg(stat(path, &now) == 0 && now.st_size > 32, "damage %d was not mended", (int)i);
+        ck_assert_msg(stat(path, &now) == 0 && now.st_size == end && inode(path) != before, "damage %d was not mended",
+                      (int)i);
     }
 }
 END_TEST
@@ -162,6 +177,57 @@ START_TEST(links_and_pipes_are_not_followed) {
 }
 END_TEST
 
+START_TEST(folder_under_the_name_of_a_file_stays) {
+    ck_assert(filled());
+    char path[512];
+    const int programs = count_files(".bin", path);
+    ck_assert(unlink(path) == 0 && mkdir(path, 0700) == 0);
+    assert_right_bits(folder);
+    struct stat status;
+    ck_assert(lstat(path, &status) == 0 && S_ISDIR(status.st_mode));
+    ck_assert_int_eq(count_files("", NULL), programs); /* and no file that could not get its name */
+}
+END_TEST
+
+/* For root, who may write to it all the same, there is a disk that is read-only in kills.sh. */
+START_TEST(folder_and_files_may_be_read_only) {
+    ck_assert(filled());
+    char path[512];
+    const int programs = count_files(".bin", path);
+    const ino_t before = inode(path);
+    ck_assert(chmod(path, 0400) == 0 && chmod(folder, 0500) == 0);
+    assert_right_bits(folder);
+    ck_assert(inode(path) == before && count_files("", NULL) == programs);
+    if (geteuid() == 0)
+        return;
+    ck_assert(chmod(folder, 0700) == 0 && unlink(path) == 0 && chmod(folder, 0500) == 0);
+    assert_right_bits(folder);
+    ck_assert_int_eq(count_files("", NULL), programs - 1);
+}
+END_TEST
+
+/* A file that grows beyond the limit is a signal, which ends a process that knows nothing of it (as PoCL's own files
+ * do: the device stays out of this). */
+START_TEST(limit_on_the_size_of_files_ends_nobody) {
+    static const unsigned char bytes[4000] = {1};
+    struct rlimit before, limit;
+    size_t size = 0;
+    ck_assert(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    limit = before;
+    limit.rlim_cur = 2000;
+    (void)signal(SIGXFSZ, SIG_DFL); /* LLVM, within PoCL, has a handler */
+    ck_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    clmp_cache_store(folder, "large", bytes, sizeof bytes);
+    clmp_cache_store(folder, "small", bytes, 1000);
+    ck_assert(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    ck_assert(clmp_cache_load(folder, "large", &size) == NULL);
+    unsigned char *small = clmp_cache_load(folder, "small", &size);
+    ck_assert(small != NULL && size == 1000 && memcmp(small, bytes, size) == 0);
+    free(small);
+    ck_assert_int_eq(count_files("", NULL), 1);
+}
+END_TEST
+
 /* What others can write to is neither read nor written. */
 START_TEST(folders_that_others_can_write_to_are_not_used) {
     static const mode_t modes[] = {0777, 0770, 0702};
@@ -183,7 +249,13 @@ START_TEST(files_that_others_can_write_to_are_replaced) {
     ck_assert(filled());
     char path[512];
     ck_assert(count_files(".bin", path) > 0 && chmod(path, 0666) == 0);
-    const ino_t before = inode(path);
+    ino_t before = inode(path);
+    assert_right_bits(folder);
+    ck_assert(inode(path) != before);
+    if (geteuid() != 0)
+        return;
+    before = inode(path);
+    ck_assert(chown(path, 65534, 65534) == 0); /* somebody else's */
     assert_right_bits(folder);
     ck_assert(inode(path) != before);
 }
@@ -253,31 +325,90 @@ START_TEST(leftovers_of_killed_processes_are_removed) {
 }
 END_TEST
 
-/* Each runs the whole program again, for the one test that fills the cache and looks at what is right. */
-START_TEST(many_processes_share_a_folder) {
-    enum { PROCESSES = 12 };
-    pid_t children[PROCESSES];
-    ck_assert(setenv("CLMP_TEST_CACHE_CHILD", folder, 1) == 0);
-    for (int i = 0; i < PROCESSES; i++) {
-        children[i] = fork();
-        ck_assert(children[i] >= 0);
-        if (children[i] == 0) {
-            execl("/proc/self/exe", "check_cache", (char *)NULL);
-            _exit(127);
-        }
+/* Runs the whole program again, for the one test that uses a cache and looks at what is right. */
+static pid_t child_with(const char *cache) {
+    ck_assert(setenv("CLMP_TEST_CACHE_CHILD", cache, 1) == 0);
+    const pid_t child = fork();
+    ck_assert(child >= 0);
+    if (child == 0) {
+        execl("/proc/self/exe", "check_cache", (char *)NULL);
+        _exit(127);
     }
     ck_assert(unsetenv("CLMP_TEST_CACHE_CHILD") == 0);
+    return child;
+}
+
+/* All begin with an empty folder at once; every third is killed at some moment. */
+START_TEST(many_processes_share_a_folder) {
+    enum { PROCESSES = 24 };
+    pid_t children[PROCESSES];
+    struct rng rng = rng_for("killed processes", 0);
+    int left = 0;
+    for (int i = 0; i < PROCESSES; i++)
+        children[i] = child_with(folder);
+    for (int i = 0; i < PROCESSES; i += 3) {
+        const struct timespec moment = {.tv_nsec = (long)rng_below(&rng, 250000000)};
+        nanosleep(&moment, NULL);
+        ck_assert(kill(children[i], SIGKILL) == 0);
+    }
     for (int i = 0; i < PROCESSES; i++) {
         int status = 0;
         ck_assert(waitpid(children[i], &status, 0) == children[i]);
-        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "process %d: %x", i, (unsigned)status);
+        if (i % 3 == 0 && WIFSIGNALED(status))
+            left++;
+        else
+            ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "process %d: %x", i, (unsigned)status);
     }
-    ck_assert(count_files(".bin", NULL) > 0 && count_files("", NULL) == count_files(".bin", NULL));
+    const int programs = count_files(".bin", NULL), temporary = count_files(".tmp", NULL);
+    ck_assert_msg(programs > 0 && temporary <= left && count_files("", NULL) == programs + temporary,
+                  "%d programs, %d temporary files, %d killed", programs, temporary, left);
+    assert_right_bits(folder);
+}
+END_TEST
+
+/* Somebody who may not even enter the home that HOME names, and somebody without one. */
+START_TEST(home_may_be_out_of_reach) {
+    char home[300], cache[512], pocl[300], command[700];
+    const char *variables[] = {"CLMP_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "POCL_CACHE_DIR"};
+    char *before[4];
+    for (int i = 0; i < 4; i++)
+        before[i] = getenv(variables[i]) != NULL ? strdup(getenv(variables[i])) : NULL;
+    snprintf(home, sizeof home, "%s/home", root);
+    snprintf(cache, sizeof cache, "%s/.cache", home);
+    snprintf(pocl, sizeof pocl, "%s-pocl", root);
+    ck_assert(mkdir(home, 0500) == 0 && mkdir(pocl, 0700) == 0);
+    ck_assert(unsetenv("CLMP_CACHE_DIR") == 0 && unsetenv("XDG_CACHE_HOME") == 0 && setenv("HOME", home, 1) == 0);
+    if (geteuid() != 0) {
+        assert_right_bits(NULL);
+    } else { /* another user, who has a folder for what PoCL keeps */
+        ck_assert(chown(pocl, 65534, 65534) == 0 && setenv("POCL_CACHE_DIR", pocl, 1) == 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            if (setenv("CLMP_TEST_CACHE_CHILD", "HOME", 1) != 0 || setgid(65534) != 0 || setuid(65534) != 0)
+                _exit(126);
+            execl("/proc/self/exe", "check_cache", (char *)NULL);
+            _exit(127);
+        }
+        int status = 0;
+        ck_assert(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+        if (WEXITSTATUS(status) == 127)
+            printf("home_may_be_out_of_reach: this program is out of reach for another user\n");
+        else
+            ck_assert_int_eq(WEXITSTATUS(status), 0);
+    }
+    ck_assert(inode(cache) == 0);
+    for (int i = 0; i < 4; i++) {
+        ck_assert((before[i] != NULL ? setenv(variables[i], before[i], 1) : unsetenv(variables[i])) == 0);
+        free(before[i]);
+    }
+    snprintf(command, sizeof command, "rm -rf %s", pocl);
+    ck_assert(system(command) == 0 && rmdir(home) == 0);
 }
 END_TEST
 
 START_TEST(child_gives_the_right_bits) {
-    assert_right_bits(getenv("CLMP_TEST_CACHE_CHILD"));
+    const char *cache = getenv("CLMP_TEST_CACHE_CHILD");
+    assert_right_bits(strcmp(cache, "HOME") == 0 ? NULL : cache);
 }
 END_TEST
 
@@ -286,6 +417,7 @@ int main(void) {
     TCase *tcase;
     if (getenv("CLMP_TEST_CACHE_CHILD") != NULL) {
         (void)unsetenv("CK_INCLUDE_TAGS");
+        (void)unsetenv("CK_RUN_CASE");
         tcase = add_case(suite, "child", "full");
         tcase_add_test(tcase, child_gives_the_right_bits);
         return test_main(suite);
@@ -303,6 +435,10 @@ int main(void) {
     tcase_add_test(tcase, damaged_files_are_compiled_again);
     tcase_add_test(tcase, files_of_other_programs_are_not_taken);
     tcase_add_test(tcase, files_that_others_can_write_to_are_replaced);
+    tcase_add_test(tcase, folder_under_the_name_of_a_file_stays);
+    tcase_add_test(tcase, folder_and_files_may_be_read_only);
+    tcase_add_test(tcase, limit_on_the_size_of_files_ends_nobody);
+    tcase_add_test(tcase, home_may_be_out_of_reach);
     tcase_add_test(tcase, folder_that_is_a_link_is_not_used);
     tcase_add_test(tcase, environment_names_the_folder);
     tcase_add_test(tcase, leftovers_of_killed_processes_are_removed);

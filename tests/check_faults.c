@@ -1,6 +1,6 @@
 /*
  * Every call that the library makes fails in turn: each OpenCL function with each error that it may return, and each
- * allocation; the first call, the second and so on, until a run goes through untouched.
+ * allocation; the first call, the second and so on, until a run goes through untouched.  And pairs of these, by chance.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -93,31 +93,53 @@ struct trial {
     enum fault_function function;             /* that is failed */
     cl_int error;
     long k;
+    bool two; /* a second fault */
+    enum fault_function other_function;
+    cl_int other_error;
+    long other_k;
 };
 
 static void complain(const struct trial *trial, const char *what, clmp_status status) {
-    ck_abort_msg("%s: %s call %ld returns %d: %s (status %s, log: %s)", trial->scenario->name,
-                 fault_name(trial->function), trial->k, (int)trial->error, what, clmp_status_name(status), said);
+    char other[96] = "";
+    if (trial->two)
+        snprintf(other, sizeof other, " and %s call %ld %d", fault_name(trial->other_function), trial->other_k,
+                 (int)trial->other_error);
+    ck_abort_msg("%s: %s call %ld returns %d%s: %s (status %s, log: %s)", trial->scenario->name,
+                 fault_name(trial->function), trial->k, (int)trial->error, other, what, clmp_status_name(status), said);
 }
 
-/* That a status is one for such a fault. */
+static void arm(const struct trial *trial) {
+    said[0] = '\0';
+    fault_arm(trial->function, trial->error, trial->k);
+    if (trial->two)
+        fault_arm_also(trial->other_function, trial->other_error, trial->other_k);
+}
+
+static bool has(const struct trial *trial, enum fault_function function) {
+    return trial->function == function || (trial->two && trial->other_function == function);
+}
+
+/* Whether a status is one for such a fault. */
+static bool fits(enum fault_function function, cl_int error, clmp_status status) {
+    const bool memory =
+        error == CL_OUT_OF_HOST_MEMORY || error == CL_OUT_OF_RESOURCES || error == CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    if (function == FAULT_event || fault_is_release(function)) /* no call that tells anything */
+        return false;
+    if (function == FAULT_clGetDeviceInfo || function == FAULT_clGetDeviceIDs || function == FAULT_clGetPlatformIDs ||
+        function == FAULT_clGetPlatformInfo) /* a device that does not answer is none */
+        return status == CLMP_DEVICE_UNSUPPORTED || status == CLMP_NO_DEVICE || status == CLMP_DEVICE_NOT_FOUND ||
+               status == CLMP_OUT_OF_MEMORY || status == CLMP_OPENCL_ERROR;
+    if (function == FAULT_clBuildProgram)
+        return status == CLMP_BUILD_FAILED || status == CLMP_OUT_OF_MEMORY;
+    return status == (memory ? CLMP_OUT_OF_MEMORY : CLMP_OPENCL_ERROR);
+}
+
 static void check_status(const struct trial *trial, clmp_status status) {
-    const bool memory = trial->error == CL_OUT_OF_HOST_MEMORY || trial->error == CL_OUT_OF_RESOURCES ||
-                        trial->error == CL_MEM_OBJECT_ALLOCATION_FAILURE;
-    const bool asking = trial->function == FAULT_clGetDeviceInfo || trial->function == FAULT_clGetDeviceIDs ||
-                        trial->function == FAULT_clGetPlatformIDs || trial->function == FAULT_clGetPlatformInfo;
     if (said[0] == '\0')
         complain(trial, "nothing was said", status);
-    if (asking) { /* a device that does not answer is none */
-        if (status != CLMP_DEVICE_UNSUPPORTED && status != CLMP_NO_DEVICE && status != CLMP_DEVICE_NOT_FOUND &&
-            status != CLMP_OUT_OF_MEMORY && status != CLMP_OPENCL_ERROR)
-            complain(trial, "a wrong status", status);
-    } else if (trial->function == FAULT_clBuildProgram) {
-        if (status != CLMP_BUILD_FAILED && status != CLMP_OUT_OF_MEMORY)
-            complain(trial, "a wrong status", status);
-    } else if (status != (memory ? CLMP_OUT_OF_MEMORY : CLMP_OPENCL_ERROR)) {
+    if (!fits(trial->function, trial->error, status) &&
+        !(trial->two && fits(trial->other_function, trial->other_error, status)))
         complain(trial, "a wrong status", status);
-    }
 }
 
 static clmp_status open_context(const struct trial *trial, const char *cache, clmp_context **context) {
@@ -150,9 +172,9 @@ static void check_bits(const struct trial *trial, const struct device_buffers *b
     outputs_free(got);
 }
 
-/* One step with a wait list and an event; all of it has to be done when this returns. */
-static clmp_status step(const struct trial *trial, clmp_plan *plan, const struct run *run,
-                        const struct device_buffers *buffers) {
+/* One step with a wait list and an event; all of it has to be done when this returns.  `late`: its event failed. */
+static clmp_status step_late(const struct trial *trial, clmp_plan *plan, const struct run *run,
+                             const struct device_buffers *buffers, bool *late) {
     const cl_command_queue queue = test_device()->queue;
     cl_int error = CL_SUCCESS;
     cl_event before = clCreateUserEvent(test_device()->cl, &error), after = (cl_event)(uintptr_t)16;
@@ -171,12 +193,26 @@ static clmp_status step(const struct trial *trial, clmp_plan *plan, const struct
     if ((status == CLMP_OK) != (after != NULL))
         complain(trial, "an event without a step, or a step without an event", status);
     ck_cl(clFinish(queue));
-    if (after != NULL)
+    cl_int state = CL_COMPLETE;
+    if (after != NULL) {
+        ck_cl(clGetEventInfo(after, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
         ck_cl(clReleaseEvent(after));
-    cl_int state = CL_QUEUED;
+    }
+    *late = state < 0;
+    if (*late && !has(trial, FAULT_event))
+        complain(trial, "an event that failed", status);
     ck_cl(clGetEventInfo(before, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
     ck_assert(state == CL_COMPLETE); /* the caller's event is as it was */
     ck_cl(clReleaseEvent(before));
+    return status;
+}
+
+static clmp_status step(const struct trial *trial, clmp_plan *plan, const struct run *run,
+                        const struct device_buffers *buffers) {
+    bool late = false;
+    const clmp_status status = step_late(trial, plan, run, buffers, &late);
+    if (late)
+        complain(trial, "an event that failed", status);
     return status;
 }
 
@@ -235,13 +271,13 @@ static bool try_making(const struct trial *trial, const char *cache) {
     clmp_context *context = NULL;
     clmp_plan *plan = NULL;
     const clmp_plan_params params = params_of(trial);
+    const bool release = fault_is_release(trial->function) && !trial->two;
     note_balance(before);
-    said[0] = '\0';
-    fault_arm(trial->function, trial->error, trial->k);
+    arm(trial);
     clmp_status status = open_context(trial, cache, &context);
     if (status == CLMP_OK)
         status = clmp_plan_create(context, &params, &plan);
-    const bool hit = fault_disarm();
+    bool hit = release || fault_disarm(); /* releases go on below */
     if (status != CLMP_OK && !hit)
         complain(trial, "a failure without a fault", status);
     if (status != CLMP_OK) {
@@ -254,6 +290,8 @@ static bool try_making(const struct trial *trial, const char *cache) {
         check_plan(trial, plan);
     clmp_plan_destroy(plan);
     clmp_context_destroy(context);
+    if (release)
+        hit = fault_disarm();
     assert_balance(trial, before);
     return hit;
 }
@@ -268,16 +306,23 @@ static bool try_enqueueing(const struct trial *trial, clmp_context *context) {
     note_balance(before);
     ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
     make_buffers(trial, plan, &run, &buffers);
-    said[0] = '\0';
-    fault_arm(trial->function, trial->error, trial->k);
-    const clmp_status status = step(trial, plan, &run, &buffers);
-    const bool hit = fault_disarm();
-    if (status != CLMP_OK && !hit)
+    arm(trial);
+    bool late = false;
+    const clmp_status status = step_late(trial, plan, &run, &buffers, &late);
+    bool hit = fault_disarm();
+    if ((status != CLMP_OK || late) && !hit)
         complain(trial, "a failure without a fault", status);
+    if (hit && !trial->two && late != (trial->function == FAULT_event))
+        complain(trial, "an event that does not tell", status);
     if (status != CLMP_OK)
         check_status(trial, status);
-    else
+    else if (!late)
         check_bits(trial, &buffers, &run);
+    arm(trial); /* the second step also waits for the first */
+    const clmp_status again = step_late(trial, plan, &run, &buffers, &late);
+    hit = fault_disarm() || hit;
+    if (again != CLMP_OK)
+        check_status(trial, again);
     ck_status(step(trial, plan, &run, &buffers), CLMP_OK);
     check_bits(trial, &buffers, &run);
     release_buffers(&buffers);
@@ -289,9 +334,10 @@ static bool try_enqueueing(const struct trial *trial, clmp_context *context) {
 /* --------------------------------------------------------------------------------------------------------------- tests
  */
 
-static char folder[] = "/tmp/clmp-faults-XXXXXX"; /* of compiled programs, which all trials share */
+static char folder[32]; /* of compiled programs, which all trials share */
 
 static void make_folder(void) {
+    strcpy(folder, "/tmp/clmp-faults-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 
@@ -334,7 +380,7 @@ static void trial_free(struct trial *trial) {
 START_TEST(making_a_plan_survives_every_fault) {
     struct trial trial = trial_of(&scenarios[_i]);
     long faults = 0;
-    for (int f = 0; f < FAULT_FUNCTIONS; f++)
+    for (int f = 0; f < FAULT_LIBRARY_FUNCTIONS; f++)
         for (int e = 0; fault_error((enum fault_function)f, e) != CL_SUCCESS; e++) {
             bool hit = true;
             trial.function = (enum fault_function)f;
@@ -375,7 +421,7 @@ START_TEST(enqueueing_a_step_survives_every_fault) {
     ck_status(clmp_plan_create(context, &params, &first), CLMP_OK);
     check_plan(&trial, first); /* from now on the context has all programs, which it keeps */
     clmp_plan_destroy(first);
-    for (int f = 0; f < FAULT_FUNCTIONS; f++)
+    for (int f = 0; f < FAULT_LIBRARY_FUNCTIONS; f++)
         for (int e = 0; fault_error((enum fault_function)f, e) != CL_SUCCESS; e++) {
             bool hit = true;
             trial.function = (enum fault_function)f;
@@ -393,11 +439,77 @@ START_TEST(enqueueing_a_step_survives_every_fault) {
 }
 END_TEST
 
+/* Which calls a scenario makes; the trial's fault is one that does not come. */
+static void count_calls(struct trial *trial, const char *cache, clmp_context *context,
+                        long calls[FAULT_LIBRARY_FUNCTIONS]) {
+    trial->two = false;
+    trial->function = FAULT_event;
+    trial->error = CL_OUT_OF_RESOURCES;
+    trial->k = MOST_CALLS;
+    ck_assert(!(context == NULL ? try_making(trial, cache) : try_enqueueing(trial, context)));
+    for (int f = 0; f < FAULT_LIBRARY_FUNCTIONS; f++)
+        calls[f] = fault_calls((enum fault_function)f);
+}
+
+/* A fault, by chance, among these calls. */
+static void draw(struct rng *rng, const long calls[FAULT_LIBRARY_FUNCTIONS], enum fault_function *function,
+                 cl_int *error, long *k) {
+    int errors = 0;
+    do
+        *function = (enum fault_function)rng_below(rng, FAULT_LIBRARY_FUNCTIONS);
+    while (calls[*function] == 0);
+    *k = 1 + (long)rng_below(rng, (uint64_t)calls[*function]);
+    while (fault_error(*function, errors) != CL_SUCCESS)
+        errors++;
+    *error = fault_error(*function, (int)rng_below(rng, (uint64_t)errors));
+}
+
+/* CLMP_TEST_PAIRS: how many of each scenario. */
+START_TEST(two_faults_are_survived) {
+    struct trial trial = trial_of(&scenarios[_i / 2]);
+    const char *asked = getenv("CLMP_TEST_PAIRS");
+    const int pairs = asked != NULL ? atoi(asked) : 20;
+    const bool making = _i % 2 == 0;
+    struct rng rng = rng_for("pairs", (uint64_t)_i);
+    clmp_context *context = NULL;
+    long calls[FAULT_LIBRARY_FUNCTIONS], faults = 0;
+    const char *cache = trial.scenario->programs == READ ? folder : "";
+    if (!making && (trial.scenario->opened || trial.scenario->programs != READ)) {
+        trial_free(&trial);
+        return;
+    }
+    if (making) {
+        count_calls(&trial, cache, NULL, calls); /* what is compiled is on disk from now on */
+    } else {                                     /* or in the context */
+        clmp_plan *plan = NULL;
+        const clmp_plan_params params = params_of(&trial);
+        ck_status(open_context(&trial, folder, &context), CLMP_OK);
+        ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
+        check_plan(&trial, plan);
+        clmp_plan_destroy(plan);
+    }
+    count_calls(&trial, cache, context, calls);
+    trial.two = true;
+    for (int i = 0; i < pairs; i++) {
+        draw(&rng, calls, &trial.function, &trial.error, &trial.k);
+        draw(&rng, calls, &trial.other_function, &trial.other_error, &trial.other_k);
+        faults += making ? try_making(&trial, cache) : try_enqueueing(&trial, context);
+    }
+    printf("%s: %ld of %d pairs while a %s\n", trial.scenario->name, faults, pairs,
+           making ? "plan is made" : "step is enqueued");
+    clmp_context_destroy(context);
+    trial_free(&trial);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("faults");
     TCase *tcase = add_case(suite, "faults", "full");
     tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
     tcase_add_loop_test(tcase, making_a_plan_survives_every_fault, 0, SCENARIOS);
     tcase_add_loop_test(tcase, enqueueing_a_step_survives_every_fault, 0, SCENARIOS);
+    tcase = add_case(suite, "pairs", "full");
+    tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
+    tcase_add_loop_test(tcase, two_faults_are_survived, 0, 2 * SCENARIOS);
     return test_main(suite);
 }

@@ -199,6 +199,36 @@ START_TEST(enqueues_that_share_the_plans_workspace_are_ordered) {
 }
 END_TEST
 
+/* What a step waits for may fail, and then the step does: that must not spoil the plan's workspace for the next one. */
+START_TEST(step_after_one_that_failed_is_right) {
+    cl_command_queue first = queue_of_kind(_i % 2), second = queue_of_kind(_i % 2);
+    if (!first)
+        return;
+    struct run run = {.internal_workspace = _i / 2 % 2, .solver = _i / 4 ? CLMP_SOLVER_SORT : CLMP_SOLVER_SEARCH};
+    struct step step = step_new(training_step(0), &run);
+    cl_int error, state = CL_COMPLETE;
+    cl_event failed, done, gate = clCreateUserEvent(test_device()->cl, &error);
+    ck_cl(error);
+    alarm(HANG_SECONDS);
+    step_enqueue(&step, first, 1, &gate, &failed);
+    ck_cl(clFlush(first));
+    ck_cl(clSetUserEventStatus(gate, -7));
+    (void)clWaitForEvents(1, &failed); /* an error, which one is the runtime's affair */
+    ck_cl(clGetEventInfo(failed, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
+    ck_assert_msg(state < 0, "the step's event is %d", (int)state);
+    step_enqueue(&step, second, 0, NULL, &done);
+    ck_cl(clWaitForEvents(1, &done));
+    alarm(0);
+    step_check(&step);
+    ck_cl(clReleaseEvent(gate));
+    ck_cl(clReleaseEvent(failed));
+    ck_cl(clReleaseEvent(done));
+    step_free(&step);
+    ck_cl(clReleaseCommandQueue(first));
+    ck_cl(clReleaseCommandQueue(second));
+}
+END_TEST
+
 /* The same plan over and over, with garbage of the last step in the workspace. */
 START_TEST(steps_repeat_bit_for_bit) {
     struct run run = {.internal_workspace = _i % 2, .solver = _i / 2 ? CLMP_SOLVER_SORT : CLMP_SOLVER_SEARCH};
@@ -393,6 +423,8 @@ int main(void) {
     tcase = add_case(suite, "gates", "full quick device"); /* a simulator's flush waits for the gate */
     tcase_add_loop_test(tcase, enqueue_returns_while_what_it_waits_for_has_not_come, 0, 8);
     tcase_add_loop_test(tcase, every_event_of_the_wait_list_is_waited_for, 0, 2);
+    tcase = add_case(suite, "failures", "device"); /* PoCL 3.1 ends the process where a user event fails */
+    tcase_add_loop_test(tcase, step_after_one_that_failed_is_right, 0, 8);
     tcase = add_case(suite, "lifetime", "full quick small");
     tcase_add_test(tcase, plan_outlives_the_callers_hold_on_its_context);
     tcase_add_loop_test(tcase, work_completes_although_its_plan_is_destroyed, 0, 2);

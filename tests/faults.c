@@ -43,6 +43,31 @@ static const struct {
     [FAULT_clEnqueueFillBuffer] = {"clEnqueueFillBuffer",
                                    {MEMORY, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_INVALID_COMMAND_QUEUE}},
     [FAULT_clRetainEvent] = {"clRetainEvent", {MEMORY}},
+    [FAULT_clGetEventInfo] = {"clGetEventInfo", {MEMORY}},
+    [FAULT_clReleaseContext] = {"clReleaseContext", {CL_OUT_OF_RESOURCES}},
+    [FAULT_clReleaseDevice] = {"clReleaseDevice", {CL_OUT_OF_RESOURCES}},
+    [FAULT_clReleaseMemObject] = {"clReleaseMemObject", {CL_OUT_OF_RESOURCES}},
+    [FAULT_clReleaseProgram] = {"clReleaseProgram", {CL_OUT_OF_RESOURCES}},
+    [FAULT_clReleaseKernel] = {"clReleaseKernel", {CL_OUT_OF_RESOURCES}},
+    [FAULT_clReleaseEvent] = {"clReleaseEvent", {CL_OUT_OF_RESOURCES}},
+    [FAULT_clCreateCommandQueue] = {"clCreateCommandQueue", {MEMORY}},
+    [FAULT_clReleaseCommandQueue] = {"clReleaseCommandQueue", {CL_OUT_OF_RESOURCES}},
+    [FAULT_clEnqueueReadBuffer] = {"clEnqueueReadBuffer",
+                                   {MEMORY, CL_MEM_OBJECT_ALLOCATION_FAILURE,
+                                    CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST}},
+    [FAULT_clEnqueueWriteBuffer] = {"clEnqueueWriteBuffer", {MEMORY, CL_MEM_OBJECT_ALLOCATION_FAILURE}},
+    [FAULT_clWaitForEvents] = {"clWaitForEvents", {MEMORY, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST}},
+    [FAULT_clFinish] = {"clFinish", {MEMORY}},
+    [FAULT_strdup] = {"strdup", {ENOMEM}},
+    [FAULT_realpath] = {"realpath", {ENOMEM}},
+    [FAULT_opendir] = {"opendir", {ENOMEM}},
+    [FAULT_fdopen] = {"fdopen", {ENOMEM}},
+    [FAULT_fwrite] = {"fwrite", {ENOSPC}},
+    [FAULT_fflush] = {"fflush", {ENOSPC}},
+    [FAULT_fsync] = {"fsync", {EIO}},
+    [FAULT_fclose] = {"fclose", {EIO}},
+    [FAULT_rename] = {"rename", {EIO}},
+    [FAULT_event] = {"event", {CL_OUT_OF_RESOURCES, CL_DEVICE_NOT_AVAILABLE}},
     [FAULT_malloc] = {"malloc", {CL_OUT_OF_HOST_MEMORY}},
 #undef MEMORY
 };
@@ -56,62 +81,94 @@ cl_int fault_error(enum fault_function function, int index) {
 }
 
 static struct {
-    bool on, hit;
+    bool hit;
     enum fault_function function;
     cl_int error;
     long left; /* calls before the one that fails */
-} armed;
+} armed[2];
+static int armed_count; /* 0: none */
+static long calls[FAULT_FUNCTIONS];
+
+void fault_arm_also(enum fault_function function, cl_int error, long k) {
+    armed[armed_count].function = function;
+    armed[armed_count].error = error;
+    armed[armed_count].left = k - 1;
+    armed[armed_count].hit = false;
+    armed_count++;
+}
 
 void fault_arm(enum fault_function function, cl_int error, long k) {
-    armed.function = function;
-    armed.error = error;
-    armed.left = k - 1;
-    armed.hit = false;
-    armed.on = true;
+    armed_count = 0;
+    memset(calls, 0, sizeof calls);
+    fault_arm_also(function, error, k);
 }
 
 bool fault_disarm(void) {
-    armed.on = false;
-    return armed.hit;
+    bool hit = false;
+    for (int i = 0; i < armed_count; i++)
+        hit = hit || armed[i].hit;
+    armed_count = 0;
+    return hit;
 }
 
-/* Where the library lies in memory. */
-static uintptr_t library_begin, library_end;
+long fault_calls(enum fault_function function) {
+    return calls[function];
+}
 
-static int find_library(struct dl_phdr_info *info, size_t size, void *user) {
+bool fault_is_release(enum fault_function function) {
+    return function == FAULT_clReleaseCommandQueue ||
+           (function >= FAULT_clReleaseContext && function <= FAULT_clReleaseEvent);
+}
+
+/* Where the calls that fail come from: the library, and what fault_add_caller() adds. */
+enum { MOST_RANGES = 8 };
+static struct range { uintptr_t begin, end; } ranges[MOST_RANGES];
+static int range_count;
+
+static int find_part(struct dl_phdr_info *info, size_t size, void *user) {
+    const char *part = user;
     (void)size;
-    (void)user;
-    if (strstr(info->dlpi_name, "libclmp.so") == NULL)
+    if (part[0] == '\0' ? info->dlpi_name[0] != '\0' : strstr(info->dlpi_name, part) == NULL)
         return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X))
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) || range_count == MOST_RANGES)
             continue;
-        library_begin = info->dlpi_addr + part->p_vaddr;
-        library_end = library_begin + part->p_memsz;
+        const uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
+        ranges[range_count++] = (struct range){begin, begin + segment->p_memsz};
     }
     return 1;
 }
 
-static __attribute__((constructor)) void begin(void) {
-    dl_iterate_phdr(find_library, NULL);
+void fault_add_caller(const char *part) {
+    dl_iterate_phdr(find_part, (void *)(uintptr_t)part);
 }
 
-static bool fails(enum fault_function function, const void *caller) {
-    if (!armed.on || armed.hit || function != armed.function)
-        return false;
-    if ((uintptr_t)caller < library_begin || (uintptr_t)caller >= library_end)
-        return false;
-    if (armed.left-- > 0)
-        return false;
-    armed.hit = true;
-    return true;
+static __attribute__((constructor)) void begin(void) {
+    fault_add_caller("libclmp.so");
+}
+
+cl_int fault_of(enum fault_function function, const void *caller) {
+    cl_int error = CL_SUCCESS;
+    bool counts = false;
+    for (int i = 0; armed_count > 0 && i < range_count; i++)
+        counts = counts || ((uintptr_t)caller >= ranges[i].begin && (uintptr_t)caller < ranges[i].end);
+    if (!counts)
+        return CL_SUCCESS;
+    calls[function]++;
+    for (int i = 0; i < armed_count; i++)
+        if (function == armed[i].function && !armed[i].hit && armed[i].left-- == 0) {
+            armed[i].hit = true;
+            error = armed[i].error;
+        }
+    return error;
 }
 
 static long balances[FAULT_OBJECTS];
 
 const char *fault_object_name(enum fault_object object) {
-    static const char *const names[FAULT_OBJECTS] = {"contexts", "queues", "buffers", "programs", "kernels", "events"};
+    static const char *const names[FAULT_OBJECTS] = {"contexts", "queues", "buffers", "programs",
+                                                     "kernels",  "events", "devices"};
     return names[object];
 }
 
@@ -140,8 +197,9 @@ static void *next(const char *name) {
 #define STATUS(name, parameters, arguments, done)                                                                      \
     cl_int name parameters {                                                                                           \
         NEXT(name);                                                                                                    \
-        if (fails(FAULT_##name, CALLER))                                                                               \
-            return armed.error;                                                                                        \
+        const cl_int fault = fault_of(FAULT_##name, CALLER);                                                           \
+        if (fault != CL_SUCCESS)                                                                                       \
+            return fault;                                                                                              \
         const cl_int status = real arguments;                                                                          \
         if (status == CL_SUCCESS) {                                                                                    \
             done;                                                                                                      \
@@ -153,9 +211,10 @@ static void *next(const char *name) {
 #define CREATE(type, name, parameters, arguments, object)                                                              \
     type name parameters {                                                                                             \
         NEXT(name);                                                                                                    \
-        if (fails(FAULT_##name, CALLER)) {                                                                             \
+        const cl_int fault = fault_of(FAULT_##name, CALLER);                                                           \
+        if (fault != CL_SUCCESS) {                                                                                     \
             if (error != NULL)                                                                                         \
-                *error = armed.error;                                                                                  \
+                *error = fault;                                                                                        \
             return NULL;                                                                                               \
         }                                                                                                              \
         const type made = real arguments;                                                                              \
@@ -163,14 +222,15 @@ static void *next(const char *name) {
         return made;                                                                                                   \
     }
 
-/* Calls that are counted only. */
-#define COUNT(name, type, change, object)                                                                              \
+/* Calls that release. */
+#define RELEASE(name, type, object)                                                                                    \
     cl_int name(type x) {                                                                                              \
         NEXT(name);                                                                                                    \
+        const cl_int fault = fault_of(FAULT_##name, CALLER);                                                           \
         const cl_int status = real(x);                                                                                 \
         if (status == CL_SUCCESS)                                                                                      \
-            balances[object] += change;                                                                                \
-        return status;                                                                                                 \
+            --balances[object];                                                                                        \
+        return fault != CL_SUCCESS ? fault : status;                                                                   \
     }
 
 STATUS(clGetPlatformIDs, (cl_uint n, cl_platform_id *ids, cl_uint *count), (n, ids, count), )
@@ -179,7 +239,7 @@ STATUS(clGetDeviceIDs, (cl_platform_id p, cl_device_type t, cl_uint n, cl_device
        (p, t, n, ids, c), )
 STATUS(clGetDeviceInfo, (cl_device_id d, cl_device_info w, size_t s, void *v, size_t *r), (d, w, s, v, r), )
 STATUS(clRetainContext, (cl_context c), (c), ++balances[OBJECT_CONTEXT])
-STATUS(clRetainDevice, (cl_device_id d), (d), )
+STATUS(clRetainDevice, (cl_device_id d), (d), ++balances[OBJECT_DEVICE])
 STATUS(clGetContextInfo, (cl_context c, cl_context_info w, size_t s, void *v, size_t *r), (c, w, s, v, r), )
 STATUS(clGetCommandQueueInfo, (cl_command_queue q, cl_command_queue_info w, size_t s, void *v, size_t *r),
        (q, w, s, v, r), )
@@ -194,15 +254,109 @@ STATUS(clGetProgramBuildInfo, (cl_program p, cl_device_id d, cl_program_build_in
 STATUS(clGetKernelWorkGroupInfo,
        (cl_kernel k, cl_device_id d, cl_kernel_work_group_info w, size_t s, void *v, size_t *r), (k, d, w, s, v, r), )
 STATUS(clSetKernelArg, (cl_kernel k, cl_uint i, size_t s, const void *v), (k, i, s, v), )
-STATUS(clEnqueueNDRangeKernel,
-       (cl_command_queue q, cl_kernel k, cl_uint d, const size_t *o, const size_t *g, const size_t *l, cl_uint n,
-        const cl_event *w, cl_event *e),
-       (q, k, d, o, g, l, n, w, e), balances[OBJECT_EVENT] += e != NULL)
-STATUS(clEnqueueFillBuffer,
-       (cl_command_queue q, cl_mem m, const void *p, size_t ps, size_t o, size_t s, cl_uint n, const cl_event *w,
+/* Events of commands that failed: user events, which the runtime believes to be complete. */
+enum { MOST_FAILED = 64 };
+static struct {
+    cl_event event;
+    cl_int error;
+} failed[MOST_FAILED];
+static int failed_count;
+
+static cl_int error_of(cl_event event) {
+    for (int i = 0; i < failed_count; i++)
+        if (failed[i].event == event)
+            return failed[i].error;
+    return CL_SUCCESS;
+}
+
+static void forget(cl_event event) {
+    for (int i = 0; i < failed_count; i++)
+        if (failed[i].event == event)
+            failed[i--] = failed[--failed_count];
+}
+
+/* The event of a command that is not enqueued. */
+static bool make_failed(cl_command_queue queue, cl_int error, cl_event *event) {
+    cl_context context = NULL;
+    cl_int status = CL_SUCCESS;
+    if (event == NULL)
+        return true;
+    if (failed_count == MOST_FAILED ||
+        clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof(cl_context), &context, NULL) != CL_SUCCESS)
+        return false;
+    *event = clCreateUserEvent(context, &status);
+    if (status != CL_SUCCESS || clSetUserEventStatus(*event, CL_COMPLETE) != CL_SUCCESS)
+        return false;
+    failed[failed_count].event = *event;
+    failed[failed_count++].error = error;
+    return true;
+}
+
+/* Whether a command fails by its event, of its own or as something that it waits for failed. */
+static cl_int fault_of_event(cl_uint count, const cl_event *wait, const void *caller) {
+    for (cl_uint i = 0; i < count; i++)
+        if (error_of(wait[i]) != CL_SUCCESS)
+            return CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST;
+    return fault_of(FAULT_event, caller);
+}
+
+/* Calls that enqueue: n, w and e are the wait list and the event. */
+#define ENQUEUE(name, parameters, arguments)                                                                           \
+    cl_int name parameters {                                                                                           \
+        NEXT(name);                                                                                                    \
+        const cl_int fault = fault_of(FAULT_##name, CALLER);                                                           \
+        if (fault != CL_SUCCESS)                                                                                       \
+            return fault;                                                                                              \
+        const cl_int late = fault_of_event(n, w, CALLER);                                                              \
+        if (late != CL_SUCCESS && make_failed(q, late, e))                                                             \
+            return CL_SUCCESS;                                                                                         \
+        const cl_int status = real arguments;                                                                          \
+        balances[OBJECT_EVENT] += status == CL_SUCCESS && e != NULL;                                                   \
+        return status;                                                                                                 \
+    }
+
+ENQUEUE(clEnqueueNDRangeKernel,
+        (cl_command_queue q, cl_kernel k, cl_uint d, const size_t *o, const size_t *g, const size_t *l, cl_uint n,
+         const cl_event *w, cl_event *e),
+        (q, k, d, o, g, l, n, w, e))
+ENQUEUE(clEnqueueFillBuffer,
+        (cl_command_queue q, cl_mem m, const void *p, size_t ps, size_t o, size_t s, cl_uint n, const cl_event *w,
+         cl_event *e),
+        (q, m, p, ps, o, s, n, w, e))
+STATUS(clEnqueueReadBuffer,
+       (cl_command_queue q, cl_mem m, cl_bool b, size_t o, size_t s, void *v, cl_uint n, const cl_event *w,
         cl_event *e),
-       (q, m, p, ps, o, s, n, w, e), balances[OBJECT_EVENT] += e != NULL)
+       (q, m, b, o, s, v, n, w, e), balances[OBJECT_EVENT] += e != NULL)
+STATUS(clEnqueueWriteBuffer,
+       (cl_command_queue q, cl_mem m, cl_bool b, size_t o, size_t s, const void *v, cl_uint n, const cl_event *w,
+        cl_event *e),
+       (q, m, b, o, s, v, n, w, e), balances[OBJECT_EVENT] += e != NULL)
 STATUS(clRetainEvent, (cl_event e), (e), ++balances[OBJECT_EVENT])
+
+cl_int clWaitForEvents(cl_uint count, const cl_event *list) {
+    NEXT(clWaitForEvents);
+    const cl_int fault = fault_of(FAULT_clWaitForEvents, CALLER);
+    if (fault != CL_SUCCESS)
+        return fault;
+    const cl_int status = real(count, list);
+    for (cl_uint i = 0; i < count; i++)
+        if (error_of(list[i]) != CL_SUCCESS)
+            return CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST;
+    return status;
+}
+
+STATUS(clFinish, (cl_command_queue q), (q), )
+
+cl_int clGetEventInfo(cl_event e, cl_event_info what, size_t size, void *value, size_t *used) {
+    NEXT(clGetEventInfo);
+    const cl_int fault = fault_of(FAULT_clGetEventInfo, CALLER);
+    if (fault != CL_SUCCESS)
+        return fault;
+    const cl_int status = real(e, what, size, value, used), error = error_of(e);
+    if (status == CL_SUCCESS && error != CL_SUCCESS && what == CL_EVENT_COMMAND_EXECUTION_STATUS && value != NULL)
+        memcpy(value, &error, sizeof error);
+    return status;
+}
 
 CREATE(cl_context, clCreateContext,
        (const cl_context_properties *p, cl_uint n, const cl_device_id *d,
@@ -218,12 +372,8 @@ CREATE(cl_program, clCreateProgramWithBinary,
        (c, n, d, l, b, s, error), OBJECT_PROGRAM)
 CREATE(cl_kernel, clCreateKernel, (cl_program p, const char *n, cl_int *error), (p, n, error), OBJECT_KERNEL)
 
-cl_command_queue clCreateCommandQueue(cl_context c, cl_device_id d, cl_command_queue_properties p, cl_int *error) {
-    NEXT(clCreateCommandQueue);
-    const cl_command_queue queue = real(c, d, p, error);
-    balances[OBJECT_QUEUE] += queue != NULL;
-    return queue;
-}
+CREATE(cl_command_queue, clCreateCommandQueue,
+       (cl_context c, cl_device_id d, cl_command_queue_properties p, cl_int *error), (c, d, p, error), OBJECT_QUEUE)
 
 cl_event clCreateUserEvent(cl_context c, cl_int *error) {
     NEXT(clCreateUserEvent);
@@ -232,12 +382,25 @@ cl_event clCreateUserEvent(cl_context c, cl_int *error) {
     return event;
 }
 
-COUNT(clReleaseContext, cl_context, -1, OBJECT_CONTEXT)
-COUNT(clReleaseCommandQueue, cl_command_queue, -1, OBJECT_QUEUE)
-COUNT(clReleaseMemObject, cl_mem, -1, OBJECT_BUFFER)
-COUNT(clReleaseProgram, cl_program, -1, OBJECT_PROGRAM)
-COUNT(clReleaseKernel, cl_kernel, -1, OBJECT_KERNEL)
-COUNT(clReleaseEvent, cl_event, -1, OBJECT_EVENT)
+RELEASE(clReleaseContext, cl_context, OBJECT_CONTEXT)
+RELEASE(clReleaseCommandQueue, cl_command_queue, OBJECT_QUEUE)
+RELEASE(clReleaseMemObject, cl_mem, OBJECT_BUFFER)
+RELEASE(clReleaseProgram, cl_program, OBJECT_PROGRAM)
+RELEASE(clReleaseKernel, cl_kernel, OBJECT_KERNEL)
+RELEASE(clReleaseDevice, cl_device_id, OBJECT_DEVICE)
+
+cl_int clReleaseEvent(cl_event e) {
+    NEXT(clReleaseEvent);
+    const cl_int fault = fault_of(FAULT_clReleaseEvent, CALLER);
+    cl_uint references = 0;
+    if (error_of(e) != CL_SUCCESS &&
+        clGetEventInfo(e, CL_EVENT_REFERENCE_COUNT, sizeof references, &references, NULL) == CL_SUCCESS &&
+        references == 1)
+        forget(e); /* another event may come to lie there */
+    const cl_int status = real(e);
+    balances[OBJECT_EVENT] -= status == CL_SUCCESS;
+    return fault != CL_SUCCESS ? fault : status;
+}
 
 /* glibc's own names of its allocator. */
 extern void *__libc_malloc(size_t size);
@@ -245,7 +408,7 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 
 static bool no_memory(const void *caller) {
-    if (!fails(FAULT_malloc, caller))
+    if (fault_of(FAULT_malloc, caller) == CL_SUCCESS)
         return false;
     errno = ENOMEM;
     return true;

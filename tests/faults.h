@@ -6,6 +6,9 @@
  * faults.c defines the OpenCL functions and malloc() once more.  It is linked into the program, whose symbols come
  * before those of the OpenCL loader and the C library, so that the library's calls arrive there; only these are failed,
  * told by where they come from.  Objects are counted whoever makes them.  Not thread-safe.
+ *
+ * A release that fails has released all the same.  FAULT_event is none of a call: a command that is enqueued does not
+ * run, and its event has the error as its status; so has what waits for it.
  */
 #ifndef CLMP_TESTS_FAULTS_H
 #define CLMP_TESTS_FAULTS_H
@@ -37,9 +40,36 @@ enum fault_function {
     FAULT_clEnqueueNDRangeKernel,
     FAULT_clEnqueueFillBuffer,
     FAULT_clRetainEvent,
+    FAULT_clGetEventInfo,
+    FAULT_clReleaseContext,
+    FAULT_clReleaseDevice,
+    FAULT_clReleaseMemObject,
+    FAULT_clReleaseProgram,
+    FAULT_clReleaseKernel,
+    FAULT_clReleaseEvent,
+    FAULT_event,
     FAULT_malloc, /* and calloc, realloc */
+    FAULT_LIBRARY_FUNCTIONS,
+    /* what the command calls besides; files: faults_preload.c, with values of errno as errors */
+    FAULT_clCreateCommandQueue = FAULT_LIBRARY_FUNCTIONS,
+    FAULT_clReleaseCommandQueue,
+    FAULT_clEnqueueReadBuffer,
+    FAULT_clEnqueueWriteBuffer,
+    FAULT_clWaitForEvents,
+    FAULT_clFinish,
+    FAULT_strdup,
+    FAULT_realpath,
+    FAULT_opendir,
+    FAULT_fdopen,
+    FAULT_fwrite,
+    FAULT_fflush,
+    FAULT_fsync,
+    FAULT_fclose, /* which closes all the same */
+    FAULT_rename,
     FAULT_FUNCTIONS
 };
+
+enum { FAULT_KILL = 9999 }; /* an error of files: see faults_preload.c */
 
 const char *fault_name(enum fault_function function);
 
@@ -49,8 +79,23 @@ cl_int fault_error(enum fault_function function, int index);
 /* The library's k-th call of the function from now on (1: the next one) returns the error. */
 void fault_arm(enum fault_function function, cl_int error, long k);
 
+/* One more fault besides, at most one. */
+void fault_arm_also(enum fault_function function, cl_int error, long k);
+
 /* No call fails from now on.  Whether one did. */
 bool fault_disarm(void);
+
+/* Calls of the function since fault_arm(). */
+long fault_calls(enum fault_function function);
+
+/* Whether it is one of those that release. */
+bool fault_is_release(enum fault_function function);
+
+/* Calls from this part of the process count, too: of a library's name, or "" for the program. */
+void fault_add_caller(const char *part);
+
+/* What the function that is called from there has to return instead; CL_SUCCESS: let it. */
+cl_int fault_of(enum fault_function function, const void *caller);
 
 enum fault_object {
     OBJECT_CONTEXT,
@@ -59,6 +104,7 @@ enum fault_object {
     OBJECT_PROGRAM,
     OBJECT_KERNEL,
     OBJECT_EVENT,
+    OBJECT_DEVICE, /* retained, less released */
     FAULT_OBJECTS
 };
 const char *fault_object_name(enum fault_object object);

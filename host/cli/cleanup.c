@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cleanup.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -10,17 +11,27 @@ enum { SIGNALS = sizeof signals / sizeof *signals };
 
 /* The only globals of the command: a signal handler is given nothing else. */
 static const char *volatile files[CLEANUP_FILES];
+static pthread_t main_thread;
 
 static void remove_files(int number) {
+    /* In one of the OpenCL runtime's threads: the main one would meanwhile go on, and miss its files. */
+    if (!pthread_equal(pthread_self(), main_thread)) {
+        pthread_kill(main_thread, number);
+        return;
+    }
     for (size_t i = 0; i < CLEANUP_FILES; ++i)
         if (files[i] != NULL)
             unlink(files[i]);
-    raise(number); /* SA_RESETHAND: ends the process as soon as this returns */
+    signal(number, SIG_DFL);
+    raise(number); /* ends the process as soon as this returns */
 }
 
 void cleanup_install(void) {
-    struct sigaction act = {.sa_handler = remove_files, .sa_flags = (int)SA_RESETHAND}, old;
+    struct sigaction act = {.sa_handler = remove_files}, old;
+    main_thread = pthread_self();
     sigemptyset(&act.sa_mask);
+    for (size_t i = 0; i < SIGNALS; ++i) /* one of them at a time */
+        sigaddset(&act.sa_mask, signals[i]);
     for (size_t i = 0; i < SIGNALS; ++i)
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* nohup stays nohup */
             sigaction(signals[i], &act, NULL);

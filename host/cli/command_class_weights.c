@@ -85,9 +85,10 @@ static bool count_on_device(struct counting *counting, const struct options *opt
                                &buffers.labels.mem, failure) &&
                 session_buffer(session, "counts", counting->counts, bytes, &buffers.label_counts.mem, failure);
     if (good) {
+        cl_event event = NULL;
         const clmp_status status =
-            clmp_enqueue_label_counts(counting->kept.plan, session->queue, &buffers, 0, NULL, NULL);
-        good = (status == CLMP_OK || session_failed(session, status, failure)) &&
+            clmp_enqueue_label_counts(counting->kept.plan, session->queue, &buffers, 0, NULL, &event);
+        good = session_stepped(session, status, event, failure) &&
                session_read(session, "counts", buffers.label_counts.mem, bytes, &read, failure);
     }
     if (read != NULL) {

@@ -66,8 +66,9 @@ static bool enqueue(struct evaluation *evaluation, const struct options *options
     buffers.logits.mem = logits;
     buffers.labels.mem = labels;
     buffers.confusion.mem = evaluation->confusion_mem;
-    const clmp_status status = clmp_enqueue_confusion(evaluation->kept.plan, session->queue, &buffers, 0, NULL, NULL);
-    return status == CLMP_OK || session_failed(session, status, failure);
+    cl_event event = NULL;
+    const clmp_status status = clmp_enqueue_confusion(evaluation->kept.plan, session->queue, &buffers, 0, NULL, &event);
+    return session_stepped(session, status, event, failure);
 }
 
 static bool add_pair(struct evaluation *evaluation, const struct options *options, size_t i, struct failure *failure) {

@@ -45,9 +45,10 @@ static bool compute(struct run *run, const struct options *options, struct failu
     buffers.losses.mem = run->losses_mem;
     buffers.weights.mem = run->weights_mem;
     buffers.result.mem = run->result_mem;
-    const clmp_status status = clmp_enqueue_weights(run->plan, session->queue, &buffers, 0, NULL, NULL);
-    if (status != CLMP_OK)
-        return session_failed(session, status, failure);
+    cl_event event = NULL;
+    const clmp_status status = clmp_enqueue_weights(run->plan, session->queue, &buffers, 0, NULL, &event);
+    if (!session_stepped(session, status, event, failure))
+        return false;
 
     void *read = NULL;
     bool good = session_read(session, "results", run->result_mem, result_bytes, &read, failure);

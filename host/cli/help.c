@@ -22,6 +22,8 @@ static const char help_of_clmp[] =
     "  CLMP_CACHE_DIR        folder of compiled programs (default ~/.cache/libclmp; empty: none)\n"
     "  CLMP_TUNING           name=number,... of clmp_tuning in clmp/clmp.h; changes speed, never results\n"
     "\n"
+    "Files that are written are whole or absent.  A process that is killed (SIGKILL) may leave .clmp-PROCESS-N.tmp\n"
+    "beside them, which nothing needs.\n"
     "Files are NumPy .npy (C order, little endian).  Results are the same on every device, bit for bit.\n"
     "exit status: 0 done; 2 bad use or bad input, 1 a device failed: with one line on standard error.\n";
 

@@ -45,16 +45,17 @@ static clmp_buffers buffers_of(const struct loss_run *run, const cl_mem mems[BUF
 
 static bool enqueue(const struct loss_run *run, clmp_plan *plan, const cl_mem mems[BUFFERS], struct failure *failure) {
     clmp_buffers buffers = buffers_of(run, mems);
+    cl_event event = NULL;
     clmp_status status;
     if (run->wants_gradient) {
         buffers.gradient.mem = mems[LOGITS];
         buffers.in_place = true;
         buffers.gradient_scale = run->options->gradient_scale;
-        status = clmp_enqueue_gradient(plan, run->session->queue, &buffers, 0, NULL, NULL);
+        status = clmp_enqueue_gradient(plan, run->session->queue, &buffers, 0, NULL, &event);
     } else {
-        status = clmp_enqueue_loss(plan, run->session->queue, &buffers, 0, NULL, NULL);
+        status = clmp_enqueue_loss(plan, run->session->queue, &buffers, 0, NULL, &event);
     }
-    return status == CLMP_OK || session_failed(run->session, status, failure);
+    return session_stepped(run->session, status, event, failure);
 }
 
 static bool read_floats(struct loss_run *run, const char *what, cl_mem mem, uint64_t count, float **floats,
@@ -74,9 +75,10 @@ static bool find_means(struct loss_run *run, const struct pair *pair, const cl_m
     if (!session_plan(run->session, &params, &plan, failure))
         return false;
     const clmp_buffers buffers = buffers_of(run, mems);
-    const clmp_status status = clmp_enqueue_loss(plan, run->session->queue, &buffers, 0, NULL, NULL);
+    cl_event event = NULL;
+    const clmp_status status = clmp_enqueue_loss(plan, run->session->queue, &buffers, 0, NULL, &event);
     clmp_plan_destroy(plan);
-    return (status == CLMP_OK || session_failed(run->session, status, failure)) &&
+    return session_stepped(run->session, status, event, failure) &&
            read_floats(run, "weights", mems[WEIGHTS], labels_pixels(&pair->labels), &run->means, failure);
 }
 

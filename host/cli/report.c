@@ -30,10 +30,17 @@ json_t *report_name(const char *name) {
 
 bool report_json(json_t *object, struct failure *failure) {
     /* 17 digits: the number is the float's value, to the last bit */
-    char *text = object != NULL ? json_dumps(object, JSON_REAL_PRECISION(17) | JSON_INDENT(2)) : NULL;
+    const size_t flags = JSON_REAL_PRECISION(17) | JSON_INDENT(2);
+    /* not json_dumps(): jansson 2.14 leaves out a key where its text cannot grow, and says nothing */
+    const size_t size = object != NULL ? json_dumpb(object, NULL, 0, flags) : 0;
+    char *text = size != 0 ? malloc(size + 1) : NULL;
+    const bool good = text != NULL && json_dumpb(object, text, size, flags) == size;
     json_decref(object);
-    if (text == NULL)
+    if (!good) {
+        free(text);
         return fail_memory(failure, "the JSON");
+    }
+    text[size] = '\0';
     puts(text);
     free(text);
     return report_flush(failure);

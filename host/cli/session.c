@@ -33,26 +33,30 @@ static bool failed_cl(const char *function, const char *what, uint64_t size, cl_
                      name, (int)error);
 }
 
+static bool no_device(struct failure *failure) {
+    return fail_with(failure, EXIT_OF_DEVICE,
+                     "there is no OpenCL device; is a driver installed? (clinfo -l lists them)");
+}
+
 bool session_devices(clmp_device_info **infos, size_t *count, struct failure *failure) {
     size_t capacity = 0;
     *infos = NULL;
     *count = 0;
     clmp_status status = clmp_list_devices(NULL, 0, &capacity);
     if (status == CLMP_OK && capacity == 0)
-        return fail_with(failure, EXIT_OF_DEVICE,
-                         "there is no OpenCL device; is a driver installed? (clinfo -l lists them)");
+        return no_device(failure);
     *infos = status == CLMP_OK ? calloc(capacity, sizeof **infos) : NULL;
     if (*infos == NULL)
         return fail_with(failure, EXIT_OF_DEVICE, "out of memory for the list of devices");
     status = clmp_list_devices(*infos, capacity, count);
     if (*count > capacity) /* one more by now */
         *count = capacity;
-    if (status == CLMP_OK)
+    if (status == CLMP_OK && *count > 0)
         return true;
     free(*infos);
     *infos = NULL;
-    fail_with(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
-    return false;
+    return status == CLMP_OK ? no_device(failure) /* by now */
+                             : fail_with(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
 }
 
 /* In ASCII, whatever the locale. */
@@ -164,8 +168,36 @@ bool session_buffer(struct session *session, const char *what, const void *bytes
     return error == CL_SUCCESS || failed_cl("clEnqueueWriteBuffer", what, size, error, failure);
 }
 
+/* That the last step did what it should: a device may fail long after the step was enqueued. */
+static bool wait_for_step(struct session *session, struct failure *failure) {
+    if (session->step == NULL)
+        return true;
+    cl_int state = CL_COMPLETE;
+    cl_int error = clWaitForEvents(1, &session->step);
+    const cl_int asked = clGetEventInfo(session->step, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    clReleaseEvent(session->step);
+    session->step = NULL;
+    if (state < 0) /* says more than that some event failed */
+        error = state;
+    else if (error == CL_SUCCESS)
+        error = asked;
+    return error == CL_SUCCESS ||
+           fail_with(failure, EXIT_OF_DEVICE, "a step failed on '%s' (%d)", session->device, (int)error);
+}
+
+bool session_stepped(struct session *session, clmp_status status, cl_event event, struct failure *failure) {
+    if (status != CLMP_OK)
+        return session_failed(session, status, failure);
+    const bool good = wait_for_step(session, failure);
+    session->step = event;
+    return good;
+}
+
 bool session_read(struct session *session, const char *what, cl_mem buffer, uint64_t size, void **bytes,
                   struct failure *failure) {
+    *bytes = NULL;
+    if (!wait_for_step(session, failure))
+        return false;
     *bytes = malloc((size_t)size);
     if (*bytes == NULL)
         return fail_memory(failure, what);
@@ -174,6 +206,9 @@ bool session_read(struct session *session, const char *what, cl_mem buffer, uint
 }
 
 void session_close(struct session *session) {
+    if (session->step != NULL)
+        clReleaseEvent(session->step);
+    session->step = NULL;
     if (session->queue != NULL) {
         clFinish(session->queue); /* after a failure something may still run */
         clReleaseCommandQueue(session->queue);

@@ -15,6 +15,7 @@ enum { SESSION_LOG = 1024 };
 struct session {
     clmp_context *context;
     cl_command_queue queue; /* in-order */
+    cl_event step;          /* of the last step that was enqueued; NULL: what it did is known */
     char device[128];       /* its name */
     char log[SESSION_LOG];  /* what the library said, for the line of a failure */
 };
@@ -41,6 +42,12 @@ bool session_kept_plan(struct session *session, const clmp_plan_params *params, 
 /* A buffer of `size` bytes, filled from `bytes` unless that is NULL.  `what` is its name in a failure's line. */
 bool session_buffer(struct session *session, const char *what, const void *bytes, uint64_t size, cl_mem *buffer,
                     struct failure *failure);
+
+/*
+ * What an enqueue gave: its status, and the event of its step, which becomes the session's.  A step that fails on the
+ * device is a failure of the next session_stepped() or session_read().
+ */
+bool session_stepped(struct session *session, clmp_status status, cl_event event, struct failure *failure);
 
 /* Reads a buffer from its start, after all that is enqueued, to memory of its own; to be freed. */
 bool session_read(struct session *session, const char *what, cl_mem buffer, uint64_t size, void **bytes,

@@ -414,6 +414,8 @@ static inline void clmp_buffers_init(clmp_buffers *buffers) {
  * The three entries.  Each enqueues one step on `queue` (in-order or out-of-order, of the plan's device and context)
  * after the `num_wait` events of `wait`, and returns without waiting.  If `event` is not NULL, it is set to an event of
  * the last command, to be released by the caller (on failure: NULL).  They allocate nothing after the first use.
+ * Where an event of `wait` fails, the step's own event does, and outputs are undefined; so do steps that were enqueued
+ * meanwhile and share the plan's own workspace.  The plan is as good as before: its next step makes a new workspace.
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL, BUFFER_OVERLAP, OUT_OF_MEMORY, OPENCL_ERROR; the first three before
  * anything is enqueued.  After an OPENCL_ERROR part of the step may have been enqueued, and outputs are undefined.
  *
