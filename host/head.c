@@ -22,7 +22,7 @@ struct clmp_head {
 /* A head's step. */
 struct head_step {
     const clmp_head *head;
-    const clmp_head_buffers *buffers;
+    clmp_head_buffers buffers;
     bool gradient, logits_only;
     bool whole;            /* logits of the batch are held */
     struct clmp_slab slab; /* what is worked on; without slabs an image, in logits of the batch */
@@ -229,7 +229,7 @@ static struct matrix weight_of(const struct head_step *run, clmp_buffer weight) 
 /* A slab lies in one image, without slabs all of them are one after the other. */
 static clmp_status make_logits(struct clmp_step *step, const struct head_step *run, uint64_t first, uint64_t images) {
     const clmp_plan *plan = step->plan;
-    const clmp_buffer bias = run->buffers->bias, logits = run->slab.logits;
+    const clmp_buffer bias = run->buffers.bias, logits = run->slab.logits;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_HEAD_BIAS);
     clmp_argument_floats(&arguments, bias.mem != NULL ? bias : logits);
     clmp_argument_int(&arguments, bias.mem != NULL);
@@ -240,7 +240,7 @@ static clmp_status make_logits(struct clmp_step *step, const struct head_step *r
         clmp_launch(step, &arguments, run->slab.pixels, images * plan->params.classes, plan->tuning.group_size);
     for (uint64_t i = first; i < first + images && status == CLMP_OK; ++i)
         status = multiply(step, (size_t)plan->params.classes, (size_t)run->slab.pixels, (size_t)run->head->features,
-                          weight_of(run, run->buffers->weight), features_of(run, run->buffers->features, i), 1.0f,
+                          weight_of(run, run->buffers.weight), features_of(run, run->buffers.features, i), 1.0f,
                           logits_of(run, i));
     return status;
 }
@@ -249,7 +249,7 @@ static clmp_status make_logits(struct clmp_step *step, const struct head_step *r
 static clmp_status make_gradients(struct clmp_step *step, const struct head_step *run, uint64_t first,
                                   uint64_t images) {
     const clmp_plan *plan = step->plan;
-    const clmp_head_buffers *buffers = run->buffers;
+    const clmp_head_buffers *buffers = &run->buffers;
     const size_t classes = (size_t)plan->params.classes, features = (size_t)run->head->features;
     const size_t pixels = (size_t)run->slab.pixels;
     const bool more = first > 0 || slab_begin(run) > 0; /* than the first part of the sums over pixels */
@@ -351,7 +351,7 @@ static clmp_status enqueue_head(clmp_head *head, struct head_step *run, cl_comma
         return status;
     run->head = head;
     run->whole = head->slab_pixels == 0 || run->logits_only;
-    run->buffers = &head_buffers;
+    run->buffers = head_buffers;
     run->slab = (struct clmp_slab){{head->logits, 0}, 0, head->pixels, 0};
     if (run->logits_only)
         run->slab.logits = own.logits;

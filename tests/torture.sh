@@ -59,7 +59,7 @@ check_tidy() {
     need clang-tidy-14
     prepare plain
     # a process for each file: what clang-tidy 14 knows of va_list goes from one to the next
-    printf '%s\n' host/*.c host/cli/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
+    printf '%s\n' host/*.c host/cli/*.c host/train/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
 }
 
 # cppcheck on the library and the command.

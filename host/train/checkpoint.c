@@ -76,11 +76,12 @@ static bool read_file(const char *path, char **bytes, size_t *size, bool *found,
     if (good) {
         *size = (size_t)end;
         *bytes = malloc(*size + 1);
-        if (*bytes == NULL)
-            fail_memory(failure, path);
-        else
-            (*bytes)[*size] = '\0';
-        good = *bytes != NULL && fread(*bytes, 1, *size, file) == *size;
+        if (*bytes == NULL) {
+            fclose(file);
+            return fail_memory(failure, path);
+        }
+        (*bytes)[*size] = '\0';
+        good = fread(*bytes, 1, *size, file) == *size;
     }
     const int error = errno;
     if (file != NULL)
@@ -88,28 +89,42 @@ static bool read_file(const char *path, char **bytes, size_t *size, bool *found,
     return good || fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(error));
 }
 
+/* A word and a number behind it. */
+static bool read_count(const char **at, const char *word, uint64_t *count) {
+    const size_t length = strlen(word);
+    char *end = NULL;
+    if (strncmp(*at, word, length) != 0 || (*at)[length] < '0' || (*at)[length] > '9')
+        return false;
+    errno = 0;
+    *count = strtoull(*at + length, &end, 10);
+    *at = end;
+    return errno == 0;
+}
+
 bool checkpoint_read(const char *path, const char *settings, struct engine *engine, struct parameters *parameters,
                      uint64_t steps, struct progress_of_run *progress, bool *found, struct failure *failure) {
     char *bytes = NULL, head[1024];
-    size_t size = 0, count = 0;
-    uint64_t hash = 0, step = 0;
-    if (!read_file(path, &bytes, &size, found, failure) || !*found) {
+    size_t size = 0;
+    uint64_t hash = 0, step = 0, count = 0;
+    const bool read = read_file(path, &bytes, &size, found, failure);
+    if (!read || bytes == NULL) {
         free(bytes);
-        return !*found;
+        return read;
     }
     const int same = snprintf(head, sizeof head, "%s\n%s\n", magic, settings);
-    int behind = 0;
+    const char *at = bytes;
     bool good = size >= (size_t)same && strncmp(bytes, magic, sizeof magic - 1) == 0;
     if (!good)
         fail_with(failure, EXIT_OF_INPUT, "%s is no checkpoint of clmp-train", path);
     if (good && memcmp(bytes, head, (size_t)same) != 0)
         good = fail_with(failure, EXIT_OF_INPUT,
                          "%s is a checkpoint of another run: remove it, or choose another --output", path);
-    if (good && (sscanf(bytes + same, "step %" SCNu64 " parameters %zu%n", &step, &count, &behind) != 2 ||
+    at += good ? same : 0;
+    if (good && (!read_count(&at, "step ", &step) || !read_count(&at, " parameters ", &count) ||
                  count != parameters->count || step > steps))
         good = fail_with(failure, EXIT_OF_INPUT, "%s is a checkpoint of another network", path);
     size_t sizes[PARTS];
-    const size_t begin = (size_t)(same + behind) + 1, all = part_sizes(parameters, sizes);
+    const size_t begin = (size_t)(at - bytes) + 1, all = part_sizes(parameters, sizes);
     const size_t wanted = begin + all + (size_t)step * sizeof *progress->records + sizeof hash;
     if (good && size == wanted)
         memcpy(&hash, bytes + size - sizeof hash, sizeof hash);

@@ -10,31 +10,43 @@
 
 /* ---------------------------------------------------------------------------------------------------------- classes */
 
+static const char spaces[] = " \t\r\n";
+
+/* So many numbers from 0 to 255, and nothing else. */
+static bool read_bytes(const char *text, uint8_t *values, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+        char *end = NULL;
+        const long value = strtol(text, &end, 10);
+        if (end == text || value < 0 || value > 255)
+            return false;
+        values[i] = (uint8_t)value;
+        text = end;
+    }
+    return text[strspn(text, spaces)] == '\0';
+}
+
 static bool read_class(const char *path, size_t number, const char *line, struct classes *classes,
                        struct failure *failure) {
-    char name[CLASS_NAME], more;
-    int red = 0, green = 0, blue = 0, ignore = 0;
-    if (line[strspn(line, " \t\r\n")] == '\0' || line[0] == '#')
+    uint8_t values[3];
+    line += strspn(line, spaces);
+    const size_t length = strcspn(line, spaces);
+    if (length == 0 || line[0] == '#')
         return true;
-    if (sscanf(line, " ignore %d %c", &ignore, &more) == 1) {
-        if (ignore < 0 || ignore > 255)
-            return fail_with(failure, EXIT_OF_INPUT, "%s, line %zu: ignore is %d, expected 0 to 255", path, number,
-                             ignore);
-        classes->ignore = ignore;
+    if (length == strlen("ignore") && strncmp(line, "ignore", length) == 0 && read_bytes(line + length, values, 1)) {
+        classes->ignore = values[0];
         return true;
     }
-    if (sscanf(line, " %31s %d %d %d %c", name, &red, &green, &blue, &more) != 4 || red < 0 || red > 255 || green < 0 ||
-        green > 255 || blue < 0 || blue > 255)
-        return fail_with(failure, EXIT_OF_INPUT,
-                         "%s, line %zu: expected 'NAME RED GREEN BLUE' (each 0 to 255) or 'ignore LABEL'", path,
-                         number);
+    if (length >= CLASS_NAME || !read_bytes(line + length, values, 3))
+        return fail_with(
+            failure, EXIT_OF_INPUT,
+            "%s, line %zu: expected 'NAME RED GREEN BLUE' or 'ignore LABEL', with numbers from 0 to 255 and a "
+            "name of less than %d letters",
+            path, number, CLASS_NAME);
     if (classes->count == MOST_CLASSES)
         return fail_with(failure, EXIT_OF_INPUT, "%s has more than %d classes", path, MOST_CLASSES);
-    strcpy(classes->names[classes->count], name);
-    uint8_t *colour = classes->colours[classes->count++];
-    colour[0] = (uint8_t)red;
-    colour[1] = (uint8_t)green;
-    colour[2] = (uint8_t)blue;
+    memcpy(classes->names[classes->count], line, length);
+    classes->names[classes->count][length] = '\0';
+    memcpy(classes->colours[classes->count++], values, sizeof values);
     return true;
 }
 
@@ -126,7 +138,7 @@ static int is_shown(const struct dirent *entry) {
 
 static size_t count_ending(const char *folder, const char *end) {
     struct dirent **entries = NULL;
-    const int count = scandir(folder, &entries, is_shown, NULL);
+    const int count = scandir(folder, &entries, is_shown, by_name);
     size_t found = 0;
     for (int i = 0; i < count; ++i) {
         found += ends_with(entries[i]->d_name, end);
@@ -165,8 +177,8 @@ static bool add_folder(struct split *split, const char *images, const char *labe
 
 static bool find_camvid(const char *root, const char *name, struct split *split, struct failure *failure) {
     char *images = text_of("%s/%s", root, name), *labels = text_of("%s/%sannot", root, name);
-    const bool good = (images != NULL && labels != NULL) || fail_memory(failure, "the list of files");
-    const bool found = good && add_folder(split, images, labels, ".png", ".png", failure);
+    const bool found = images != NULL && labels != NULL ? add_folder(split, images, labels, ".png", ".png", failure)
+                                                        : fail_memory(failure, "the list of files");
     free(images);
     free(labels);
     return found;
@@ -181,8 +193,9 @@ static bool find_cityscapes(const char *root, const char *name, struct split *sp
     for (int i = 0; i < count; ++i) {
         char *images = text_of("%s/%s", folder, cities[i]->d_name);
         char *labels = text_of("%s/gtFine/%s/%s", root, name, cities[i]->d_name);
-        good = good && ((images != NULL && labels != NULL) || fail_memory(failure, "the list of files"));
-        if (good && is_folder(images))
+        if (good && (images == NULL || labels == NULL))
+            good = fail_memory(failure, "the list of files");
+        else if (good && is_folder(images))
             good = add_folder(split, images, labels, "_leftImg8bit.png", "_gtFine_labelTrainIds.png", failure);
         free(images);
         free(labels);

@@ -17,7 +17,7 @@ static bool read_png(const char *path, struct picture *picture, struct failure *
     image.format = PNG_FORMAT_RGB;
     picture->height = image.height;
     picture->width = image.width;
-    picture->rgb = malloc(PNG_IMAGE_SIZE(image));
+    picture->rgb = malloc(3 * picture->height * picture->width);
     if (picture->rgb == NULL) {
         png_image_free(&image);
         return fail_memory(failure, path);
@@ -66,9 +66,10 @@ static bool read_labels(const struct sample *sample, const struct classes *class
                          picture->width, picture->height, sample->labels, (size_t)width, (size_t)height);
     if (good) {
         picture->labels = malloc(picture->height * picture->width);
-        good = picture->labels != NULL || fail_memory(failure, sample->labels);
+        good = picture->labels != NULL
+                   ? png_labels_read(png, picture->labels) && check_labels(sample->labels, classes, picture, failure)
+                   : fail_memory(failure, sample->labels);
     }
-    good = good && png_labels_read(png, picture->labels) && check_labels(sample->labels, classes, picture, failure);
     png_labels_close(png);
     input_close(&input);
     return good;

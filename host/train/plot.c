@@ -22,10 +22,11 @@ static const rgb mark = {20, 90, 160};
 
 /* A disc of radius r, smooth at its edge. */
 static void disc(canvas *to, double x, double y, double r, rgb colour, double share) {
-    for (double row = floor(y - r); row <= y + r + 1.0; ++row)
-        for (double column = floor(x - r); column <= x + r + 1.0; ++column) {
+    const int left = (int)(x - r), top = (int)(y - r), size = (int)(2.0 * r) + 2;
+    for (int row = top; row <= top + size; ++row)
+        for (int column = left; column <= left + size; ++column) {
             const double inside = r + 0.5 - hypot(column - x, row - y);
-            if (row >= 0.0 && column >= 0.0 && inside > 0.0)
+            if (row >= 0 && column >= 0 && inside > 0.0)
                 canvas_blend(to, (size_t)column, (size_t)row, colour, share * fmin(1.0, inside));
         }
 }
@@ -63,7 +64,9 @@ static void draw_axis(canvas *to, const struct comparison *comparison, size_t fi
                       const char *title) {
     const size_t rows = comparison->count * ROW;
     canvas_text(to, axis->left, HEAD - 40, &drawing_name, title);
-    for (double tick = axis->low; tick <= axis->high + 1e-9; tick += axis->tick) {
+    const int ticks = (int)lround((axis->high - axis->low) / axis->tick);
+    for (int i = 0; i <= ticks; ++i) {
+        const double tick = axis->low + i * axis->tick;
         char text[16];
         snprintf(text, sizeof text, "%.0f", tick);
         const double x = place(axis, tick);

@@ -76,13 +76,12 @@ static bool read_rate(const char *text, double *rate, struct failure *failure) {
 }
 
 static bool read_crop(const char *text, struct trainer_options *options, struct failure *failure) {
-    unsigned width = 0, height = 0;
-    char more;
-    if (sscanf(text, "%5ux%5u%c", &width, &height, &more) != 2 || width < 16 || height < 16 ||
-        strchr(text, '-') != NULL)
+    char *end = NULL;
+    const long width = strtol(text, &end, 10), height = *end == 'x' ? strtol(end + 1, &end, 10) : 0;
+    if (*end != '\0' || width < 16 || height < 16 || width > 99999 || height > 99999)
         return fail_with(failure, EXIT_OF_INPUT, "--crop is '%s', expected WIDTHxHEIGHT, each from 16 to 99999", text);
-    options->width = width;
-    options->height = height;
+    options->width = (size_t)width;
+    options->height = (size_t)height;
     return true;
 }
 
