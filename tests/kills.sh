@@ -202,9 +202,12 @@ def kill_one(command, measured, number, there, anywhere, counts):
         process.send_signal(signal.SIGCONT)
     words = process.communicate()[1].decode()
     counts[phase] += 1
-    if process.returncode not in (-number, 0) or (process.returncode == 0 and phase != 'after'):
-        complain('%s, %s writing: exit status %d: %s' % (what, phase, process.returncode, words))
     whole = check_outputs('%s, %s writing' % (what, phase), outputs, wanted, there)
+    # a signal that a thread of the runtime has to pass on may come too late, and then everything is done
+    done = process.returncode == 0 and (phase == 'after' or (number != signal.SIGKILL and whole == len(outputs)))
+    counts['late'] += done and phase != 'after'
+    if process.returncode != -number and not done:
+        complain('%s, %s writing: exit status %d: %s' % (what, phase, process.returncode, words))
     if phase == 'after' and whole != len(outputs):
         complain('%s, after writing: %d of %d outputs' % (what, whole, len(outputs)))
     left = set(temporaries(out)) - before
@@ -217,13 +220,14 @@ def kill_one(command, measured, number, there, anywhere, counts):
 
 
 def kills():
-    counts = dict.fromkeys(('before', 'while', 'between', 'after', 'left', 'threads'), 0)
+    counts = dict.fromkeys(('before', 'while', 'between', 'after', 'left', 'threads', 'late'), 0)
     list_of = commands(out)
     measured = [measure(command) for command in list_of]
     numbers = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
     for i in range(KILLS):
         kill_one(list_of[i % 3], measured[i % 3], numbers[i // 3 % 3], i // 9 % 2 == 0, i // 18 % 3 == 0, counts)
-    print('kills: %d (seed %d), %d of them by signals to threads of the runtime' % (KILLS, SEED, counts['threads']))
+    print('kills: %d (seed %d), %d of them by signals to threads of the runtime (%d came too late)' %
+          (KILLS, SEED, counts['threads'], counts['late']))
     print('       %(before)d before, %(while)d while, %(between)d between the names of several outputs, %(after)d after '
           'writing; SIGKILL left %(left)d temporary files' % counts)
     for command, (wanted, _, _) in zip(list_of, measured): # leftovers are in nobody's way
