@@ -15,7 +15,7 @@
 set -eu
 
 # In the order in which they run: what takes least comes first.
-names='tidy cppcheck analyzer asan tsan valgrind coverage oclgrind matrix limits crowded kills fuzz'
+names='tidy cppcheck analyzer asan tsan valgrind coverage oclgrind matrix limits crowded kills faults fuzz'
 
 CLMP_ROOT=$(cd "$(dirname "$0")/.." && pwd)
 CLMP_TORTURE_DIR=${CLMP_TORTURE_DIR-$CLMP_ROOT/build-torture}
