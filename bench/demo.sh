@@ -16,7 +16,8 @@ mkdir -p "$build"
 log=$build/demo-build.log
 {
     if [ ! -f "$build/build.ninja" ]; then
-        meson setup "$build" "$root" -Ddemo=enabled -Dtests=disabled -Dcli=disabled -Dbench=disabled
+        meson setup "$build" "$root" -Ddemo=enabled -Dtests=disabled -Dcli=disabled -Dbench=disabled \
+            -Dclblast=disabled
     fi
     meson compile -C "$build"
 } >"$log" 2>&1 || {

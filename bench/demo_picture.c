@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "demo.h"
-#include "demo_canvas.h"
+#include "canvas.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

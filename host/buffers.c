@@ -10,23 +10,12 @@ void clmp_buffers_init_sized(clmp_buffers *buffers, size_t size) {
     clmp_sized_put(buffers, size, &defaults, sizeof defaults);
 }
 
-/* One buffer of a step, and where it lies: sub-buffers lie in a root buffer. */
-struct place {
-    const char *name;
-    clmp_buffer buffer;
-    uint64_t size; /* bytes that are read or written */
-    size_t align;  /* of the offset, in bytes */
-    bool needed, written;
-    cl_mem root;
-    size_t begin;
-};
-
 static clmp_status memory_info(const struct clmp_log *log, cl_mem mem, cl_mem_info what, size_t size, void *value) {
     const cl_int error = clGetMemObjectInfo(mem, what, size, value, NULL);
     return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(log, error, "clGetMemObjectInfo");
 }
 
-static clmp_status check_place(const clmp_plan *plan, struct place *place) {
+static clmp_status check_place(const clmp_plan *plan, struct clmp_place *place) {
     const struct clmp_log *log = &plan->context->log;
     const cl_mem mem = place->buffer.mem;
     if (mem == NULL)
@@ -70,31 +59,37 @@ static clmp_status check_place(const clmp_plan *plan, struct place *place) {
     return CLMP_OK;
 }
 
-static bool overlap(const struct place *a, const struct place *b) {
+static bool overlap(const struct clmp_place *a, const struct clmp_place *b) {
     if (a->buffer.mem == NULL || b->buffer.mem == NULL || a->root != b->root)
         return false;
     return a->begin < b->begin + b->size && b->begin < a->begin + a->size;
 }
 
-clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers) {
+clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers,
+                               const struct clmp_place *more, size_t more_count) {
     const struct clmp_log *log = &plan->context->log;
     const uint64_t plane = plan->pixels * sizeof(float);
     const uint64_t logits = plan->logits.bytes;
     const uint64_t classes = plan->label_classes;
     const uint64_t matrices = clmp_is_binary(&plan->params) ? plan->params.classes : 1;
     const bool counts = entry == CLMP_ENTRY_LABEL_COUNTS, confusion = entry == CLMP_ENTRY_CONFUSION;
-    const bool weighs = !counts && !confusion; /* the three that end with a result */
-    const bool labels = entry != CLMP_ENTRY_WEIGHTS, from_logits = labels && !counts;
+    const bool writes_logits = entry == CLMP_ENTRY_LOGITS;
+    const bool weighs = !counts && !confusion && !writes_logits; /* those that end with a result */
+    const bool slabs = entry == CLMP_ENTRY_SLAB_LOSS || entry == CLMP_ENTRY_SLAB_GRADIENT;
+    const bool labels = entry != CLMP_ENTRY_WEIGHTS && !writes_logits;
+    const bool from_logits = writes_logits || (labels && !counts && !slabs);
     const size_t element = from_logits ? plan->logits.element : 1;
-    const bool gradient = entry == CLMP_ENTRY_GRADIENT;
+    const bool gradient = entry == CLMP_ENTRY_GRADIENT, scaled = gradient || entry == CLMP_ENTRY_SLAB_GRADIENT;
     /* in place, logits are an output, and gradient is no other buffer */
     const bool in_place = gradient && buffers->in_place;
     const clmp_buffer absent = {NULL, 0};
-    struct place places[] = {
-        {"logits", from_logits ? buffers->logits : absent, logits, element, from_logits, in_place, NULL, 0},
+    struct clmp_place places[9 + CLMP_MORE_PLACES] = {
+        {"logits", from_logits ? buffers->logits : absent, logits, element, from_logits, in_place || writes_logits,
+         NULL, 0},
         {"labels", labels ? buffers->labels : absent, plan->pixels * plan->label_size, plan->label_size, labels, false,
          NULL, 0},
-        {"losses", weighs ? buffers->losses : absent, plane, sizeof(float), !labels, labels, NULL, 0},
+        {"losses", weighs ? buffers->losses : absent, plane, sizeof(float), entry == CLMP_ENTRY_WEIGHTS,
+         entry != CLMP_ENTRY_WEIGHTS, NULL, 0},
         {"weights", weighs ? buffers->weights : absent, plane, sizeof(float), false, true, NULL, 0},
         {"gradient", gradient ? buffers->gradient : absent, logits, element, gradient, true, NULL, 0},
         {"label_counts", counts ? buffers->label_counts : absent, CLMP_LABEL_COUNTS(classes) * sizeof(cl_ulong),
@@ -105,16 +100,18 @@ clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, con
          true, NULL, 0},
         {"workspace", buffers->workspace, plan->layout.size, 128, false, true, NULL, 0},
     };
-    const size_t count = sizeof places / sizeof places[0];
+    const size_t count = 9 + more_count;
+    for (size_t i = 0; i < more_count; ++i)
+        places[9 + i] = more[i];
     for (size_t i = 0; i < count; ++i) {
         const clmp_status status = check_place(plan, &places[i]);
         if (status != CLMP_OK)
             return status;
     }
-    if (gradient && !isfinite(buffers->gradient_scale))
+    if (scaled && !isfinite(buffers->gradient_scale))
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "gradient_scale is %g, expected a finite number",
                          (double)buffers->gradient_scale);
-    const struct place *from = &places[0], *to = &places[4];
+    const struct clmp_place *from = &places[0], *to = &places[4];
     if (in_place && (from->root != to->root || from->begin != to->begin))
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "in_place is set, but gradient is not the same place as logits");
     for (size_t i = 0; i < count; ++i)

@@ -88,9 +88,10 @@ static void file_name(const char *key, char name[MAX_NAME]) {
     snprintf(name, MAX_NAME, "%016" PRIx64 ".bin", clmp_hash(0, key, strlen(key)));
 }
 
+/* `size` is not 0. */
 static bool read_all(int file, void *to, size_t size) {
     char *at = to;
-    while (size > 0) {
+    do {
         const ssize_t count = read(file, at, size);
         if (count < 0 && errno == EINTR)
             continue;
@@ -98,7 +99,7 @@ static bool read_all(int file, void *to, size_t size) {
             return false;
         at += count;
         size -= (size_t)count;
-    }
+    } while (size > 0);
     return true;
 }
 

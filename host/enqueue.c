@@ -23,26 +23,26 @@ static clmp_status check_queue(const clmp_plan *plan, cl_command_queue queue) {
     return CLMP_OK;
 }
 
-/* Sets `own`, the buffers as this version of the library has them. */
-static clmp_status check_entry(const clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue,
+/* Sets `own`, initialised, to the buffers as this version of the library has them. */
+static clmp_status check_entry(const clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
                                const clmp_buffers *buffers, clmp_buffers *own, cl_uint wait_count,
                                const cl_event *wait) {
+    const enum clmp_entry entry = call->entry;
     const struct clmp_log *log = &plan->context->log;
     clmp_status status = clmp_context_check(plan->context);
     if (status != CLMP_OK)
         return status;
-    static const clmp_input inputs[] = {[CLMP_ENTRY_WEIGHTS] = CLMP_INPUT_LOSSES,
-                                        [CLMP_ENTRY_LOSS] = CLMP_INPUT_LOGITS,
-                                        [CLMP_ENTRY_GRADIENT] = CLMP_INPUT_LOGITS,
-                                        [CLMP_ENTRY_LABEL_COUNTS] = CLMP_INPUT_LABELS,
-                                        [CLMP_ENTRY_CONFUSION] = CLMP_INPUT_LOGITS};
+    static const clmp_input inputs[] = {
+        [CLMP_ENTRY_WEIGHTS] = CLMP_INPUT_LOSSES,       [CLMP_ENTRY_LOSS] = CLMP_INPUT_LOGITS,
+        [CLMP_ENTRY_GRADIENT] = CLMP_INPUT_LOGITS,      [CLMP_ENTRY_LABEL_COUNTS] = CLMP_INPUT_LABELS,
+        [CLMP_ENTRY_CONFUSION] = CLMP_INPUT_LOGITS,     [CLMP_ENTRY_SLAB_LOSS] = CLMP_INPUT_LOGITS,
+        [CLMP_ENTRY_SLAB_GRADIENT] = CLMP_INPUT_LOGITS, [CLMP_ENTRY_LOGITS] = CLMP_INPUT_LOGITS};
     static const char *const names[] = {"logits", "losses", "labels"};
     if (inputs[entry] != plan->params.input)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the plan's input is %s, this entry takes %s",
                          names[plan->params.input], names[inputs[entry]]);
     if (buffers == NULL)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "buffers is NULL");
-    clmp_buffers_init(own);
     status = clmp_sized_take(buffers, CLMP_FIRST_BUFFERS, own, "buffers", log);
     if (status != CLMP_OK)
         return status;
@@ -53,10 +53,13 @@ static clmp_status check_entry(const clmp_plan *plan, enum clmp_entry entry, cl_
         if (wait[i] == NULL)
             return clmp_fail(log, CLMP_INVALID_ARGUMENT, "wait[%u] is NULL", (unsigned)i);
     status = check_queue(plan, queue);
-    return status == CLMP_OK ? clmp_buffers_check(plan, entry, own) : status;
+    return status == CLMP_OK ? clmp_buffers_check(plan, entry, own, call->more, call->more_count) : status;
 }
 
-static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry) {
+static clmp_status run_stages(struct clmp_step *step, const struct clmp_call *call) {
+    const enum clmp_entry entry = call->entry;
+    if (call->run != NULL)
+        return call->run(step, call->user);
     if (entry == CLMP_ENTRY_LABEL_COUNTS)
         return clmp_count_labels(step);
     if (entry == CLMP_ENTRY_CONFUSION)
@@ -73,7 +76,8 @@ static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry) {
 
 /* The runtime keeps the memory for what still uses it; the next step makes its own. */
 static void give_up_workspace(clmp_plan *plan) {
-    clReleaseMemObject(plan->workspace);
+    if (plan->workspace != NULL) /* a head's steps wait for one another in the caller's workspace, too */
+        clReleaseMemObject(plan->workspace);
     if (plan->workspace_free != NULL)
         clReleaseEvent(plan->workspace_free);
     plan->workspace = NULL;
@@ -93,11 +97,11 @@ static bool workspace_failed(const clmp_plan *plan) {
 static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_event **own_wait) {
     const struct clmp_log *log = &plan->context->log;
     step->workspace = step->buffers->workspace;
-    if (step->workspace.mem != NULL)
+    if (step->workspace.mem != NULL && !plan->serial)
         return CLMP_OK;
     if (workspace_failed(plan))
         give_up_workspace(plan);
-    if (plan->workspace == NULL) {
+    if (step->workspace.mem == NULL && plan->workspace == NULL) {
         cl_int error = CL_SUCCESS;
         plan->workspace = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, plan->layout.size, NULL, &error);
         if (error != CL_SUCCESS) {
@@ -105,10 +109,11 @@ static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_ev
             return clmp_fail_cl(log, error, "clCreateBuffer");
         }
     }
-    step->workspace = (clmp_buffer){plan->workspace, 0};
+    if (step->workspace.mem == NULL)
+        step->workspace = (clmp_buffer){plan->workspace, 0};
     if (plan->workspace_free == NULL)
         return CLMP_OK;
-    if (step->wait_count == 0) {
+    if (step->wait == NULL) { /* check_entry(): just where wait_count is 0 */
         step->wait = &plan->workspace_free;
         step->wait_count = 1;
         return CLMP_OK;
@@ -127,13 +132,15 @@ static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_ev
 static void finish(clmp_plan *plan, struct clmp_step *step, clmp_status status, cl_event *event) {
     if (step->last == NULL)
         return;
-    if (step->workspace.mem == plan->workspace) {
+    if (step->workspace.mem == plan->workspace || plan->serial) {
         if (clRetainEvent(step->last) == CL_SUCCESS) {
             if (plan->workspace_free != NULL)
                 clReleaseEvent(plan->workspace_free);
             plan->workspace_free = step->last;
         } else { /* nothing tells when it is free */
             give_up_workspace(plan);
+            if (plan->serial) /* what else its steps share cannot be given up */
+                clWaitForEvents(1, &step->last);
         }
     }
     if (status == CLMP_OK && event != NULL)
@@ -142,24 +149,31 @@ static void finish(clmp_plan *plan, struct clmp_step *step, clmp_status status, 
         clReleaseEvent(step->last);
 }
 
-static clmp_status enqueue(clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue, const clmp_buffers *buffers,
-                           cl_uint wait_count, const cl_event *wait, cl_event *event) {
+clmp_status clmp_enqueue(clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
+                         const clmp_buffers *buffers, cl_uint wait_count, const cl_event *wait, cl_event *event) {
     if (event != NULL)
         *event = NULL;
     if (plan == NULL)
         return CLMP_INVALID_ARGUMENT; /* and no log to tell */
     clmp_buffers own;
-    clmp_status status = check_entry(plan, entry, queue, buffers, &own, wait_count, wait);
+    clmp_buffers_init(&own);
+    clmp_status status = check_entry(plan, call, queue, buffers, &own, wait_count, wait);
     if (status != CLMP_OK)
         return status;
     struct clmp_step step = {.plan = plan, .queue = queue, .buffers = &own, .wait_count = wait_count, .wait = wait};
     cl_event *own_wait = NULL;
     status = find_workspace(plan, &step, &own_wait);
     if (status == CLMP_OK)
-        status = run_stages(&step, entry);
+        status = run_stages(&step, call);
     finish(plan, &step, status, event);
     free(own_wait);
     return status;
+}
+
+static clmp_status enqueue(clmp_plan *plan, enum clmp_entry entry, cl_command_queue queue, const clmp_buffers *buffers,
+                           cl_uint wait_count, const cl_event *wait, cl_event *event) {
+    const struct clmp_call call = {.entry = entry};
+    return clmp_enqueue(plan, &call, queue, buffers, wait_count, wait, event);
 }
 
 clmp_status clmp_enqueue_weights(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers, cl_uint num_wait,

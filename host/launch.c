@@ -50,13 +50,12 @@ void clmp_argument_losses(struct clmp_arguments *arguments, const struct clmp_st
     clmp_argument_int(arguments, own);
 }
 
-/* What the next command waits for: the caller's events, then always the last command. */
-static const cl_event *wait_list(const struct clmp_step *step, cl_uint *count) {
+const cl_event *clmp_launch_wait(const struct clmp_step *step, cl_uint *count) {
     *count = step->last == NULL ? step->wait_count : 1;
     return *count == 0 ? NULL : step->last == NULL ? step->wait : &step->last;
 }
 
-static void advance(struct clmp_step *step, cl_event event) {
+void clmp_launch_advance(struct clmp_step *step, cl_event event) {
     if (step->last != NULL)
         clReleaseEvent(step->last);
     step->last = event;
@@ -70,25 +69,25 @@ clmp_status clmp_launch(struct clmp_step *step, const struct clmp_arguments *arg
     const size_t local[2] = {group, 1};
     const size_t global[2] = {(size_t)((items + group - 1) / group * group), (size_t)rows};
     cl_uint wait_count = 0;
-    const cl_event *wait = wait_list(step, &wait_count);
+    const cl_event *wait = clmp_launch_wait(step, &wait_count);
     cl_event event = NULL;
     const cl_int error =
         clEnqueueNDRangeKernel(step->queue, arguments->kernel, 2, NULL, global, local, wait_count, wait, &event);
     if (error != CL_SUCCESS)
         return clmp_fail_cl(log, error, "clEnqueueNDRangeKernel");
-    advance(step, event);
+    clmp_launch_advance(step, event);
     return CLMP_OK;
 }
 
 clmp_status clmp_launch_clear(struct clmp_step *step, size_t at, size_t size) {
     const cl_ulong zero = 0;
     cl_uint wait_count = 0;
-    const cl_event *wait = wait_list(step, &wait_count);
+    const cl_event *wait = clmp_launch_wait(step, &wait_count);
     cl_event event = NULL;
     const cl_int error = clEnqueueFillBuffer(step->queue, step->workspace.mem, &zero, sizeof zero,
                                              step->workspace.offset + at, size, wait_count, wait, &event);
     if (error != CL_SUCCESS)
         return clmp_fail_cl(&step->plan->context->log, error, "clEnqueueFillBuffer");
-    advance(step, event);
+    clmp_launch_advance(step, event);
     return CLMP_OK;
 }

@@ -4,6 +4,14 @@
 
 #include "plan.h"
 
+/* A run of pixels of one image, whose logits are held for themselves. */
+struct clmp_slab {
+    clmp_buffer logits; /* (C, pixels), and in place of them their gradient */
+    uint64_t first;     /* pixel of the batch */
+    uint64_t pixels;
+    uint64_t pool;
+};
+
 /* One step being enqueued: each launch waits for the one before it, the first for what the step waits for. */
 struct clmp_step {
     clmp_plan *plan;
@@ -12,7 +20,8 @@ struct clmp_step {
     clmp_buffer workspace; /* the caller's, or the plan's */
     cl_uint wait_count;    /* of the first launch */
     const cl_event *wait;
-    cl_event last; /* the last launch; NULL before the first */
+    cl_event last;                /* the last launch; NULL before the first */
+    const struct clmp_slab *slab; /* what the loss and the gradient stage are to work on; NULL: all pixels */
 };
 
 /* Arguments of a kernel, typed: a size that is off goes unnoticed by some runtimes. */
@@ -43,6 +52,10 @@ void clmp_argument_losses(struct clmp_arguments *arguments, const struct clmp_st
 /* Enqueues `items` work-items, rounded up to work-groups of `group`, for each of `rows`. */
 clmp_status clmp_launch(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t items, uint64_t rows,
                         uint32_t group);
+
+/* What the next command waits for: the caller's events, then always the last command; and the next command's event. */
+const cl_event *clmp_launch_wait(const struct clmp_step *step, cl_uint *count);
+void clmp_launch_advance(struct clmp_step *step, cl_event event);
 
 /* Enqueues zeros, from byte `at` of the workspace on. */
 clmp_status clmp_launch_clear(struct clmp_step *step, size_t at, size_t size);

@@ -14,6 +14,7 @@
 _Static_assert(sizeof(clmp_record) == sizeof(clmp_result) && sizeof(clmp_result) == 64, "the public record");
 _Static_assert(sizeof(clmp_bin) == 24, "no padding, as on every device");
 _Static_assert(sizeof(clmp_pool) % 8 == 0 && sizeof(clmp_segment) % 8 == 0, "arrays keep their alignment");
-_Static_assert(sizeof(clmp_problem) == 96 && sizeof(clmp_draw) == 8 * (6 + CLMP_DRAW_BINS), "no padding");
+_Static_assert(sizeof(clmp_problem) == 96 && sizeof(clmp_draw) == sizeof(cl_ulong) * (6 + CLMP_DRAW_BINS),
+               "no padding");
 
 #endif

@@ -288,5 +288,7 @@ size_t clmp_plan_result_count(const clmp_plan *plan) {
 }
 
 clmp_tuning clmp_plan_tuning(const clmp_plan *plan) {
-    return plan == NULL ? (clmp_tuning){0} : plan->tuning;
+    if (plan == NULL)
+        return (clmp_tuning){0};
+    return plan->tuning;
 }

@@ -78,7 +78,7 @@ static cl_uint key_of(double x) {
 }
 
 clmp_problem clmp_problem_of(const clmp_plan_params *params, uint64_t pixels, uint64_t images) {
-    clmp_problem problem = {.count = 0};
+    clmp_problem problem;
     switch (params->weighting) {
     case CLMP_WEIGHTING_LMP:
         return clmp_problem_make(params->p, params->support, pixels);

@@ -161,31 +161,34 @@ static clmp_status compile(const clmp_context *context, const struct clmp_source
     return CLMP_OK;
 }
 
-static clmp_status build(clmp_context *context, const char *name, const char *options, const char *kernel,
-                         struct clmp_program **out) {
+/* NULL where `*status` is not CLMP_OK. */
+static struct clmp_program *build(clmp_context *context, const char *name, const char *options, const char *kernel,
+                                  clmp_status *status) {
     const struct clmp_source *source = find_source(name);
-    if (source == NULL)
-        return clmp_fail(&context->log, CLMP_BUILD_FAILED, "there is no kernel source %s.cl", name);
+    if (source == NULL) {
+        *status = clmp_fail(&context->log, CLMP_BUILD_FAILED, "there is no kernel source %s.cl", name);
+        return NULL;
+    }
     struct clmp_program *program = calloc(1, sizeof *program);
-    if (program == NULL)
-        return clmp_fail(&context->log, CLMP_OUT_OF_MEMORY, "no memory for a program");
+    if (program == NULL) {
+        *status = clmp_fail(&context->log, CLMP_OUT_OF_MEMORY, "no memory for a program");
+        return NULL;
+    }
     program->source = source->name;
     snprintf(program->options, sizeof program->options, "%s", options);
     char *key = context->cache_folder != NULL ? cache_key(context, source, options) : NULL;
-    clmp_status status = CLMP_OK;
+    *status = CLMP_OK;
     program->cl = load(context, key, options, kernel);
     if (program->cl == NULL) {
-        status = compile(context, source, options, &program->cl);
-        if (status == CLMP_OK)
+        *status = compile(context, source, options, &program->cl);
+        if (*status == CLMP_OK)
             store(context, key, program->cl);
     }
     free(key);
-    if (status != CLMP_OK) {
-        free(program);
-        return status;
-    }
-    *out = program;
-    return CLMP_OK;
+    if (*status == CLMP_OK)
+        return program;
+    free(program);
+    return NULL;
 }
 
 clmp_status clmp_kernel_create(clmp_context *context, const char *source, const char *macros, const char *kernel,
@@ -201,13 +204,13 @@ clmp_status clmp_kernel_create(clmp_context *context, const char *source, const 
         program = program->next;
     clmp_status status = CLMP_OK;
     if (program == NULL) {
-        status = build(context, source, options, kernel, &program);
-        if (status == CLMP_OK) {
+        program = build(context, source, options, kernel, &status);
+        if (program != NULL) {
             program->next = context->programs;
             context->programs = program;
         }
     }
-    if (status == CLMP_OK) {
+    if (program != NULL) {
         cl_int error = CL_SUCCESS;
         *out = clCreateKernel(program->cl, kernel, &error);
         if (error != CL_SUCCESS) {

@@ -5,10 +5,10 @@
 #include "context.h"
 
 /*
- * A new kernel `kernel` of kernels/<source>.cl built with `options` (macros).  A program is built once for each pair of
- * source and options, and kept until the context goes.  Thread-safe; builds of one context wait for each other.
+ * A new kernel `kernel` of kernels/<source>.cl built with `macros`, as " -DNAME=1".  A program is built once for each
+ * pair of source and macros, and kept until the context goes.  Thread-safe; builds of one context wait for each other.
  */
-clmp_status clmp_kernel_create(clmp_context *context, const char *source, const char *options, const char *kernel,
+clmp_status clmp_kernel_create(clmp_context *context, const char *source, const char *macros, const char *kernel,
                                cl_kernel *out);
 
 /* Called when the context goes. */

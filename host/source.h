@@ -10,7 +10,8 @@ struct clmp_source {
     size_t length;
 };
 
-/* Ends with an entry whose name is NULL. */
+/* The library's, and those of clmp-train; each ends with an entry whose name is NULL. */
 extern const struct clmp_source clmp_sources[];
+extern const struct clmp_source train_sources[];
 
 #endif

@@ -124,12 +124,13 @@ static void fill(const struct axis *axis, clmp_axis *record, struct clmp_tables 
         for (uint32_t i = 0; i < count; ++i) {
             const struct place place = place_of(axis, first + i);
             const int lane = tile->lane + (int)i;
-            const uint64_t steps = (2 * CLMP_WEIGHT_STEPS * place.part + place.whole) / (2 * place.whole);
+            const uint64_t steps = (2 * place.part * CLMP_WEIGHT_STEPS + place.whole) / (2 * place.whole);
             const int64_t rest = (int64_t)(CLMP_WEIGHT_STEPS * place.part) - (int64_t)(steps * place.whole);
+            const uint64_t shares = ((place.part << 25) + place.whole) / (2 * place.whole); /* to the nearest */
             pixels[lane] = (cl_int)(first + i);
             high[lane] = (float)steps / CLMP_WEIGHT_STEPS;
             low[lane] = (float)((double)rest / ((double)place.whole * CLMP_WEIGHT_STEPS));
-            share[lane] = (float)(((place.part << 25) + place.whole) / (2 * place.whole)) * 0x1p-24f;
+            share[lane] = (float)shares * 0x1p-24f;
             tables->exact = tables->exact && rest == 0;
             tables->on_grid = tables->on_grid || place.part == 0;
             if (columns && pixels[lane] - lane != pixels[tiles[0].lane] - tiles[0].lane)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns kernel files into one C file of data: each .cl with the .clh files it includes in their places, once each.
 
-usage: embed.py OUT.c FILE.cl...
+usage: embed.py OUT.c ARRAY FILE.cl...
 """
 import os
 import re
@@ -31,7 +31,7 @@ def expand(path, seen):
 
 
 def main():
-    out, paths = sys.argv[1], sys.argv[2:]
+    out, array, paths = sys.argv[1], sys.argv[2], sys.argv[3:]
     with open(out, "w", encoding="ascii") as file:
         file.write('/* Written by kernels/embed.py; do not edit. */\n#include "source.h"\n')
         names = []
@@ -41,7 +41,7 @@ def main():
             names.append((name, len(data)))
             rows = (", ".join(map(str, data[i:i + 24])) for i in range(0, len(data), 24))
             file.write(f"\nstatic const char {name}_text[] = {{\n    " + ",\n    ".join(rows) + ", 0};\n")
-        file.write("\nconst struct clmp_source clmp_sources[] = {\n")
+        file.write(f"\nconst struct clmp_source {array}[] = {{\n")
         for name, length in names:
             file.write(f'    {{"{name}", {name}_text, {length}}},\n')
         file.write("    {0, 0, 0}};\n")

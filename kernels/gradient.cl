@@ -13,7 +13,7 @@
  *   plane     float32 (planes, rows, pixels), from plane_at on: what loss.cl wrote
  *   gradient  as logits, out, from gradient_at on; may be the same place as logits
  *   work      workspace, with (pools) clmp_pool from byte pools_at on
- *   images_per_pool                 images that share a record of pools
+ *   planes_per_pool                 planes that share a record of pools, first_pool the first plane's
  *   scale                           upstream gradient
  *
  * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, planes x rows).
@@ -30,7 +30,7 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
               ulong row_stride, global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights,
               long ignore_index, ulong rows, ulong pixels, global const float *plane, ulong plane_at,
               global const clmp_problem *problem, global const uchar *work, ulong pools_at, ulong planes_per_pool,
-              float scale, global clmp_logit *gradient, ulong gradient_at) {
+              ulong first_pool, float scale, global clmp_logit *gradient, ulong gradient_at) {
     const ulong first = (ulong)get_global_id(0) * CLMP_VECTOR;
     if (first >= pixels)
         return;
@@ -51,7 +51,7 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
     const UINTV key = clmp_keys(clmp_load(plane + plane_at + at, lanes, -1.0f), 1);
     const INTV valid = CLMP_IS_LOSS(key);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
-    global const clmp_pool *pool = pools + row / rows / planes_per_pool;
+    global const clmp_pool *pool = pools + first_pool + row / rows / planes_per_pool;
     FLOATV factor = clmp_weigh(key, pool, problem->slope);
 #ifdef CLMP_FOCAL_GAMMA_BITS
     factor = select((FLOATV)0.0f, factor, (INTV)(factor >= (FLOATV)(pool->tau * CLMP_FOCAL_LEAST)));

@@ -502,12 +502,58 @@ START_TEST(two_faults_are_survived) {
 }
 END_TEST
 
+/* The second step with the plan's own workspace waits for the first, too: it needs a list. */
+START_TEST(a_wait_list_without_memory_is_told) {
+    struct trial trial = trial_of(&scenarios[_i]);
+    const struct run run = {.solver = trial.scenario->solver, .internal_workspace = true};
+    const clmp_plan_params params = params_of(&trial);
+    clmp_context *context = NULL;
+    clmp_plan *plan = NULL;
+    struct device_buffers buffers;
+    if (trial.scenario->opened || trial.scenario->programs != READ) {
+        trial_free(&trial);
+        return;
+    }
+    ck_status(open_context(&trial, folder, &context), CLMP_OK);
+    ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
+    make_buffers(&trial, plan, &run, &buffers);
+    ck_status(step(&trial, plan, &run, &buffers), CLMP_OK);
+    said[0] = '\0';
+    fault_arm(FAULT_malloc, CL_OUT_OF_HOST_MEMORY, 1);
+    ck_status(step(&trial, plan, &run, &buffers), CLMP_OUT_OF_MEMORY);
+    ck_assert(fault_disarm());
+    ck_assert_ptr_nonnull(strstr(said, "list of 2 events"));
+    ck_status(step(&trial, plan, &run, &buffers), CLMP_OK);
+    check_bits(&trial, &buffers, &run);
+    release_buffers(&buffers);
+    clmp_plan_destroy(plan);
+    clmp_context_destroy(context);
+    trial_free(&trial);
+}
+END_TEST
+
+START_TEST(class_weights_without_memory_are_told) {
+    static const uint64_t counts[CLMP_LABEL_COUNTS(2)] = {3, 1, 4, 4, 0, 0, 1};
+    clmp_class_weights_params params;
+    float weights[2] = {7.0f, 7.0f};
+    clmp_class_weights_params_init(&params);
+    params.scheme = CLMP_CLASS_MEDIAN;
+    fault_arm(FAULT_malloc, CL_OUT_OF_HOST_MEMORY, 1);
+    ck_status(clmp_class_weights(counts, 2, &params, weights), CLMP_OUT_OF_MEMORY);
+    ck_assert(fault_disarm());
+    ck_assert(weights[0] == 7.0f && weights[1] == 7.0f);
+    ck_status(clmp_class_weights(counts, 2, &params, weights), CLMP_OK);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("faults");
     TCase *tcase = add_case(suite, "faults", "full");
     tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
     tcase_add_loop_test(tcase, making_a_plan_survives_every_fault, 0, SCENARIOS);
     tcase_add_loop_test(tcase, enqueueing_a_step_survives_every_fault, 0, SCENARIOS);
+    tcase_add_loop_test(tcase, a_wait_list_without_memory_is_told, 0, SCENARIOS);
+    tcase_add_test(tcase, class_weights_without_memory_are_told);
     tcase = add_case(suite, "pairs", "full");
     tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
     tcase_add_loop_test(tcase, two_faults_are_survived, 0, 2 * SCENARIOS);

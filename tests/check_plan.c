@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define DANGLING ((void *)(uintptr_t)16) /* what a failed call has to overwrite with NULL */
 
@@ -619,6 +621,88 @@ START_TEST(queue_of_another_context_is_refused) {
 }
 END_TEST
 
+/* Result and weights are written, the losses or the logits are read. */
+START_TEST(memory_of_another_kind_context_or_access_is_refused) {
+    enum { ENOUGH = 1 << 16 };
+    struct bench b = bench_new((clmp_input)_i);
+    const int input = b.problem->in.params.input == CLMP_INPUT_LOSSES ? 2 : 0, outputs[] = {3, 5};
+    const cl_image_format format = {CL_RGBA, CL_FLOAT};
+    const cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 64, .image_height = 64};
+    cl_device_id id = test_device()->id;
+    cl_int error;
+    cl_context other = clCreateContext(NULL, 1, &id, NULL, NULL, &error);
+    ck_cl(error);
+    cl_mem bad[4] = {clCreateBuffer(other, CL_MEM_READ_WRITE, ENOUGH, NULL, &error)};
+    ck_cl(error);
+    bad[1] = clCreateBuffer(test_device()->cl, CL_MEM_READ_ONLY, ENOUGH, NULL, &error);
+    ck_cl(error);
+    bad[2] = clCreateBuffer(test_device()->cl, CL_MEM_WRITE_ONLY, ENOUGH, NULL, &error);
+    ck_cl(error);
+    bad[3] = clCreateImage(test_device()->cl, CL_MEM_READ_WRITE, &format, &desc, NULL, &error);
+    if (error != CL_SUCCESS)
+        bad[3] = NULL; /* a device without images */
+    for (int k = 0; k < 4; k++) {
+        for (int j = 0; bad[k] && k != 2 && j < 2; j++) {
+            clmp_buffers buffers = b.buffers.use;
+            *place(&buffers, outputs[j]) = (clmp_buffer){bad[k], 0};
+            assert_not_enqueued(&b, &buffers, CLMP_INVALID_ARGUMENT);
+        }
+        clmp_buffers buffers = b.buffers.use;
+        *place(&buffers, input) = (clmp_buffer){bad[k], 0};
+        if (bad[k] && k != 1)
+            assert_not_enqueued(&b, &buffers, CLMP_INVALID_ARGUMENT);
+    }
+    for (int k = 0; k < 4; k++)
+        if (bad[k])
+            ck_cl(clReleaseMemObject(bad[k]));
+    ck_cl(clReleaseContext(other));
+    bench_free(&b);
+}
+END_TEST
+
+START_TEST(wait_lists_that_are_not_whole_are_refused) {
+    struct bench b = bench_new((clmp_input)_i);
+    cl_command_queue queue = test_device()->queue;
+    cl_int error;
+    cl_event gate = clCreateUserEvent(test_device()->cl, &error);
+    ck_cl(error);
+    const cl_event lists[][2] = {{NULL, NULL}, {gate, NULL}, {NULL, gate}};
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
+        cl_event event = DANGLING;
+        ck_status(enqueue_problem(b.plan, queue, b.problem, &b.run, &b.buffers.use, 2, lists[k], &event),
+                  CLMP_INVALID_ARGUMENT);
+        ck_assert_ptr_null(event);
+    }
+    cl_event event = DANGLING;
+    ck_status(enqueue_problem(b.plan, queue, b.problem, &b.run, &b.buffers.use, 0, &gate, &event),
+              CLMP_INVALID_ARGUMENT);
+    ck_assert_ptr_null(event);
+    ck_cl(clReleaseEvent(gate));
+    bench_free(&b);
+}
+END_TEST
+
+/* OpenCL objects do not survive a fork: a child that tries is told so, and does not hang. */
+START_TEST(a_child_of_a_fork_is_refused) {
+    struct bench b = bench_new((clmp_input)_i);
+    const pid_t child = fork();
+    ck_assert(child >= 0);
+    if (child == 0) {
+        clmp_plan *plan = DANGLING;
+        cl_event event = DANGLING;
+        alarm(60);
+        const bool refused =
+            clmp_plan_create(test_device()->context, &b.problem->in.params, &plan) == CLMP_INVALID_ARGUMENT && !plan &&
+            enqueue(&b, &b.buffers.use, &event) == CLMP_INVALID_ARGUMENT && !event && strstr(last_log(), "fork");
+        _exit(refused ? 0 : 1);
+    }
+    int status = -1;
+    ck_assert(waitpid(child, &status, 0) == child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with status %d", status);
+    bench_free(&b);
+}
+END_TEST
+
 START_TEST(gradient_scale_must_be_finite_where_there_is_a_gradient) {
     static const float bad[] = {NAN, INFINITY, -INFINITY};
     struct bench b = bench_new(CLMP_INPUT_LOGITS);
@@ -688,6 +772,9 @@ int main(void) {
     tcase_add_test(tcase, entries_refuse_plans_of_the_other_input);
     tcase_add_loop_test(tcase, null_plan_queue_or_buffers_are_refused, 0, 2);
     tcase_add_loop_test(tcase, queue_of_another_context_is_refused, 0, 2);
+    tcase_add_loop_test(tcase, memory_of_another_kind_context_or_access_is_refused, 0, 2);
+    tcase_add_loop_test(tcase, wait_lists_that_are_not_whole_are_refused, 0, 2);
+    tcase_add_loop_test(tcase, a_child_of_a_fork_is_refused, 0, 2);
     tcase_add_test(tcase, gradient_scale_must_be_finite_where_there_is_a_gradient);
     tcase_add_test(tcase, what_an_entry_does_not_use_may_be_anything);
     return test_main(suite);

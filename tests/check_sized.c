@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "guarded.h"
+#include "log.h"   /* hidden in the library, as sized.h is */
 #include "sized.h" /* hidden in the library: compiled into this program once more */
 #include "support.h"
 
@@ -360,6 +361,77 @@ START_TEST(metrics_have_the_size_given) {
 }
 END_TEST
 
+/* What a message says of an error of OpenCL's: each code of version 1.2 by its name, and others by a number. */
+START_TEST(errors_of_opencl_are_told_by_name) {
+#define NAMED(code)                                                                                                    \
+    { code, #code }
+    static const struct {
+        cl_int code;
+        const char *name;
+    } known[] = {
+        NAMED(CL_SUCCESS),
+        NAMED(CL_DEVICE_NOT_FOUND),
+        NAMED(CL_DEVICE_NOT_AVAILABLE),
+        NAMED(CL_COMPILER_NOT_AVAILABLE),
+        NAMED(CL_MEM_OBJECT_ALLOCATION_FAILURE),
+        NAMED(CL_OUT_OF_RESOURCES),
+        NAMED(CL_OUT_OF_HOST_MEMORY),
+        NAMED(CL_PROFILING_INFO_NOT_AVAILABLE),
+        NAMED(CL_MEM_COPY_OVERLAP),
+        NAMED(CL_BUILD_PROGRAM_FAILURE),
+        NAMED(CL_MISALIGNED_SUB_BUFFER_OFFSET),
+        NAMED(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST),
+        NAMED(CL_COMPILE_PROGRAM_FAILURE),
+        NAMED(CL_LINKER_NOT_AVAILABLE),
+        NAMED(CL_LINK_PROGRAM_FAILURE),
+        NAMED(CL_INVALID_VALUE),
+        NAMED(CL_INVALID_DEVICE_TYPE),
+        NAMED(CL_INVALID_PLATFORM),
+        NAMED(CL_INVALID_DEVICE),
+        NAMED(CL_INVALID_CONTEXT),
+        NAMED(CL_INVALID_QUEUE_PROPERTIES),
+        NAMED(CL_INVALID_COMMAND_QUEUE),
+        NAMED(CL_INVALID_HOST_PTR),
+        NAMED(CL_INVALID_MEM_OBJECT),
+        NAMED(CL_INVALID_BINARY),
+        NAMED(CL_INVALID_BUILD_OPTIONS),
+        NAMED(CL_INVALID_PROGRAM),
+        NAMED(CL_INVALID_PROGRAM_EXECUTABLE),
+        NAMED(CL_INVALID_KERNEL_NAME),
+        NAMED(CL_INVALID_KERNEL_DEFINITION),
+        NAMED(CL_INVALID_KERNEL),
+        NAMED(CL_INVALID_ARG_INDEX),
+        NAMED(CL_INVALID_ARG_VALUE),
+        NAMED(CL_INVALID_ARG_SIZE),
+        NAMED(CL_INVALID_KERNEL_ARGS),
+        NAMED(CL_INVALID_WORK_DIMENSION),
+        NAMED(CL_INVALID_WORK_GROUP_SIZE),
+        NAMED(CL_INVALID_WORK_ITEM_SIZE),
+        NAMED(CL_INVALID_GLOBAL_OFFSET),
+        NAMED(CL_INVALID_EVENT_WAIT_LIST),
+        NAMED(CL_INVALID_EVENT),
+        NAMED(CL_INVALID_OPERATION),
+        NAMED(CL_INVALID_BUFFER_SIZE),
+        NAMED(CL_INVALID_GLOBAL_WORK_SIZE),
+        NAMED(CL_INVALID_PROPERTY),
+        NAMED(CL_INVALID_COMPILER_OPTIONS),
+        NAMED(CL_INVALID_LINKER_OPTIONS),
+        {-1001, "CL_PLATFORM_NOT_FOUND_KHR"},
+    };
+#undef NAMED
+    const struct clmp_log log = {keep_message, NULL};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        char expected[128];
+        snprintf(expected, sizeof expected, "f failed: %s (%d)", known[i].name, (int)known[i].code);
+        const clmp_status status = clmp_fail_cl(&log, known[i].code, "f");
+        ck_assert(status == CLMP_OPENCL_ERROR || status == CLMP_OUT_OF_MEMORY);
+        ck_assert_str_eq(message, expected);
+    }
+    ck_status(clmp_fail_cl(&log, -12345, "f"), CLMP_OPENCL_ERROR);
+    ck_assert_str_eq(message, "f failed: an OpenCL error without a name (-12345)");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("sized");
     TCase *tcase = add_case(suite, "structs that are read", "full quick small");
@@ -373,5 +445,7 @@ int main(void) {
     tcase_add_loop_test(tcase, init_writes_the_size_given_and_no_more, 0, 4);
     tcase_add_test(tcase, devices_are_listed_at_the_stride_given);
     tcase_add_test(tcase, metrics_have_the_size_given);
+    tcase = add_case(suite, "messages", "full quick small");
+    tcase_add_test(tcase, errors_of_opencl_are_told_by_name);
     return test_main(suite);
 }

@@ -36,7 +36,7 @@ fail_build() {
 
 mkdir -p "$build"
 log=$build/tests-build.log
-options="-Dcli=enabled -Dtests=enabled -Ddemo=enabled -Dwerror=$werror"
+options="-Dcli=enabled -Dclblast=enabled -Dtrain=enabled -Dtests=enabled -Ddemo=enabled -Dwerror=$werror"
 echo "building in $build"
 # Word splitting is meant: the options are several words.
 # shellcheck disable=SC2086

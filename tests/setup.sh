@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that the demo, the tests or the comparison with torch need, as far as they are missing.
+# Installs the Debian packages that the demo, the tests, the long checks, clmp-train or the comparison with torch need, as
+# far as they are missing.
 #
-# usage: sh tests/setup.sh demo|tests|peers
+# usage: sh tests/setup.sh demo|tests|torture|train|peers
 #
 # CLMP_SETUP=no skips it, for systems that have the same things under other names.
 #
@@ -12,17 +13,23 @@ set -eu
 build='meson ninja-build gcc libc6-dev pkg-config python3 ocl-icd-opencl-dev opencl-c-headers pocl-opencl-icd'
 # The demo reads NIfTI, writes PNG, and looks at the brain in mricron-data.
 demo='libnifti2-dev libpng-dev mricron-data'
+# clmp-train multiplies matrices with CLBlast, and reads PNG, JPEG and JSON.
+train='libclblast-dev libpng-dev libjpeg62-turbo-dev libjansson-dev'
 # The tests: Check, what the clmp command needs, a C++ compiler for the header, and two more OpenCL devices.
 tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind'
+# tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
+torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
 # bench/peers.py and bench/plot.py, run by /usr/bin/python3: torch is large, and nothing else needs it.
 peers='libjansson-dev python3-numpy python3-pyopencl python3-torch python3-matplotlib'
 
 case ${1-} in
 demo) wanted="$build $demo" ;;
-tests) wanted="$build $demo $tests" ;;
+tests) wanted="$build $demo $train $tests" ;;
+torture) wanted="$build $demo $train $tests $torture" ;;
+train) wanted="$build $train" ;;
 peers) wanted="$build $peers" ;;
 *)
-    echo 'usage: sh tests/setup.sh demo|tests|peers' >&2
+    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers' >&2
     exit 2
     ;;
 esac

@@ -46,6 +46,7 @@ static bool prepare(struct evaluation *evaluation, const struct pair *pair, stru
     if (evaluation->confusion == NULL || evaluation->iou == NULL || evaluation->accuracy == NULL ||
         evaluation->labelled == NULL || evaluation->predicted == NULL)
         return fail_memory(failure, "the confusion matrix");
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): command_eval() frees it, whatever is done to the session beside it */
     return session_buffer(&evaluation->session, "the confusion matrix", evaluation->confusion,
                           numbers * sizeof *evaluation->confusion, &evaluation->confusion_mem, failure);
 }

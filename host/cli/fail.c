@@ -28,8 +28,8 @@ bool fail_memory(struct failure *failure, const char *what) {
     return fail_with(failure, EXIT_OF_INPUT, "out of memory for %s", what);
 }
 
-void failure_print(const struct failure *failure, const char *command, FILE *stream) {
-    fputs("clmp: ", stream);
+void failure_print(const struct failure *failure, const char *program, const char *command, FILE *stream) {
+    fprintf(stream, "%s: ", program);
     if (command != NULL)
         fprintf(stream, "%s: ", command);
     const char *text = failure->line != NULL ? failure->line : "out of memory";

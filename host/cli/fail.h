@@ -23,8 +23,8 @@ bool fail_with(struct failure *failure, int code, const char *format, ...) __att
 /* The same for a lack of memory; `what` is what it was for. */
 bool fail_memory(struct failure *failure, const char *what);
 
-/* Prints "clmp: [command: ]line", as one line whatever the names of files and devices hold. */
-void failure_print(const struct failure *failure, const char *command, FILE *stream);
+/* Prints "program: [command: ]line", as one line whatever the names of files and devices hold. */
+void failure_print(const struct failure *failure, const char *program, const char *command, FILE *stream);
 
 void failure_clear(struct failure *failure);
 

@@ -79,12 +79,12 @@ static void write_image(struct writer *writer, const struct heatmap *h) {
     const uint64_t rows = l->planes * l->height;
     char key[] = "Description",
          words[] = "loss max-pooling weights over tau: black 0 to light yellow 1; grey not valid";
-    png_text text = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = words, .text_length = strlen(words)};
+    png_text note = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = words, .text_length = strlen(words)};
     png_set_write_fn(writer->png, writer, on_write, on_flush);
     png_set_user_limits(writer->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_IHDR(writer->png, writer->info, (png_uint_32)l->width, (png_uint_32)rows, 8, PNG_COLOR_TYPE_RGB,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_text(writer->png, writer->info, &text, 1);
+    png_set_text(writer->png, writer->info, &note, 1);
     png_write_info(writer->png, writer->info);
     for (uint64_t y = 0; y < rows; ++y) {
         fill_row(h, y / l->height, y * l->width, writer->row);

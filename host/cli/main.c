@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
     fill_standard_streams();
     cleanup_install();
     if (!run(argc, argv, &command, &failure))
-        failure_print(&failure, command == COMMANDS ? NULL : command_name(command), stderr);
+        failure_print(&failure, "clmp", command == COMMANDS ? NULL : command_name(command), stderr);
     const int code = failure.code;
     failure_clear(&failure);
     return code;

@@ -77,9 +77,9 @@ bool npy_read_data(struct input *input, const struct npy_header *header, void **
 }
 
 char *npy_shape_text(const uint64_t *shape, size_t dims, char *text) {
-    if (dims == 0)
-        return strcpy(text, "a single number");
     size_t used = 0;
+    if (dims == 0)
+        snprintf(text, NPY_SHAPE_TEXT, "a single number");
     for (size_t i = 0; i < dims; ++i)
         used += (size_t)snprintf(text + used, NPY_SHAPE_TEXT - used, i == 0 ? "%" PRIu64 : "x%" PRIu64, shape[i]);
     return text;

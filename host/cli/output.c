@@ -35,7 +35,7 @@ static char *folder_of(const char *path) {
     if (folder == NULL)
         return NULL;
     memcpy(folder, path, base);
-    strcpy(folder + base, "."); /* "a/b.npy": "a/." */
+    memcpy(folder + base, ".", 2); /* "a/b.npy": "a/." */
     return folder;
 }
 

@@ -28,7 +28,8 @@ static bool read_text(const char *path, char **text, struct failure *failure) {
     while (good && got == PIECE) {
         char *more = realloc(*text, used + PIECE + 1);
         if (more == NULL) {
-            good = fail_memory(failure, path);
+            fail_memory(failure, path);
+            good = false;
             break;
         }
         *text = more;

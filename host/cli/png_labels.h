@@ -19,10 +19,10 @@ struct png_labels;
  */
 struct png_labels *png_labels_open(struct input *input, uint64_t *height, uint64_t *width, struct failure *failure);
 
-/* Reads the image to `labels`, height x width bytes. */
-bool png_labels_read(struct png_labels *png, uint8_t *labels);
+/* Reads the image to `bytes`, height x width of them. */
+bool png_labels_read(struct png_labels *labels, uint8_t *bytes);
 
 /* NULL is allowed. */
-void png_labels_close(struct png_labels *png);
+void png_labels_close(struct png_labels *labels);
 
 #endif /* CLMP_CLI_PNG_LABELS_H */

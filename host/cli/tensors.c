@@ -168,13 +168,14 @@ int64_t labels_get(const struct labels *labels, uint64_t pixel) {
 
 /* "[1, 0, 3]" of the element at `index`. */
 static void index_text(const struct npy_header *header, uint64_t index, char text[NPY_SHAPE_TEXT + 2]) {
-    uint64_t at[NPY_MAX_DIMS];
+    uint64_t at[NPY_MAX_DIMS] = {0};
     for (size_t i = header->dims; i-- > 0; index /= header->shape[i])
         at[i] = index % header->shape[i];
-    size_t used = (size_t)sprintf(text, "[");
+    const size_t size = NPY_SHAPE_TEXT + 2;
+    size_t used = (size_t)snprintf(text, size, "[");
     for (size_t i = 0; i < header->dims; ++i)
-        used += (size_t)sprintf(text + used, i == 0 ? "%" PRIu64 : ",%" PRIu64, at[i]);
-    sprintf(text + used, "]");
+        used += (size_t)snprintf(text + used, size - used, i == 0 ? "%" PRIu64 : ",%" PRIu64, at[i]);
+    snprintf(text + used, size - used, "]");
 }
 
 static bool check_losses(const char *path, const struct losses *losses, struct failure *failure) {

@@ -107,7 +107,7 @@ static void check_failure(const struct failure *failure, enum command command) {
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
     fuzz_assert(stream != NULL, "no memory");
-    failure_print(failure, command == COMMANDS ? NULL : command_name(command), stream);
+    failure_print(failure, "clmp", command == COMMANDS ? NULL : command_name(command), stream);
     fclose(stream);
     fuzz_assert(failure->code == EXIT_OF_INPUT || failure->code == EXIT_OF_DEVICE, "exit status %d", failure->code);
     fuzz_assert(failure->line != NULL && failure->line[0] != '\0', "no line");

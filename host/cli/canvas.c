@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "demo_canvas.h"
+#include "canvas.h"
 #include <errno.h>
 #include <png.h>
 #include <stdio.h>

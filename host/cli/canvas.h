@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#ifndef CLMP_DEMO_CANVAS_H
-#define CLMP_DEMO_CANVAS_H
+#ifndef CLMP_CLI_CANVAS_H
+#define CLMP_CLI_CANVAS_H
 
 #include <stdbool.h>
 #include <stddef.h>

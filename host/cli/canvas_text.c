@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "demo_canvas.h"
+#include "canvas.h"
 #include <math.h>
 #include <string.h>
 

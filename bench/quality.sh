@@ -1,0 +1,41 @@
+#!/bin/sh
+# Builds clmp-train, and trains a small network with each weighting and five seeds on a folder laid out as CamVid.
+#
+# usage: sh bench/quality.sh DATA FOLDER [option of clmp-train compare...]
+#
+# Makes FOLDER/table.txt, table.csv, plot.png and evolution.png, and a folder for each run.  It takes hours on a CPU;
+# Ctrl-C stops it, and the same command goes on.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+
+if [ $# -lt 2 ]; then
+    echo 'usage: sh bench/quality.sh DATA FOLDER [option of clmp-train compare...]' >&2
+    exit 2
+fi
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$root/build-quality-tools
+data=$1
+folder=$2
+shift 2
+
+sh "$root/tests/setup.sh" train
+mkdir -p "$build"
+log=$build/quality-build.log
+{
+    if [ ! -f "$build/build.ninja" ]; then
+        meson setup "$build" "$root" -Dclblast=enabled -Dtrain=enabled -Dtests=disabled -Dcli=disabled \
+            -Ddemo=disabled -Dbench=disabled
+    fi
+    meson compile -C "$build"
+} >"$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    echo "quality: the build failed; all of it is in $log" >&2
+    exit 1
+}
+
+# Uniform is first: what the others are compared with.
+exec "$build/host/train/clmp-train" compare "$data" -o "$folder" --classes "$root/bench/quality/camvid.txt" --seeds 5 \
+    --weightings "uniform,lmp:p=1.7:support=0.25,lmp:p=1.3:support=0.25,lmp:p=1.7:support=0.1,topk:support=0.25,\
+uniform+median-sqrt,lmp:p=4:support=0.25+median-sqrt,lmp:p=1.7:support=0.25+median-sqrt,\
+uniform+median,lmp:p=1.7:support=0.25+median" "$@"

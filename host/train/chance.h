@@ -1,0 +1,24 @@
+/*
+ * Random numbers that depend on a seed and a purpose only.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CLMP_TRAIN_CHANCE_H
+#define CLMP_TRAIN_CHANCE_H
+
+#include <stdint.h>
+
+enum { CHANCE_WEIGHTS = 1, CHANCE_ORDER, CHANCE_FLIPS, CHANCE_CROPS };
+
+struct chance {
+    uint64_t state;
+};
+
+/* SplitMix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014). */
+struct chance chance_of(uint64_t seed, uint64_t purpose);
+uint64_t chance_next(struct chance *chance);
+uint64_t chance_below(struct chance *chance, uint64_t bound);
+/* Of mean 0 and deviation 1 (G. Box, M. Muller, 1958). */
+double chance_normal(struct chance *chance);
+
+#endif /* CLMP_TRAIN_CHANCE_H */

@@ -1,0 +1,49 @@
+/*
+ * A data set on disk: pairs of images and label maps, and what their classes are.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Layouts, told by the folders that there are:
+ *     CamVid      train/NAME.png trainannot/NAME.png val/NAME.png valannot/NAME.png
+ *     Cityscapes  leftImg8bit/{train,val}/CITY/NAME_leftImg8bit.png
+ *                 gtFine/{train,val}/CITY/NAME_gtFine_labelTrainIds.png
+ *     Pascal VOC  JPEGImages/NAME.jpg SegmentationClass/NAME.png ImageSets/Segmentation/{train,val}.txt
+ */
+#ifndef CLMP_TRAIN_DATASET_H
+#define CLMP_TRAIN_DATASET_H
+
+#include "fail.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CLASS_NAME = 32, MOST_CLASSES = 255 };
+
+/* From a text file: a class a line, "NAME RED GREEN BLUE", in the order of its labels; "ignore LABEL"; # comments. */
+struct classes {
+    size_t count;
+    int ignore; /* label that is no class; 255 unless the file says otherwise */
+    char names[MOST_CLASSES][CLASS_NAME];
+    uint8_t colours[MOST_CLASSES][3];
+};
+
+bool classes_read(const char *path, struct classes *classes, struct failure *failure);
+
+struct sample {
+    char *image, *labels; /* paths */
+};
+
+struct split {
+    struct sample *samples;
+    size_t count;
+};
+
+struct dataset {
+    struct split train, val;
+};
+
+/* Finds the pairs; each file is looked at when it is used.  dataset_free() after a failure, too. */
+bool dataset_find(const char *folder, struct dataset *dataset, struct failure *failure);
+void dataset_free(struct dataset *dataset);
+
+#endif /* CLMP_TRAIN_DATASET_H */

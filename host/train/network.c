@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "network.h"
+
+#include "chance.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const struct layer {
+    int input; /* a layer; -1: the image */
+    size_t channels, stride, dilation;
+    bool skips; /* the input is added to the output, which is as large */
+} layers[NETWORK_LAYERS] = {
+    {-1, 16, 2, 1, false}, {0, 32, 2, 1, false}, {1, 32, 1, 1, false}, {2, 64, 2, 1, false},
+    {3, 64, 1, 1, true},   {4, 64, 1, 2, true},  {5, 64, 1, 4, true},
+};
+enum { FINE = 2, COARSE = 6 };
+
+static size_t channels_in(int layer) {
+    return layers[layer].input < 0 ? 3 : layers[layers[layer].input].channels;
+}
+
+/* ------------------------------------------------------------------------------------------------------- parameters */
+
+/* Normal numbers of deviation sqrt(2 / inputs) for weights before a ReLU; gains and variances 1, the rest 0. */
+static void fill(const struct parameters *parameters, uint64_t seed, float *values) {
+    struct chance chance = chance_of(seed, CHANCE_WEIGHTS);
+    for (int l = 0; l < NETWORK_LAYERS; ++l) {
+        const size_t inputs = 9 * channels_in(l), count = layers[l].channels * inputs;
+        for (size_t i = 0; i < count; ++i)
+            values[parameters->weight[l] + i] = (float)(sqrt(2.0 / (double)inputs) * chance_normal(&chance));
+        for (size_t i = 0; i < layers[l].channels; ++i)
+            values[parameters->gain[l] + i] = values[parameters->running[l] + layers[l].channels + i] = 1.0f;
+    }
+    for (size_t i = 0; i < parameters->classes * NETWORK_FEATURES; ++i)
+        values[parameters->head_weight + i] = (float)(sqrt(1.0 / NETWORK_FEATURES) * chance_normal(&chance));
+}
+
+bool parameters_make(struct engine *engine, size_t classes, uint64_t seed, struct parameters *parameters,
+                     struct failure *failure) {
+    *parameters = (struct parameters){.classes = classes};
+    size_t at = 0;
+    for (int l = 0; l < NETWORK_LAYERS; ++l) {
+        parameters->weight[l] = at;
+        parameters->gain[l] = at += layers[l].channels * 9 * channels_in(l);
+        at += 2 * layers[l].channels;
+    }
+    parameters->head_weight = at;
+    parameters->head_bias = at += classes * NETWORK_FEATURES;
+    parameters->stored = parameters->count = at + classes;
+    for (int l = 0; l < NETWORK_LAYERS; ++l) {
+        parameters->running[l] = parameters->stored;
+        parameters->stored += 2 * layers[l].channels;
+    }
+    float *values = calloc(parameters->stored, sizeof *values);
+    if (values == NULL)
+        return fail_memory(failure, "parameters");
+    bool good = engine_floats(engine, "moments", values, parameters->count, &parameters->m, failure) &&
+                engine_floats(engine, "moments", values, parameters->count, &parameters->v, failure) &&
+                engine_floats(engine, "gradients", values, parameters->count, &parameters->gradient, failure);
+    fill(parameters, seed, values);
+    good = good && engine_floats(engine, "parameters", values, parameters->stored, &parameters->values, failure);
+    free(values);
+    return good;
+}
+
+void parameters_free(struct parameters *parameters) {
+    engine_release(&parameters->values, 1);
+    engine_release(&parameters->gradient, 1);
+    engine_release(&parameters->m, 1);
+    engine_release(&parameters->v, 1);
+}
+
+bool parameters_step(struct engine *engine, struct parameters *parameters, uint64_t number, double rate,
+                     struct failure *failure) {
+    const double b1 = 0.9, b2 = 0.999, epsilon = 1e-8, decay = 1e-4;
+    const double first = 1.0 - pow(b1, (double)number), second = sqrt(1.0 - pow(b2, (double)number));
+    return ENGINE_LAUNCH(engine, TRAIN_ADAM, parameters->count, 1, 0, failure, of_mem(parameters->gradient),
+                         of_float((float)(rate * second / first)), of_float((float)b1), of_float((float)b2),
+                         of_float((float)(epsilon * second)), of_float((float)(rate * decay)), of_mem(parameters->m),
+                         of_mem(parameters->v), of_mem(parameters->values));
+}
+
+/* ---------------------------------------------------------------------------------------------------------- network */
+
+static size_t pixels_of(const struct network *network, int layer) {
+    return layer < 0 ? network->height * network->width : network->heights[layer] * network->widths[layer];
+}
+
+static size_t floats_of(const struct network *network, int layer) {
+    return network->images * layers[layer].channels * pixels_of(network, layer);
+}
+
+static bool make_layer(struct engine *engine, struct network *network, int l, bool training, struct failure *failure) {
+    const size_t count = floats_of(network, l);
+    return engine_floats(engine, "activations", NULL, count, &network->sums[l], failure) &&
+           engine_floats(engine, "activations", NULL, count, &network->outputs[l], failure) &&
+           engine_floats(engine, "statistics", NULL, 2 * layers[l].channels, &network->statistics[l], failure) &&
+           (!training || engine_floats(engine, "gradients", NULL, count, &network->gradients[l], failure));
+}
+
+bool network_make(struct engine *engine, size_t images, size_t height, size_t width, bool training,
+                  struct network *network, struct failure *failure) {
+    *network = (struct network){.images = images, .height = height, .width = width, .training = training};
+    size_t columns = 0;
+    bool good = engine_floats(engine, "images", NULL, images * 3 * height * width, &network->image, failure);
+    for (int l = 0; l < NETWORK_LAYERS && good; ++l) {
+        const int input = layers[l].input;
+        const size_t stride = layers[l].stride;
+        network->heights[l] = ((input < 0 ? height : network->heights[input]) + stride - 1) / stride;
+        network->widths[l] = ((input < 0 ? width : network->widths[input]) + stride - 1) / stride;
+        const size_t wanted = 9 * channels_in(l) * pixels_of(network, l);
+        columns = wanted > columns ? wanted : columns;
+        good = make_layer(engine, network, l, training, failure);
+    }
+    network->rows = network->heights[FINE];
+    network->row = network->widths[FINE];
+    const size_t features = images * NETWORK_FEATURES * pixels_of(network, FINE);
+    return good && engine_floats(engine, "columns", NULL, columns, &network->columns, failure) &&
+           engine_floats(engine, "features", NULL, features, &network->features, failure) &&
+           (!training || engine_floats(engine, "features", NULL, features, &network->features_gradient, failure));
+}
+
+void network_free(struct network *network) {
+    engine_release(&network->image, 1);
+    engine_release(network->sums, NETWORK_LAYERS);
+    engine_release(network->outputs, NETWORK_LAYERS);
+    engine_release(network->statistics, NETWORK_LAYERS);
+    engine_release(network->gradients, NETWORK_LAYERS);
+    engine_release(&network->columns, 1);
+    engine_release(&network->features, 1);
+    engine_release(&network->features_gradient, 1);
+}
+
+static size_t height_in(const struct network *network, int l) {
+    return layers[l].input < 0 ? network->height : network->heights[layers[l].input];
+}
+
+static size_t width_in(const struct network *network, int l) {
+    return layers[l].input < 0 ? network->width : network->widths[layers[l].input];
+}
+
+/* The columns of one image of a layer's input. */
+static bool make_columns(struct engine *engine, const struct network *network, int l, size_t image,
+                         struct failure *failure) {
+    const cl_mem from = layers[l].input < 0 ? network->image : network->outputs[layers[l].input];
+    const size_t at = image * channels_in(l) * pixels_of(network, layers[l].input);
+    return ENGINE_LAUNCH(engine, TRAIN_IM2COL, network->heights[l], 9 * channels_in(l), 0, failure, of_mem(from),
+                         of_ulong(at), of_int(height_in(network, l)), of_int(width_in(network, l)),
+                         of_int(network->heights[l]), of_int(network->widths[l]), of_int(layers[l].stride),
+                         of_int(layers[l].dilation), of_mem(network->columns));
+}
+
+static struct matrix matrix_of(cl_mem mem, size_t at, size_t columns) {
+    return (struct matrix){mem, at, columns, false};
+}
+
+static struct matrix transposed(struct matrix matrix) {
+    matrix.transposed = true;
+    return matrix;
+}
+
+/* Of the input, where that skips the layer; else any buffer, which is not looked at. */
+static cl_mem skipped(const struct network *network, const cl_mem *buffers, int l) {
+    return layers[l].skips ? buffers[layers[l].input] : network->columns;
+}
+
+/* Of the batch in training, else what training has seen. */
+static bool find_statistics(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                            int l, struct failure *failure) {
+    const size_t channels = layers[l].channels;
+    if (!network->training)
+        return ENGINE_LAUNCH(engine, TRAIN_NORM_RUNNING, channels, 1, 0, failure, of_mem(parameters->values),
+                             of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_STATISTICS, channels * engine->group, 1, engine->group, failure,
+                         of_mem(network->sums[l]), of_ulong(network->images), of_ulong(pixels_of(network, l)),
+                         of_mem(parameters->values), of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
+}
+
+static bool layer_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                          int l, struct failure *failure) {
+    const size_t inputs = 9 * channels_in(l), channels = layers[l].channels, pixels = pixels_of(network, l);
+    const struct matrix weight = matrix_of(parameters->values, parameters->weight[l], inputs);
+    bool good = true;
+    for (size_t i = 0; i < network->images && good; ++i)
+        good = make_columns(engine, network, l, i, failure) &&
+               engine_multiply(engine, channels, pixels, inputs, weight, matrix_of(network->columns, 0, pixels), 0.0f,
+                               matrix_of(network->sums[l], i * channels * pixels, pixels), failure);
+    return good && find_statistics(engine, network, parameters, l, failure) &&
+           ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD, pixels, network->images * channels, 0, failure,
+                         of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
+                         of_ulong(parameters->gain[l]), of_ulong(channels), of_int(layers[l].skips),
+                         of_mem(skipped(network, network->outputs, l)), of_mem(network->outputs[l]));
+}
+
+bool network_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                     struct failure *failure) {
+    for (int l = 0; l < NETWORK_LAYERS; ++l)
+        if (!layer_forward(engine, network, parameters, l, failure))
+            return false;
+    return ENGINE_LAUNCH(engine, TRAIN_FEATURES, network->rows, network->images * NETWORK_FEATURES, 0, failure,
+                         of_mem(network->outputs[FINE]), of_mem(network->outputs[COARSE]),
+                         of_int(layers[FINE].channels), of_int(layers[COARSE].channels), of_int(network->rows),
+                         of_int(network->row), of_int(network->heights[COARSE]), of_int(network->widths[COARSE]),
+                         of_mem(network->features));
+}
+
+static bool norm_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                          int l, struct failure *failure) {
+    const size_t channels = layers[l].channels, pixels = pixels_of(network, l);
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_PARAMETERS, channels * engine->group, 1, engine->group, failure,
+                         of_mem(network->sums[l]), of_mem(network->gradients[l]), of_ulong(network->images),
+                         of_ulong(pixels), of_mem(network->statistics[l]), of_mem(parameters->values),
+                         of_ulong(parameters->gain[l]), of_mem(parameters->gradient)) &&
+           ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD, pixels, network->images * channels, 0, failure,
+                         of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
+                         of_mem(parameters->gradient), of_ulong(parameters->gain[l]), of_ulong(channels),
+                         of_int(layers[l].skips), of_mem(skipped(network, network->gradients, l)),
+                         of_mem(network->gradients[l]));
+}
+
+/* To the input's gradient, on top of what the features gave it where it is FINE, and of what skipped the layer. */
+static bool convolution_backward(struct engine *engine, const struct network *network,
+                                 const struct parameters *parameters, int l, struct failure *failure) {
+    const size_t inputs = 9 * channels_in(l), channels = layers[l].channels, pixels = pixels_of(network, l);
+    const int input = layers[l].input;
+    const struct matrix weight = matrix_of(parameters->values, parameters->weight[l], inputs);
+    const struct matrix columns = matrix_of(network->columns, 0, pixels);
+    const struct matrix weight_gradient = matrix_of(parameters->gradient, parameters->weight[l], inputs);
+    for (size_t i = 0; i < network->images; ++i) {
+        const struct matrix gradient = matrix_of(network->gradients[l], i * channels * pixels, pixels);
+        if (!make_columns(engine, network, l, i, failure) ||
+            !engine_multiply(engine, channels, inputs, pixels, gradient, transposed(columns), i == 0 ? 0.0f : 1.0f,
+                             weight_gradient, failure))
+            return false;
+        if (input < 0)
+            continue;
+        if (!engine_multiply(engine, inputs, pixels, channels, transposed(weight), gradient, 0.0f, columns, failure) ||
+            !ENGINE_LAUNCH(engine, TRAIN_COL2IM, height_in(network, l), channels_in(l), 0, failure,
+                           of_mem(network->columns), of_int(height_in(network, l)), of_int(width_in(network, l)),
+                           of_int(network->heights[l]), of_int(network->widths[l]), of_int(layers[l].stride),
+                           of_int(layers[l].dilation), of_int(input == FINE || layers[l].skips),
+                           of_mem(network->gradients[input]), of_ulong(i * channels_in(l) * pixels_of(network, input))))
+            return false;
+    }
+    return true;
+}
+
+bool network_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                      struct failure *failure) {
+    const size_t fine = layers[FINE].channels, coarse = layers[COARSE].channels;
+    if (!ENGINE_LAUNCH(engine, TRAIN_FEATURES_FINE, network->rows, network->images * fine, 0, failure,
+                       of_mem(network->features_gradient), of_int(fine), of_int(coarse), of_int(network->rows),
+                       of_int(network->row), of_mem(network->gradients[FINE])) ||
+        !ENGINE_LAUNCH(engine, TRAIN_FEATURES_COARSE, network->heights[COARSE], network->images * coarse, 0, failure,
+                       of_mem(network->features_gradient), of_int(fine), of_int(coarse), of_int(network->rows),
+                       of_int(network->row), of_int(network->widths[COARSE]), of_mem(network->gradients[COARSE])))
+        return false;
+    for (int l = NETWORK_LAYERS - 1; l >= 0; --l)
+        if (!norm_backward(engine, network, parameters, l, failure) ||
+            !convolution_backward(engine, network, parameters, l, failure))
+            return false;
+    return true;
+}

@@ -1,0 +1,48 @@
+/*
+ * Images and their label maps in memory, and batches of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CLMP_TRAIN_PICTURES_H
+#define CLMP_TRAIN_PICTURES_H
+
+#include "dataset.h"
+
+struct picture {
+    size_t height, width;
+    uint8_t *rgb;    /* (height, width, 3) */
+    uint8_t *labels; /* (height, width): classes, or the one that is ignored */
+};
+
+/* Reads a pair: 8-bit PNG or JPEG, and a PNG of labels; of one size, and labels are classes or ignored. */
+bool picture_read(const struct sample *sample, const struct classes *classes, struct picture *picture,
+                  struct failure *failure);
+void picture_free(struct picture *picture);
+
+/* A split, read as it is needed and kept while there is room for it. */
+struct pictures {
+    const struct split *split;
+    const struct classes *classes;
+    struct picture *kept;
+    size_t room; /* bytes left */
+};
+
+bool pictures_open(const struct split *split, const struct classes *classes, size_t room, struct pictures *pictures,
+                   struct failure *failure);
+void pictures_close(struct pictures *pictures);
+
+/* A picture of the split; picture_done() when it was used. */
+bool pictures_get(struct pictures *pictures, size_t index, struct picture *picture, struct failure *failure);
+void pictures_done(const struct pictures *pictures, size_t index, struct picture *picture);
+
+/* How a picture goes into a batch: cut or padded to height x width, from row `top` and column `left` on. */
+struct placement {
+    size_t height, width, top, left;
+    bool flipped; /* left to right */
+};
+
+/* Writes (height, width, 3) and (height, width); what is beyond the picture is grey, and ignored. */
+void picture_place(const struct picture *picture, const struct placement *placement, int ignore, uint8_t *rgb,
+                   uint8_t *labels);
+
+#endif /* CLMP_TRAIN_PICTURES_H */

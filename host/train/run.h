@@ -1,0 +1,38 @@
+/*
+ * One run: a weighting and a seed, from random parameters to a result, in a folder of its own.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *     result.json       settings, metrics, confusion matrix; there when the run is complete
+ *     log.csv           step, loss, alpha, support, rate
+ *     network.ckpt      parameters and optimiser: checkpoint.h
+ *     step-NNNNNN.png   the segmentation of one validation image, as it evolves
+ */
+#ifndef CLMP_TRAIN_RUN_H
+#define CLMP_TRAIN_RUN_H
+
+#include "trainer.h"
+
+struct run_result {
+    uint64_t *confusion; /* CLMP_CONFUSION(classes); to be freed */
+    clmp_metrics metrics;
+    double seconds; /* of training, of this process */
+    bool complete;  /* false: it was interrupted, and saved */
+};
+
+/* Steps at which the segmentation is kept: from few to all. */
+enum { RUN_FRAMES = 6 };
+uint64_t run_frame_step(uint64_t steps, int frame);
+
+/* From now on SIGINT and SIGTERM end runs with a checkpoint; a second one ends the process. */
+void run_catch_signals(void);
+bool run_interrupted(void);
+
+/*
+ * Trains, or goes on where a checkpoint is, or reads what is complete.  `name` is shown with the progress.  `result` is
+ * to be freed by the caller, after a failure too.
+ */
+bool run_train(struct trainer *trainer, const struct spec *spec, uint64_t seed, const char *folder, const char *name,
+               struct run_result *result, struct failure *failure);
+
+#endif /* CLMP_TRAIN_RUN_H */

@@ -1,0 +1,102 @@
+/*
+ * clmp-train: trains a small segmentation network with the library's weightings, and compares them.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Data walks one way: options -> dataset, pictures -> network (engine) -> clmp_head -> run -> compare, evolution, plot.
+ */
+#include "compare.h"
+#include "run.h"
+#include "train_help.h"
+#include "train_options.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool flushed(struct failure *failure) {
+    return (fflush(stdout) == 0 && !ferror(stdout)) ||
+           fail_with(failure, EXIT_OF_INPUT, "cannot write to standard output");
+}
+
+static bool run_one(struct trainer *trainer, const struct train_options *options, const struct spec *specs,
+                    size_t count, struct failure *failure) {
+    struct run_result result;
+    if (count != 1)
+        return fail_with(failure, EXIT_OF_INPUT, "--weighting is '%s', expected one", options->weightings);
+    const bool good = run_train(trainer, &specs[0], options->seed, options->output, specs[0].text, &result, failure) &&
+                      (!result.complete || compare_print_one(trainer->classes, &result, failure));
+    if (good && !result.complete)
+        fprintf(stderr, "clmp-train: interrupted; saved in %s, the same command goes on\n", options->output);
+    free(result.confusion);
+    return good;
+}
+
+static bool do_command(enum train_command command, const struct train_options *options, struct failure *failure) {
+    struct engine engine = {.group = 0};
+    struct dataset dataset = {.train = {NULL, 0}};
+    struct trainer trainer = {.engine = NULL};
+    struct spec *specs = NULL;
+    size_t count = 0;
+    char path[4096];
+    struct classes *classes = calloc(1, sizeof *classes);
+    snprintf(path, sizeof path, "%s/classes.txt", options->data);
+    bool good = classes != NULL || fail_memory(failure, "classes");
+    good = good && specs_read(options->weightings, &specs, &count, failure) &&
+           dataset_find(options->data, &dataset, failure) &&
+           classes_read(options->classes != NULL ? options->classes : path, classes, failure) &&
+           engine_open(&engine, options->device, failure) &&
+           trainer_open(&engine, &dataset, classes, &options->trainer, &trainer, failure);
+    run_catch_signals();
+    if (good)
+        good = command == TRAIN_RUN ? run_one(&trainer, options, specs, count, failure)
+                                    : compare(&trainer, specs, count, options->seeds, options->output, failure);
+    trainer_close(&trainer);
+    engine_close(&engine);
+    dataset_free(&dataset);
+    free(specs);
+    free(classes);
+    return good && flushed(failure);
+}
+
+static bool run(int argc, char **argv, const char **name, struct failure *failure) {
+    static const char expected[] = "expected run or compare (see clmp-train --help)";
+    if (argc < 2)
+        return fail_with(failure, EXIT_OF_INPUT, "no command is given, %s", expected);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        fputs(train_help(TRAIN_COMMANDS), stdout);
+        return flushed(failure);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("clmp-train %s\n", clmp_version());
+        return flushed(failure);
+    }
+    int command = 0;
+    while (command < TRAIN_COMMANDS && strcmp(argv[1], train_command_name((enum train_command)command)) != 0)
+        ++command;
+    if (command == TRAIN_COMMANDS)
+        return fail_with(failure, EXIT_OF_INPUT, "'%s' is no command, %s", argv[1], expected);
+    *name = train_command_name((enum train_command)command);
+    struct train_options options;
+    if (!train_options_read((enum train_command)command, argc - 1, argv + 1, &options, failure))
+        return false;
+    if (options.action == TRAIN_DO)
+        return do_command((enum train_command)command, &options, failure);
+    if (options.action == TRAIN_HELP)
+        fputs(train_help((enum train_command)command), stdout);
+    else
+        printf("clmp-train %s\n", clmp_version());
+    return flushed(failure);
+}
+
+int main(int argc, char **argv) {
+    const char *command = NULL;
+    struct failure failure = {.code = 0};
+    signal(SIGPIPE, SIG_IGN); /* errors of a write, and told as such */
+    signal(SIGXFSZ, SIG_IGN);
+    if (!run(argc, argv, &command, &failure))
+        failure_print(&failure, "clmp-train", command, stderr);
+    const int code = failure.code != 0 ? failure.code : run_interrupted() ? 130 : 0;
+    failure_clear(&failure);
+    return code;
+}

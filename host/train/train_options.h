@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_TRAIN_OPTIONS_H
+#define CLMP_TRAIN_OPTIONS_H
+
+#include "trainer.h"
+
+enum train_command { TRAIN_RUN, TRAIN_COMPARE, TRAIN_COMMANDS };
+
+struct train_options {
+    enum { TRAIN_DO, TRAIN_HELP, TRAIN_VERSION } action;
+    const char *data;    /* folder */
+    const char *output;  /* folder */
+    const char *classes; /* file; NULL: classes.txt in the data's folder */
+    const char *device;
+    const char *weightings;
+    uint64_t seed, seeds;
+    struct trainer_options trainer;
+};
+
+const char *train_command_name(enum train_command command);
+
+/* Reads argv[1] to argv[argc - 1]; argv[0] is the command's name.  The strings stay argv's. */
+bool train_options_read(enum train_command command, int argc, char **argv, struct train_options *options,
+                        struct failure *failure);
+
+#endif /* CLMP_TRAIN_OPTIONS_H */

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer.h"
+
+#include "progress.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------------------------- open */
+
+/* Adds the labels of one picture to the counts on the device. */
+static bool count_picture(struct trainer *trainer, const struct picture *picture, struct kept_plan *plan, cl_mem counts,
+                          struct failure *failure) {
+    struct session *session = &trainer->engine->session;
+    clmp_plan_params params;
+    clmp_plan_params_init(&params);
+    params.input = CLMP_INPUT_LABELS;
+    params.classes = trainer->classes->count;
+    params.height = picture->height;
+    params.width = picture->width;
+    params.ignore_index = trainer->classes->ignore;
+    clmp_buffers buffers;
+    clmp_buffers_init(&buffers);
+    buffers.label_counts.mem = counts;
+    if (!session_kept_plan(session, &params, plan, failure) ||
+        !session_buffer(session, "labels", picture->labels, picture->height * picture->width, &buffers.labels.mem,
+                        failure))
+        return false;
+    const clmp_status status = clmp_enqueue_label_counts(plan->plan, session->queue, &buffers, 0, NULL, NULL);
+    const bool good =
+        (status == CLMP_OK || session_failed(session, status, failure)) && engine_finish(trainer->engine, failure);
+    clReleaseMemObject(buffers.labels.mem);
+    return good;
+}
+
+/* What every run needs to know of the training split; reads all of it, and so finds bad files before any training. */
+static bool count_labels(struct trainer *trainer, struct failure *failure) {
+    const size_t size = CLMP_LABEL_COUNTS(trainer->classes->count) * sizeof *trainer->label_counts;
+    struct kept_plan plan = {.plan = NULL};
+    struct progress progress;
+    cl_mem counts = NULL;
+    trainer->label_counts = calloc(1, size);
+    bool good = trainer->label_counts != NULL || fail_memory(failure, "label counts");
+    good = good &&
+           session_buffer(&trainer->engine->session, "label counts", trainer->label_counts, size, &counts, failure);
+    progress_begin(&progress, trainer->train.split->count);
+    for (size_t i = 0; good && i < trainer->train.split->count; ++i) {
+        struct picture picture;
+        progress_show(&progress, i, trainer->train.split->samples[i].image);
+        good = pictures_get(&trainer->train, i, &picture, failure);
+        if (!good)
+            break;
+        if (i == 0 && trainer->options.height == 0) {
+            trainer->options.height = picture.height;
+            trainer->options.width = picture.width;
+        }
+        good = count_picture(trainer, &picture, &plan, counts, failure);
+        pictures_done(&trainer->train, i, &picture);
+    }
+    progress_end(&progress);
+    good = good && engine_read(trainer->engine, counts, 0, size, trainer->label_counts, failure);
+    clmp_plan_destroy(plan.plan);
+    engine_release(&counts, 1);
+    return good;
+}
+
+/* Pixels of the picture, each by how rare its class is in training: the picture with most of them is worth a look. */
+static double interest(const struct trainer *trainer, const struct picture *picture) {
+    double sum = 0.0;
+    for (size_t i = 0; i < picture->height * picture->width; ++i)
+        if (picture->labels[i] < trainer->classes->count)
+            sum += 1.0 / (1.0 + (double)trainer->label_counts[picture->labels[i]]);
+    return sum / (double)(picture->height * picture->width);
+}
+
+static const char *base_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* The sizes of the validation images, and the one that is shown. */
+static bool look_at_validation(struct trainer *trainer, struct failure *failure) {
+    const struct split *split = trainer->val.split;
+    const char *wanted = trainer->options.shown;
+    double most = -1.0;
+    bool found = wanted == NULL;
+    for (size_t i = 0; i < split->count; ++i) {
+        struct picture picture;
+        if (!pictures_get(&trainer->val, i, &picture, failure))
+            return false;
+        trainer->val_height = picture.height > trainer->val_height ? picture.height : trainer->val_height;
+        trainer->val_width = picture.width > trainer->val_width ? picture.width : trainer->val_width;
+        const double score = wanted == NULL ? interest(trainer, &picture) : 0.0;
+        if (wanted == NULL ? score > most : strcmp(base_of(split->samples[i].image), wanted) == 0) {
+            trainer->shown = i;
+            most = score;
+            found = true;
+        }
+        pictures_done(&trainer->val, i, &picture);
+    }
+    return found || fail_with(failure, EXIT_OF_INPUT, "--show is '%s', but no validation image has that name", wanted);
+}
+
+static bool make_buffers(struct trainer *trainer, struct failure *failure) {
+    const struct trainer_options *options = &trainer->options;
+    struct session *session = &trainer->engine->session;
+    const size_t classes = trainer->classes->count;
+    const size_t pixels = options->batch * options->height * options->width;
+    const size_t val_pixels = trainer->val_height * trainer->val_width,
+                 most = pixels > val_pixels ? pixels : val_pixels;
+    trainer->rgb_bytes = malloc(3 * most);
+    trainer->label_bytes = malloc(most);
+    if (trainer->rgb_bytes == NULL || trainer->label_bytes == NULL)
+        return fail_memory(failure, "a batch of images");
+    return network_make(trainer->engine, options->batch, options->height, options->width, true, &trainer->training,
+                        failure) &&
+           network_make(trainer->engine, 1, trainer->val_height, trainer->val_width, false, &trainer->validation,
+                        failure) &&
+           session_buffer(session, "images", NULL, 3 * pixels, &trainer->rgb, failure) &&
+           session_buffer(session, "labels", NULL, pixels, &trainer->labels, failure) &&
+           session_buffer(session, "images", NULL, 3 * val_pixels, &trainer->val_rgb, failure) &&
+           session_buffer(session, "labels", NULL, val_pixels, &trainer->val_labels, failure) &&
+           session_buffer(session, "prediction", NULL, val_pixels, &trainer->prediction, failure) &&
+           engine_floats(trainer->engine, "logits", NULL, classes * trainer->validation.rows * trainer->validation.row,
+                         &trainer->logits, failure) &&
+           session_buffer(session, "result", NULL, (1 + options->batch) * sizeof(clmp_result), &trainer->result,
+                          failure) &&
+           session_buffer(session, "confusion matrix", NULL, CLMP_CONFUSION(classes) * sizeof(cl_ulong),
+                          &trainer->confusion, failure);
+}
+
+bool trainer_open(struct engine *engine, const struct dataset *dataset, const struct classes *classes,
+                  const struct trainer_options *options, struct trainer *trainer, struct failure *failure) {
+    *trainer = (struct trainer){.engine = engine, .classes = classes, .options = *options};
+    return pictures_open(&dataset->train, classes, options->memory, &trainer->train, failure) &&
+           pictures_open(&dataset->val, classes, options->memory / 4, &trainer->val, failure) &&
+           count_labels(trainer, failure) && look_at_validation(trainer, failure) && make_buffers(trainer, failure);
+}
+
+void trainer_close(struct trainer *trainer) {
+    pictures_close(&trainer->train);
+    pictures_close(&trainer->val);
+    network_free(&trainer->training);
+    network_free(&trainer->validation);
+    cl_mem *const buffers[] = {&trainer->rgb,    &trainer->labels, &trainer->val_rgb,   &trainer->val_labels,
+                               &trainer->result, &trainer->logits, &trainer->confusion, &trainer->prediction};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
+        engine_release(buffers[i], 1);
+    free(trainer->rgb_bytes);
+    free(trainer->label_bytes);
+    free(trainer->label_counts);
+}
+
+void trainer_settings(const struct trainer *trainer, const struct spec *spec, uint64_t seed, char *text, size_t size) {
+    const struct trainer_options *options = &trainer->options;
+    snprintf(text, size,
+             "weighting %s seed %" PRIu64 " steps %" PRIu64 " batch %zu rate %.9g size %zux%zu images %zu+%zu classes "
+             "%zu network 1",
+             spec->text, seed, options->steps, options->batch, options->rate, options->width, options->height,
+             trainer->train.split->count, trainer->val.split->count, trainer->classes->count);
+}
+
+/* -------------------------------------------------------------------------------------------------------- validation
+ */
+
+struct validation {
+    clmp_head *head;
+    clmp_plan *plan;
+};
+
+static bool begin_validation(struct trainer *trainer, struct validation *validation, struct failure *failure) {
+    struct session *session = &trainer->engine->session;
+    *validation = (struct validation){NULL, NULL};
+    clmp_plan_params params;
+    clmp_plan_params_init(&params);
+    params.classes = trainer->classes->count;
+    params.height = trainer->val_height;
+    params.width = trainer->val_width;
+    params.logits_height = trainer->validation.rows;
+    params.logits_width = trainer->validation.row;
+    params.ignore_index = trainer->classes->ignore;
+    params.weighting = CLMP_WEIGHTING_UNIFORM;
+    clmp_head_params head_params;
+    clmp_head_params_init(&head_params);
+    head_params.problem = &params;
+    head_params.features = NETWORK_FEATURES;
+    const clmp_status status = clmp_head_create(session->context, &head_params, &validation->head);
+    return (status == CLMP_OK || session_failed(session, status, failure)) &&
+           session_plan(session, &params, &validation->plan, failure);
+}
+
+static void end_validation(struct validation *validation) {
+    clmp_head_destroy(validation->head);
+    clmp_plan_destroy(validation->plan);
+}
+
+/* The logits of one validation image, whose labels are on the device then. */
+static bool validation_logits(struct trainer *trainer, const struct validation *validation,
+                              const struct parameters *parameters, size_t index, struct failure *failure) {
+    struct engine *engine = trainer->engine;
+    const struct network *network = &trainer->validation;
+    const size_t pixels = network->height * network->width;
+    struct picture picture;
+    if (!pictures_get(&trainer->val, index, &picture, failure))
+        return false;
+    picture_place(&picture, &(struct placement){network->height, network->width, 0, 0, false}, trainer->classes->ignore,
+                  trainer->rgb_bytes, trainer->label_bytes);
+    pictures_done(&trainer->val, index, &picture);
+    if (!engine_write(engine, trainer->val_rgb, 0, 3 * pixels, trainer->rgb_bytes, failure) ||
+        !engine_write(engine, trainer->val_labels, 0, pixels, trainer->label_bytes, failure) ||
+        !ENGINE_LAUNCH(engine, TRAIN_IMAGE, pixels, 1, 0, failure, of_mem(trainer->val_rgb), of_mem(network->image)) ||
+        !network_forward(engine, network, parameters, failure))
+        return false;
+    clmp_head_buffers head_buffers;
+    clmp_head_buffers_init(&head_buffers);
+    head_buffers.features.mem = network->features;
+    head_buffers.weight = (clmp_buffer){parameters->values, parameters->head_weight * sizeof(float)};
+    head_buffers.bias = (clmp_buffer){parameters->values, parameters->head_bias * sizeof(float)};
+    clmp_buffers buffers;
+    clmp_buffers_init(&buffers);
+    buffers.logits.mem = trainer->logits;
+    const clmp_status status =
+        clmp_enqueue_head_logits(validation->head, engine->session.queue, &head_buffers, &buffers, 0, NULL, NULL);
+    return status == CLMP_OK || session_failed(&engine->session, status, failure);
+}
+
+bool trainer_predict(struct trainer *trainer, const struct parameters *parameters, uint8_t *prediction,
+                     struct failure *failure) {
+    struct validation validation;
+    const struct network *network = &trainer->validation;
+    const bool good =
+        begin_validation(trainer, &validation, failure) &&
+        validation_logits(trainer, &validation, parameters, trainer->shown, failure) &&
+        ENGINE_LAUNCH(trainer->engine, TRAIN_PREDICT, network->width, network->height, 0, failure,
+                      of_mem(trainer->logits), of_ulong(0), of_int(trainer->classes->count), of_int(network->rows),
+                      of_int(network->row), of_mem(trainer->prediction)) &&
+        engine_read(trainer->engine, trainer->prediction, 0, network->height * network->width, prediction, failure);
+    end_validation(&validation);
+    return good;
+}
+
+bool trainer_evaluate(struct trainer *trainer, const struct parameters *parameters, uint64_t *confusion,
+                      struct failure *failure) {
+    struct session *session = &trainer->engine->session;
+    const size_t size = CLMP_CONFUSION(trainer->classes->count) * sizeof *confusion;
+    struct validation validation;
+    clmp_buffers buffers;
+    clmp_buffers_init(&buffers);
+    buffers.logits.mem = trainer->logits;
+    buffers.labels.mem = trainer->val_labels;
+    buffers.confusion.mem = trainer->confusion;
+    bool good = begin_validation(trainer, &validation, failure) &&
+                engine_zero(trainer->engine, trainer->confusion, size, failure);
+    for (size_t i = 0; good && i < trainer->val.split->count; ++i) {
+        good = validation_logits(trainer, &validation, parameters, i, failure);
+        if (!good)
+            break;
+        const clmp_status status = clmp_enqueue_confusion(validation.plan, session->queue, &buffers, 0, NULL, NULL);
+        good = status == CLMP_OK || session_failed(session, status, failure);
+    }
+    good = good && engine_read(trainer->engine, trainer->confusion, 0, size, confusion, failure);
+    end_validation(&validation);
+    return good;
+}

@@ -1,0 +1,531 @@
+/*
+ * clmp-train on tiny folders: the layouts it reads, that it learns, goes on and compares, and what it refuses.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli_support.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h> /* before jpeglib.h */
+
+#include <jpeglib.h>
+#include <png.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { WIDTH = 48, HEIGHT = 36, PIXELS = WIDTH * HEIGHT, CLASSES = 3, IGNORED = 255, TRAIN = 5, VAL = 2 };
+
+static const char class_list[] = "# three\nsky 10 20 200\nroad 90 90 90\n\nsign 250 200 0\n";
+static const unsigned char colours[CLASSES][3] = {{40, 80, 220}, {100, 100, 100}, {240, 220, 20}};
+
+/* ------------------------------------------------------------------------------------------------------------- data */
+
+/* Sky above road, and a sign; the top row is ignored. */
+static void make_picture(int number, unsigned char *rgb, unsigned char *labels) {
+    struct rng rng = rng_for("train", (uint64_t)number);
+    const size_t horizon = 10 + rng_below(&rng, 16), left = rng_below(&rng, WIDTH - 12), top = rng_below(&rng, 24);
+    for (size_t y = 0; y < HEIGHT; ++y)
+        for (size_t x = 0; x < WIDTH; ++x) {
+            const bool sign = y >= top && y < top + 10 && x >= left && x < left + 10;
+            const unsigned char label = sign ? 2 : y >= horizon;
+            labels[y * WIDTH + x] = y == 0 ? IGNORED : label;
+            for (size_t i = 0; i < 3; ++i)
+                rgb[3 * (y * WIDTH + x) + i] =
+                    (unsigned char)fmin(255.0, fmax(0.0, colours[label][i] + 12.0 * rng_normal(&rng)));
+        }
+}
+
+static void write_jpeg(const char *name, unsigned char *rgb) {
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    FILE *file = fopen(name, "wb");
+    ck_assert(file != NULL);
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    jpeg_stdio_dest(&jpeg, file);
+    jpeg.image_width = WIDTH;
+    jpeg.image_height = HEIGHT;
+    jpeg.input_components = 3;
+    jpeg.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&jpeg);
+    jpeg_start_compress(&jpeg, TRUE);
+    while (jpeg.next_scanline < HEIGHT) {
+        JSAMPROW row = rgb + 3 * WIDTH * jpeg.next_scanline;
+        jpeg_write_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    ck_assert(fclose(file) == 0);
+}
+
+/* One pair, and its folders where they are missing; names as in printf, of the number. */
+static void write_pair(const char *image, const char *labels, int number, bool palette) {
+    unsigned char rgb[3 * PIXELS], map[PIXELS];
+    make_picture(number, rgb, map);
+    if (strstr(image, ".jpg") != NULL)
+        write_jpeg(image, rgb);
+    else
+        write_png(image, WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_RGB, false, rgb);
+    write_png(labels, WIDTH, HEIGHT, 8, palette ? PNG_COLOR_TYPE_PALETTE : PNG_COLOR_TYPE_GRAY, false, map);
+}
+
+static void make_folders(const char *const *names) {
+    for (; *names != NULL; ++names)
+        ck_assert(mkdir(*names, 0777) == 0);
+}
+
+static void write_camvid(void) {
+    static const char *const folders[] = {"data", "data/train", "data/trainannot", "data/val", "data/valannot", NULL};
+    make_folders(folders);
+    for (int i = 0; i < TRAIN + VAL; ++i) {
+        const char *split = i < TRAIN ? "train" : "val";
+        char image[64], labels[64];
+        snprintf(image, sizeof image, "data/%s/%d.png", split, i);
+        snprintf(labels, sizeof labels, "data/%sannot/%d.png", split, i);
+        write_pair(image, labels, i, false);
+    }
+    write_file("data/classes.txt", class_list, sizeof class_list - 1);
+}
+
+static void write_cityscapes(void) {
+    static const char *const folders[] = {"data",
+                                          "data/leftImg8bit",
+                                          "data/gtFine",
+                                          "data/leftImg8bit/train",
+                                          "data/gtFine/train",
+                                          "data/leftImg8bit/val",
+                                          "data/gtFine/val",
+                                          "data/leftImg8bit/train/ulm",
+                                          "data/gtFine/train/ulm",
+                                          "data/leftImg8bit/train/bonn",
+                                          "data/gtFine/train/bonn",
+                                          "data/leftImg8bit/val/essen",
+                                          "data/gtFine/val/essen",
+                                          NULL};
+    make_folders(folders);
+    for (int i = 0; i < TRAIN + VAL; ++i) {
+        const char *place = i >= TRAIN ? "val/essen/essen" : i % 2 == 0 ? "train/ulm/ulm" : "train/bonn/bonn";
+        char image[128], labels[128];
+        snprintf(image, sizeof image, "data/leftImg8bit/%s_00000%d_leftImg8bit.png", place, i);
+        snprintf(labels, sizeof labels, "data/gtFine/%s_00000%d_gtFine_labelTrainIds.png", place, i);
+        write_pair(image, labels, i, false);
+        snprintf(labels, sizeof labels, "data/gtFine/%s_00000%d_gtFine_color.png", place, i);
+        write_file(labels, "other files lie there, too", 26);
+    }
+    write_file("data/classes.txt", class_list, sizeof class_list - 1);
+}
+
+static void write_voc(void) {
+    static const char *const folders[] = {
+        "data", "data/JPEGImages", "data/SegmentationClass", "data/ImageSets", "data/ImageSets/Segmentation", NULL};
+    char lists[2][256] = {"", ""};
+    make_folders(folders);
+    for (int i = 0; i < TRAIN + VAL; ++i) {
+        char image[64], labels[64], *list = lists[i >= TRAIN];
+        snprintf(image, sizeof image, "data/JPEGImages/2007_%d.jpg", i);
+        snprintf(labels, sizeof labels, "data/SegmentationClass/2007_%d.png", i);
+        write_pair(image, labels, i, true);
+        sprintf(list + strlen(list), "2007_%d\n", i);
+    }
+    write_file("data/ImageSets/Segmentation/train.txt", lists[0], strlen(lists[0]));
+    write_file("data/ImageSets/Segmentation/val.txt", lists[1], strlen(lists[1]));
+    write_file("data/classes.txt", class_list, sizeof class_list - 1);
+}
+
+/* Labels of a class in the validation images, that are not ignored; CLASSES: of all. */
+static long count_labels(int class) {
+    long count = 0;
+    for (int i = TRAIN; i < TRAIN + VAL; ++i) {
+        unsigned char rgb[3 * PIXELS], labels[PIXELS];
+        make_picture(i, rgb, labels);
+        for (size_t j = 0; j < PIXELS; ++j)
+            count += class == CLASSES ? labels[j] != IGNORED : labels[j] == class;
+    }
+    return count;
+}
+
+/* --------------------------------------------------------------------------------------------------------- outcomes */
+
+static bool there(const char *name) {
+    struct stat status;
+    return stat(name, &status) == 0;
+}
+
+/* No temporary file is left in a folder; those of outputs begin with a dot, or end so. */
+static void assert_tidy(const char *folder) {
+    char here[4096];
+    ck_assert(getcwd(here, sizeof here) != NULL && chdir(folder) == 0);
+    ck_assert_msg(count_files(".clmp") == 0, "a temporary file is left in %s", folder);
+    ck_assert(chdir(here) == 0);
+}
+
+static void assert_trained(struct outcome outcome) {
+    ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
+    outcome_free(&outcome);
+}
+
+static void assert_refuses(struct outcome outcome, const char *one, const char *two) {
+    const char *end = strchr(outcome.err, '\n');
+    ck_assert_msg(outcome.status == 2, "status %d: %s", outcome.status, outcome.err);
+    ck_assert_msg(outcome.size == 0, "standard output has: %s", outcome.out);
+    ck_assert_msg(end != NULL && end[1] == '\0', "not one line: %s", outcome.err);
+    ck_assert_msg(strncmp(outcome.err, "clmp-train: ", 12) == 0, "%s", outcome.err);
+    ck_assert_msg(strstr(outcome.err, one) != NULL && strstr(outcome.err, two) != NULL, "no '%s' and '%s' in: %s", one,
+                  two, outcome.err);
+    outcome_free(&outcome);
+}
+
+static json_t *load(const char *name) {
+    json_error_t error;
+    json_t *object = json_load_file(name, JSON_REJECT_DUPLICATES, &error);
+    ck_assert_msg(json_is_object(object), "%s: %s", name, error.text);
+    return object;
+}
+
+static void assert_same(const char *a, const char *b) {
+    size_t size_a, size_b;
+    char *bytes_a = read_file(a, &size_a), *bytes_b = read_file(b, &size_b);
+    ck_assert_msg(size_a == size_b && memcmp(bytes_a, bytes_b, size_a) == 0, "%s and %s differ", a, b);
+    free(bytes_a);
+    free(bytes_b);
+}
+
+static void assert_png(const char *name, unsigned width, unsigned height) {
+    png_image image;
+    memset(&image, 0, sizeof image);
+    image.version = PNG_IMAGE_VERSION;
+    ck_assert_msg(png_image_begin_read_from_file(&image, name), "%s: %s", name, image.message);
+    ck_assert_msg(width == 0 || (image.width == width && image.height == height), "%s is %u x %u", name, image.width,
+                  image.height);
+    png_image_free(&image);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- runs */
+
+static void (*const layouts[])(void) = {write_camvid, write_cityscapes, write_voc};
+
+START_TEST(layouts_are_read) {
+    layouts[_i]();
+    assert_trained(clmp("run", "data", "-o", "out", "--steps", "3", "--batch", "2", NULL));
+    assert_tidy("out");
+    json_t *result = load("out/result.json");
+    const json_t *confusion = json_object_get(result, "confusion"), *classes = json_object_get(result, "classes");
+    ck_assert_uint_eq(json_array_size(confusion), CLMP_CONFUSION(CLASSES));
+    ck_assert_uint_eq(json_array_size(classes), CLASSES);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(classes, 2), "class")), "sign");
+    for (size_t c = 0; c < CLASSES; ++c) { /* what was read is what was written, whatever was predicted */
+        long row = 0;
+        for (size_t k = 0; k < CLASSES; ++k)
+            row += (long)json_integer_value(json_array_get(confusion, c * CLASSES + k));
+        ck_assert_int_eq(row, count_labels((int)c));
+    }
+    json_decref(result);
+    assert_png("out/step-000003.png", WIDTH, HEIGHT);
+    char *log = read_file("out/log.csv", NULL);
+    int lines = 0;
+    for (const char *at = log; (at = strchr(at, '\n')) != NULL; ++at)
+        ++lines;
+    ck_assert_int_eq(lines, 4);
+    free(log);
+}
+END_TEST
+
+START_TEST(it_learns) {
+    write_camvid();
+    assert_trained(clmp("run", "data", "-o", "out", "--steps", "60", "--weighting", "lmp:p=1.7:support=0.25", NULL));
+    json_t *result = load("out/result.json");
+    ck_assert_msg(number(result, "pixel_accuracy") > 0.9, "pixel accuracy %g", number(result, "pixel_accuracy"));
+    ck_assert_msg(number(result, "mean_iou") > 0.7, "mean IoU %g", number(result, "mean_iou"));
+    json_decref(result);
+    /* the same command reads what is there; a seed gives the same bits again, and another one other ones */
+    struct outcome again =
+        clmp("run", "data", "-o", "out", "--steps", "60", "--weighting", "lmp:p=1.7:support=0.25", NULL);
+    ck_assert(strstr(again.out, "pixel accuracy") != NULL && again.status == 0);
+    outcome_free(&again);
+    assert_trained(clmp("run", "data", "-o", "a", "--steps", "4", NULL));
+    assert_trained(clmp("run", "data", "-o", "b", "--steps", "4", NULL));
+    assert_trained(clmp("run", "data", "-o", "c", "--steps", "4", "--seed", "2", NULL));
+    assert_same("a/network.ckpt", "b/network.ckpt");
+    assert_same("a/log.csv", "b/log.csv");
+    char *a = read_file("a/log.csv", NULL), *c = read_file("c/log.csv", NULL);
+    ck_assert_str_ne(a, c);
+    free(a);
+    free(c);
+}
+END_TEST
+
+/* Starts a run and interrupts it after some ms; returns the exit status. */
+static int interrupt_after(const char *steps, long ms) {
+    const char *const argv[] = {cli_path(), "run", "data", "-o", "cut", "--steps", steps, "--batch", "2", NULL};
+    pid_t pid;
+    int status;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    ck_assert(posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)argv, environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+    kill(pid, SIGINT);
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    ck_assert_msg(WIFEXITED(status) || WTERMSIG(status) == SIGINT, "signal %d", WTERMSIG(status));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(interrupted_runs_go_on_to_the_same_bits) {
+    static const char steps[] = "400";
+    write_camvid();
+    assert_trained(clmp("run", "data", "-o", "whole", "--steps", steps, "--batch", "2", NULL));
+    int saved = 0;
+    for (long ms = 400; ms < 20000 && !there("cut/result.json"); ms += 150) {
+        const int status = interrupt_after(steps, ms);
+        ck_assert_msg(status == 130 || status == 0 || status == -1, "status %d", status); /* -1: before it listens */
+        saved += status == 130 && there("cut/network.ckpt");
+    }
+    ck_assert_msg(saved > 0, "no run was interrupted");
+    assert_trained(clmp("run", "data", "-o", "cut", "--steps", steps, "--batch", "2", NULL));
+    assert_same("whole/network.ckpt", "cut/network.ckpt");
+    assert_same("whole/log.csv", "cut/log.csv");
+    assert_same("whole/step-000400.png", "cut/step-000400.png");
+    assert_tidy("cut");
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------------------------------- compare */
+
+static double mean_iou(const char *name) {
+    json_t *result = load(name);
+    const double value = number(result, "mean_iou");
+    json_decref(result);
+    return value;
+}
+
+START_TEST(comparisons_are_of_the_runs) {
+    static const char both[] = "uniform,topk:support=0.5+median-sqrt";
+    write_camvid();
+    assert_trained(clmp("compare", "data", "-o", "out", "--weightings", both, "--seeds", "2", "--steps", "6", "--batch",
+                        "2", NULL));
+    const double first[] = {mean_iou("out/uniform/seed-1/result.json"), mean_iou("out/uniform/seed-2/result.json")};
+    const double second[] = {mean_iou("out/topk_support_0.5+median-sqrt/seed-1/result.json"),
+                             mean_iou("out/topk_support_0.5+median-sqrt/seed-2/result.json")};
+    char *csv = read_file("out/table.csv", NULL), *table = read_file("out/table.txt", NULL), text[64];
+    snprintf(text, sizeof text, "\nuniform,2,%.5f,", first[1]);
+    ck_assert_msg(strstr(csv, text) != NULL, "no %s in %s", text, csv);
+    snprintf(text, sizeof text, "\ntopk:support=0.5+median-sqrt,1,%.5f,", second[0]);
+    ck_assert_msg(strstr(csv, text) != NULL, "no %s in %s", text, csv);
+    const double mean = (second[0] + second[1]) / 2.0, more = mean - (first[0] + first[1]) / 2.0;
+    snprintf(text, sizeof text, "%.1f +- %.1f (%+.1f +- ", 100.0 * mean,
+             100.0 * fabs(second[0] - second[1]) / sqrt(2.0), 100.0 * more);
+    ck_assert_msg(strstr(table, text) != NULL, "no %s in %s", text, table);
+    snprintf(text, sizeof text, ", %d/2)", (second[0] > first[0]) + (second[1] > first[1]));
+    ck_assert_msg(strstr(table, text) != NULL, "no %s in %s", text, table);
+    free(csv);
+    free(table);
+    assert_png("out/plot.png", 0, 0);
+    assert_png("out/evolution.png", 0, 0);
+    assert_tidy("out");
+
+    /* what is complete stays as it is: only what is new is trained */
+    struct stat before, after;
+    ck_assert(stat("out/uniform/seed-1/result.json", &before) == 0);
+    assert_trained(clmp("compare", "data", "-o", "out", "--weightings", "uniform,lmp", "--seeds", "2", "--steps", "6",
+                        "--batch", "2", NULL));
+    ck_assert(stat("out/uniform/seed-1/result.json", &after) == 0);
+    ck_assert(before.st_ino == after.st_ino && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+    ck_assert(there("out/lmp/seed-2/result.json"));
+    table = read_file("out/table.txt", NULL);
+    ck_assert(strstr(table, "lmp") != NULL && strstr(table, "topk") == NULL);
+    free(table);
+}
+END_TEST
+
+/* -------------------------------------------------------------------------------------------------------- refusals */
+
+START_TEST(bad_use_is_refused) {
+    write_camvid();
+    static const struct {
+        const char *arguments[6], *one, *two;
+    } cases[] = {
+        {{"paint", "data"}, "'paint' is no command", "run or compare"},
+        {{"run"}, "0 folders are given", "DATA"},
+        {{"run", "data"}, "--output is missing", ""},
+        {{"run", "nowhere", "-o", "out"}, "nowhere is no folder", ""},
+        {{"run", "data/train", "-o", "out"}, "none of the layouts known", "trainannot"},
+        {{"run", "data", "-o"}, "-o needs an argument", ""},
+        {{"run", "data", "-o", "out", "--colour"}, "--colour is no option", "run --help"},
+        {{"run", "data", "-o", "out", "--seeds=3"}, "--seeds=3 is no option", ""},
+        {{"run", "data", "-o", "out", "--steps=0"}, "--steps is '0'", "whole number from 1"},
+        {{"run", "data", "-o", "out", "--batch=-1"}, "--batch is '-1'", ""},
+        {{"run", "data", "-o", "out", "--rate=nan"}, "--rate is 'nan'", "(0, 1]"},
+        {{"run", "data", "-o", "out", "--crop=64"}, "--crop is '64'", "WIDTHxHEIGHT"},
+        {{"run", "data", "-o", "out", "--show=x.png"}, "--show is 'x.png'", "no validation image"},
+        {{"run", "data", "-o", "out", "--device=nothing"}, "nothing", "device"},
+        {{"run", "data", "-o", "out", "--classes=none.txt"}, "cannot read none.txt", ""},
+        {{"run", "data", "-o", "out", "--weighting=mean"}, "'mean' is no weighting", "lmp, uniform"},
+        {{"run", "data", "-o", "out", "--weighting=uniform,lmp"}, "expected one", ""},
+        {{"run", "data", "-o", "out", "--weighting=lmp:p"}, "'p' is not KEY=VALUE", ""},
+        {{"run", "data", "-o", "out", "--weighting=lmp:q=2"}, "'q' is no key", "support"},
+        {{"run", "data", "-o", "out", "--weighting=lmp:p=two"}, "p cannot be 'two'", ""},
+        {{"run", "data", "-o", "out", "--weighting=lmp:p=0.5"}, "'lmp:p=0.5'", "p is 0.5"},
+        {{"run", "data", "-o", "out", "--weighting=topk:count=-1"}, "count cannot be '-1'", ""},
+        {{"run", "data", "-o", "out", "--weighting=uniform+rare"}, "'rare' is no scheme", "median-sqrt"},
+        {{"run", "data", "-o", "data/classes.txt"}, "data/classes.txt", "folder"},
+        {{"compare", "data", "-o", "out", "--weightings=lmp,lmp"}, "'lmp' is given twice", ""},
+        {{"compare", "data", "-o", "out", "--weightings="}, "expected WEIGHTING", ""},
+        {{"compare", "data", "-o", "out", "--seeds=0"}, "--seeds is '0'", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        const char *const *a = cases[i].arguments;
+        assert_refuses(clmp(a[0], a[1], a[2], a[3], a[4], a[5], NULL), cases[i].one, cases[i].two);
+        ck_assert_msg(!there("out/result.json") && !there("out/network.ckpt"), "case %zu", i);
+    }
+}
+END_TEST
+
+static struct outcome short_run(void) {
+    return clmp("run", "data", "-o", "out", "--steps", "2", "--batch", "2", NULL);
+}
+
+START_TEST(bad_data_is_refused) {
+    unsigned char rgb[3 * PIXELS], labels[PIXELS];
+    write_camvid();
+    make_picture(2, rgb, labels);
+    write_png("data/trainannot/2.png", WIDTH - 1, HEIGHT, 8, PNG_COLOR_TYPE_GRAY, false, labels);
+    assert_refuses(short_run(), "data/train/2.png is 48 x 36", "data/trainannot/2.png are 47 x 36");
+    labels[5 * WIDTH + 7] = CLASSES;
+    write_png("data/trainannot/2.png", WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_GRAY, false, labels);
+    assert_refuses(short_run(), "data/trainannot/2.png has label 3 at column 7, row 5", "0 to 2, or 255");
+    write_png("data/trainannot/2.png", WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_RGB, false, rgb);
+    assert_refuses(short_run(), "data/trainannot/2.png", "");
+    write_file("data/trainannot/2.png", "no picture at all", 17);
+    assert_refuses(short_run(), "data/trainannot/2.png is no PNG file", "");
+    ck_assert(unlink("data/trainannot/2.png") == 0);
+    assert_refuses(short_run(), "data/train/2.png has no label map", "trainannot/2.png");
+    write_pair("data/train/2.png", "data/trainannot/2.png", 2, false);
+    write_pair("more.png", "data/trainannot/more.png", 2, false);
+    assert_refuses(short_run(), "data/train has 5 images", "6 label maps");
+    ck_assert(unlink("data/trainannot/more.png") == 0);
+
+    size_t size;
+    char *bytes = read_file("data/val/5.png", &size);
+    write_file("data/val/5.png", bytes, size / 2);
+    assert_refuses(short_run(), "cannot read data/val/5.png", "");
+    write_file("data/val/5.png", "", 0);
+    assert_refuses(short_run(), "cannot read data/val/5.png", "");
+    write_file("data/val/5.png", bytes, size);
+    free(bytes);
+    ck_assert(rename("data/val", "val") == 0 && rename("data/valannot", "valannot") == 0);
+    assert_refuses(short_run(), "cannot read data/val", "");
+    ck_assert(mkdir("data/val", 0777) == 0 && mkdir("data/valannot", 0777) == 0);
+    assert_refuses(short_run(), "the val split of data is empty", "");
+}
+END_TEST
+
+START_TEST(bad_classes_are_refused) {
+    static const struct {
+        const char *text, *one;
+    } cases[] = {
+        {"", "0 classes, expected at least 2"},
+        {"sky 1 2 3\n", "1 classes"},
+        {"sky 1 2 3\nroad 1 2\n", "line 2: expected 'NAME RED GREEN BLUE'"},
+        {"sky 1 2 3\nroad 1 2 256\n", "line 2"},
+        {"sky 1 2 3\nroad 1 2 3 4\n", "line 2"},
+        {"sky 1 2 3\nroad 1 2 3\nignore 1\n", "ignore is 1, but that is class road"},
+        {"sky 1 2 3\nroad 1 2 3\nignore -1\n", "line 3: expected"},
+    };
+    write_camvid();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        write_file("data/classes.txt", cases[i].text, strlen(cases[i].text));
+        assert_refuses(short_run(), "data/classes.txt", cases[i].one);
+    }
+}
+END_TEST
+
+START_TEST(other_runs_files_are_refused) {
+    write_camvid();
+    assert_trained(short_run());
+    assert_refuses(clmp("run", "data", "-o", "out", "--steps", "3", "--batch", "2", NULL), "out/result.json",
+                   "another run");
+    ck_assert(unlink("out/result.json") == 0);
+    assert_refuses(clmp("run", "data", "-o", "out", "--steps", "3", "--batch", "2", NULL), "out/network.ckpt",
+                   "another run");
+    static const char more[] = "sky 1 2 3\nroad 1 2 3\nsign 1 2 3\ntree 1 2 3\n";
+    write_file("data/classes.txt", more, sizeof more - 1); /* another network */
+    assert_refuses(short_run(), "out/network.ckpt", "another");
+    write_file("data/classes.txt", class_list, sizeof class_list - 1);
+    size_t size;
+    char *bytes = read_file("out/network.ckpt", &size);
+    for (int i = 0; i < 3; ++i) {
+        static const char *const words[] = {"is damaged", "is damaged", "is no checkpoint"};
+        const size_t at = i == 2 ? 3 : size / 2;
+        bytes[at] ^= 4;
+        write_file("out/network.ckpt", bytes, i == 0 ? size : i == 1 ? size - 5 : size);
+        assert_refuses(short_run(), "out/network.ckpt", words[i]);
+        bytes[at] ^= 4;
+    }
+    write_file("out/network.ckpt", bytes, size); /* and whole again, it is read */
+    assert_trained(short_run());
+    free(bytes);
+    write_file("out/result.json", "{", 1);
+    assert_refuses(short_run(), "out/result.json", "");
+}
+END_TEST
+
+START_TEST(full_disks_leave_no_parts) {
+    write_camvid();
+    assert_trained(clmp("run", "data", "-o", "warm", "--steps", "2", "--batch", "2", NULL)); /* programs are compiled */
+    char line[4500];
+    /* 1 MiB: more than what OpenCL runtimes write, less than the parameters */
+    snprintf(line, sizeof line, "ulimit -f 2048; exec %s run data -o out --steps 2 --batch 2", cli_path());
+    const char *const argv[] = {"/bin/sh", "-c", line, NULL};
+    struct outcome outcome = run_program(argv);
+    ck_assert_msg(outcome.status == 2, "status %d: %s", outcome.status, outcome.err);
+    ck_assert_msg(strstr(outcome.err, "cannot write out/network.ckpt") != NULL, "%s", outcome.err);
+    outcome_free(&outcome);
+    ck_assert(!there("out/network.ckpt") && !there("out/result.json"));
+    assert_tidy("out");
+    assert_trained(short_run()); /* and there is room again */
+    assert_same("out/network.ckpt", "warm/network.ckpt");
+}
+END_TEST
+
+START_TEST(help_is_there) {
+    struct outcome outcome = clmp("--help", NULL);
+    ck_assert(outcome.status == 0 && strstr(outcome.out, "usage: clmp-train COMMAND") != NULL);
+    outcome_free(&outcome);
+    outcome = clmp("compare", "--help", NULL);
+    ck_assert(outcome.status == 0 && strstr(outcome.out, "--weightings") != NULL);
+    outcome_free(&outcome);
+    outcome = clmp("--version", NULL);
+    ck_assert(outcome.status == 0 && strstr(outcome.out, clmp_version()) != NULL);
+    outcome_free(&outcome);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("clmp-train");
+    TCase *quick = add_case(suite, "refusals", "quick full");
+    tcase_add_checked_fixture(quick, enter_folder, leave_folder);
+    tcase_add_test(quick, help_is_there);
+    tcase_add_test(quick, bad_use_is_refused);
+    tcase_add_test(quick, bad_data_is_refused);
+    tcase_add_test(quick, bad_classes_are_refused);
+    TCase *full = add_case(suite, "runs", "full");
+    tcase_add_checked_fixture(full, enter_folder, leave_folder);
+    tcase_add_loop_test(full, layouts_are_read, 0, (int)(sizeof layouts / sizeof *layouts));
+    tcase_add_test(full, it_learns);
+    tcase_add_test(full, interrupted_runs_go_on_to_the_same_bits);
+    tcase_add_test(full, comparisons_are_of_the_runs);
+    tcase_add_test(full, other_runs_files_are_refused);
+    tcase_add_test(full, full_disks_leave_no_parts);
+    return host_test_main(suite);
+}
