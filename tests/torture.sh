@@ -98,8 +98,7 @@ check_tsan() {
 }
 
 # Memcheck: single cases, as PoCL compiles for minutes here.  It sees what is read before it is written, which asan does
-# not; leaks are asan's.  No case that compares with
-# the exact reference: valgrind computes long double with 64 bits.
+# not; leaks are asan's.  No case that compares with the exact reference: valgrind computes long double with 64 bits.
 check_valgrind() {
     need valgrind
     prepare valgrind -Dtests=enabled -Dbuildtype=debugoptimized
@@ -132,6 +131,7 @@ messages check_sized
 structs_that_are_written check_sized
 library check_plan
 lifetime check_queue
+plans check_upsample
 LIST
     [ "$failed" -eq 0 ]
 }
