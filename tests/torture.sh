@@ -98,7 +98,7 @@ check_tsan() {
 }
 
 # Memcheck: single cases, as PoCL compiles for minutes here.  It sees what is read before it is written, which asan does
-# not; leaks are asan's.
+# not; leaks are asan's.  No case that compares with the exact reference: valgrind computes long double with 64 bits.
 check_valgrind() {
     need valgrind
     prepare valgrind -Dtests=enabled -Dbuildtype=debugoptimized
@@ -122,7 +122,6 @@ check_valgrind() {
         ! grep -q 'Checks: 0' "$out" || failed=1
         cat "$out"
     done <<LIST
-- check_reference
 - check_npy
 - fuzz/fuzz_npy $tests/fuzz/corpus/npy 100
 - fuzz/fuzz_png $tests/fuzz/corpus/png 100
@@ -132,7 +131,6 @@ messages check_sized
 structs_that_are_written check_sized
 library check_plan
 lifetime check_queue
-exact check_weights
 plans check_upsample
 LIST
     [ "$failed" -eq 0 ]
