@@ -25,6 +25,20 @@ static clmp_status take_params(const clmp_context_params *params, clmp_context_p
     return clmp_sized_take(params, CLMP_FIRST_CONTEXT_PARAMS, own, "context_params", log);
 }
 
+/* Whether a device is in a list, or is a part of one that is: some runtimes list the whole devices only. */
+static bool is_listed(cl_device_id device, const cl_device_id *devices, size_t count) {
+    while (device != NULL) {
+        cl_device_id parent = NULL;
+        for (size_t i = 0; i < count; ++i)
+            if (devices[i] == device)
+                return true;
+        if (clGetDeviceInfo(device, CL_DEVICE_PARENT_DEVICE, sizeof parent, &parent, NULL) != CL_SUCCESS)
+            return false;
+        device = parent;
+    }
+    return false;
+}
+
 /* Whether the OpenCL context is one of the device. */
 static clmp_status check_device(cl_context cl, cl_device_id device, const struct clmp_log *log) {
     size_t size = 0;
@@ -35,9 +49,7 @@ static clmp_status check_device(cl_context cl, cl_device_id device, const struct
     if (devices == NULL)
         return clmp_fail(log, CLMP_OUT_OF_MEMORY, "no memory for %zu bytes", size);
     error = clGetContextInfo(cl, CL_CONTEXT_DEVICES, size, devices, NULL);
-    bool found = false;
-    for (size_t i = 0; error == CL_SUCCESS && i < size / sizeof *devices; ++i)
-        found = found || devices[i] == device;
+    const bool found = error == CL_SUCCESS && is_listed(device, devices, size / sizeof *devices);
     free(devices);
     if (error != CL_SUCCESS)
         return clmp_fail_cl(log, error, "clGetContextInfo");
