@@ -4,17 +4,17 @@
 #
 # usage: sh tests/matrix.sh
 #
-# Builds in build-torture.  `-` is what a device was not asked, or has none of; the exit status is 1 where cells of a row
+# Builds in build-torture/matrix (as tests/torture.sh does).  `-` is what a device was not asked, or has none of; the exit status is 1 where cells of a row
 # differ, or a row could not be computed.  The first column is the plain C reference.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=${CLMP_TORTURE_BUILD-$root/build-torture}
+build=${CLMP_TORTURE_DIR-$root/build-torture}/matrix
 
 mkdir -p "$build"
-log=$build/tests-build.log
+log=$build/matrix-build.log
 options='-Dcli=disabled -Dtests=enabled -Ddemo=disabled -Dbench=disabled'
 # Word splitting is meant: the options are several words.
 # shellcheck disable=SC2086
@@ -27,7 +27,7 @@ fi
 
 export CK_FORK=no CLMP_CACHE_DIR='' POCL_CACHE_DIR="$build/pocl" CLMP_TEST_SEED=1 CLMP_TUNING=
 matrix=$build/tests/matrix
-out=$build/matrix
+out=$build/columns
 rm -rf "$out"
 mkdir -p "$POCL_CACHE_DIR" "$out"
 failed=0

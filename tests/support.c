@@ -72,6 +72,45 @@ bool can_tune(const clmp_tuning *tuning) {
     return tuning->group_size <= largest && tuning->bin_group <= largest && tuning->vector_width <= widest;
 }
 
+enum { MOST_DEVICES = 64 };
+
+/* All devices of a device's platform, or all its sub-devices of one compute unit.  How many. */
+static cl_uint list_parts(cl_device_id device, cl_device_id parts[MOST_DEVICES]) {
+    static const cl_device_partition_property each[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
+    cl_platform_id platform = NULL;
+    cl_uint count = 0;
+    clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
+    const cl_int error = is_set("CLMP_TEST_PARTS")
+                             ? clCreateSubDevices(device, each, MOST_DEVICES, parts, &count)
+                             : clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MOST_DEVICES, parts, &count);
+    return error == CL_SUCCESS && count <= MOST_DEVICES ? count : 0;
+}
+
+/* Opens another device instead of the one that is open, as CLMP_TEST_INDEX says.  The status to exit with, or 0. */
+static int open_part(const clmp_context_params *params) {
+    const unsigned long index = limit_of("CLMP_TEST_INDEX", 0);
+    cl_device_id parts[MOST_DEVICES];
+    cl_int error = CL_SUCCESS;
+    const cl_uint count = list_parts(clmp_context_device(the_device.context), parts);
+    clmp_context *whole = the_device.context;
+    if (index >= count) {
+        fprintf(stderr, "there are %u such devices\n", (unsigned)count);
+        return EXIT_SKIPPED;
+    }
+    cl_context cl = clCreateContext(NULL, count, parts, NULL, NULL, &error);
+    clmp_status status = CLMP_OPENCL_ERROR;
+    if (error == CL_SUCCESS) {
+        status = clmp_context_create(cl, parts[index], params, &the_device.context);
+        clReleaseContext(cl);
+    }
+    if (status != CLMP_OK) {
+        fprintf(stderr, "device %lu: %s (%s)\n", index, clmp_status_text(status), log_line);
+        return EXIT_FAILURE;
+    }
+    clmp_context_destroy(whole);
+    return 0;
+}
+
 /* The status to exit with, or 0 when the device is open. */
 static int open_device(void) {
     const char *name = getenv("CLMP_TEST_DEVICE");
@@ -84,6 +123,9 @@ static int open_device(void) {
         fprintf(stderr, "no device '%s': %s (%s)\n", name ? name : "", clmp_status_text(status), log_line);
         return name && *name && absent ? EXIT_SKIPPED : EXIT_FAILURE;
     }
+    const int part = getenv("CLMP_TEST_INDEX") != NULL ? open_part(&params) : 0;
+    if (part != 0)
+        return part;
     the_device.cl = clmp_context_cl(the_device.context);
     the_device.id = clmp_context_device(the_device.context);
     the_device.queue = test_queue(0);

@@ -5,6 +5,8 @@
  *
  * Environment:
  *   CLMP_TEST_DEVICE  part of a device's name; the test is skipped (exit 77) if there is none.  Default: the first
+ *   CLMP_TEST_INDEX   set: the n-th device of that one's platform, from 0, in an OpenCL context that has all of them
+ *   CLMP_TEST_PARTS   set, with CLMP_TEST_INDEX: the n-th sub-device of one compute unit, in a context of all parts
  *   CLMP_TEST_SEED    seed of all random numbers; a failure prints the one in use
  *   CLMP_TEST_SMALL   set: small cases only, for a device that is simulated
  *   CLMP_TEST_MAX_GROUP  largest work-group to ask for, where kernels allow fewer than the device does
