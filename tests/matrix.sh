@@ -4,8 +4,8 @@
 #
 # usage: sh tests/matrix.sh
 #
-# Builds in build-torture/matrix (as tests/torture.sh does).  `-` is what a device was not asked, or has none of; the exit status is 1 where cells of a row
-# differ, or a row could not be computed.  The first column is the plain C reference.
+# Builds in build-torture/matrix (CLMP_TORTURE_DIR).  `-` is what a device was not asked, or has none of; the exit status
+# is 1 where cells of a row differ, or a row could not be computed.  The first column is the plain C reference.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
