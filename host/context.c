@@ -180,16 +180,23 @@ void clmp_context_retain(clmp_context *context) {
 void clmp_context_destroy(clmp_context *context) {
     if (context == NULL || atomic_fetch_sub(&context->holders, 1) != 1)
         return;
-    clmp_programs_release(context);
-    clReleaseDevice(context->device);
-    clReleaseContext(context->cl);
+    const bool ours = clmp_context_is_ours(context); /* else OpenCL's objects, and whoever held the lock, are gone */
+    clmp_programs_release(context, ours);
+    if (ours) {
+        clReleaseDevice(context->device);
+        clReleaseContext(context->cl);
+        pthread_mutex_destroy(&context->lock);
+    }
     free(context->cache_folder);
-    pthread_mutex_destroy(&context->lock);
     free(context);
 }
 
+bool clmp_context_is_ours(const clmp_context *context) {
+    return context->process == getpid();
+}
+
 clmp_status clmp_context_check(const clmp_context *context) {
-    if (context->process == getpid())
+    if (clmp_context_is_ours(context))
         return CLMP_OK;
     return clmp_fail(&context->log, CLMP_INVALID_ARGUMENT,
                      "the context was made before a fork; OpenCL objects do not survive one");

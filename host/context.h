@@ -25,6 +25,9 @@ struct clmp_context {
 
 void clmp_context_retain(clmp_context *context);
 
+/* Whether this is the process that the context was made in, and not one forked from it. */
+bool clmp_context_is_ours(const clmp_context *context);
+
 /* Refuses in a process that was forked after the context was made: OpenCL would hang there. */
 clmp_status clmp_context_check(const clmp_context *context);
 

@@ -263,9 +263,7 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     return CLMP_OK;
 }
 
-void clmp_plan_destroy(clmp_plan *plan) {
-    if (plan == NULL)
-        return;
+static void release_objects(clmp_plan *plan) {
     release_kernels(plan);
     const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->upsample.tables, plan->workspace};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; ++i)
@@ -273,6 +271,13 @@ void clmp_plan_destroy(clmp_plan *plan) {
             clReleaseMemObject(buffers[i]);
     if (plan->workspace_free != NULL)
         clReleaseEvent(plan->workspace_free);
+}
+
+void clmp_plan_destroy(clmp_plan *plan) {
+    if (plan == NULL)
+        return;
+    if (clmp_context_is_ours(plan->context)) /* a forked process has none of OpenCL's objects */
+        release_objects(plan);
     clmp_context_destroy(plan->context);
     free(plan);
 }

@@ -222,11 +222,12 @@ clmp_status clmp_kernel_create(clmp_context *context, const char *source, const 
     return status;
 }
 
-void clmp_programs_release(clmp_context *context) {
+void clmp_programs_release(clmp_context *context, bool ours) {
     while (context->programs != NULL) {
         struct clmp_program *program = context->programs;
         context->programs = program->next;
-        clReleaseProgram(program->cl);
+        if (ours)
+            clReleaseProgram(program->cl);
         free(program);
     }
 }

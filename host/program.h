@@ -11,7 +11,7 @@
 clmp_status clmp_kernel_create(clmp_context *context, const char *source, const char *macros, const char *kernel,
                                cl_kernel *out);
 
-/* Called when the context goes. */
-void clmp_programs_release(clmp_context *context);
+/* Called when the context goes; the OpenCL objects only where they are this process's. */
+void clmp_programs_release(clmp_context *context, bool ours);
 
 #endif

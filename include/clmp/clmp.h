@@ -30,6 +30,12 @@
  *
  * Threads: a clmp_context may be used by any number of threads at once; a clmp_plan by one thread at a time.
  *
+ * Processes: OpenCL does not survive a fork.  In a process that was forked from one with a clmp_context, that context
+ * and its plans can be asked what they are and destroyed, which there frees memory of the host only; whatever needs
+ * the device is refused with INVALID_ARGUMENT, and whether a context can be opened there is the OpenCL runtime's.  A
+ * process that is forked before OpenCL is used, or that calls exec, is like any other.  A process may end with
+ * everything open.
+ *
  * Versions: a program runs with a later libclmp of the same soversion without being compiled again, and with an earlier
  * one as long as it leaves the fields that this one lacks at their defaults; else the call is refused.  For that the
  * structs that may grow carry their size, which ..._init() sets, or the function takes it; they grow at the end only,
