@@ -86,49 +86,6 @@ START_TEST(context_wraps_the_callers_objects) {
 }
 END_TEST
 
-/* Some runtimes list whole devices only among those of a context that was made of parts. */
-START_TEST(a_part_of_a_device_is_a_device) {
-    static const cl_device_partition_property each[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
-    cl_device_id parts[64];
-    cl_uint count = 0;
-    cl_int error = clCreateSubDevices(test_device()->id, each, 64, parts, &count);
-    if (error != CL_SUCCESS || count == 0)
-        return;
-    float losses[3] = {1.0f, 2.0f, 3.0f};
-    clmp_context *context = NULL;
-    clmp_plan *plan = NULL;
-    clmp_plan_params params;
-    clmp_buffers buffers;
-    clmp_result result = {.valid = 0};
-    cl_context cl = clCreateContext(NULL, count, parts, NULL, NULL, &error);
-    ck_cl(error);
-    cl_command_queue queue = clCreateCommandQueue(cl, parts[count - 1], 0, &error);
-    ck_cl(error);
-    ck_status(clmp_context_create(cl, parts[count - 1], NULL, &context), CLMP_OK);
-    clmp_plan_params_init(&params);
-    params.input = CLMP_INPUT_LOSSES;
-    params.height = 1;
-    params.width = 3;
-    ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
-    clmp_buffers_init(&buffers);
-    buffers.losses.mem = clCreateBuffer(cl, CL_MEM_COPY_HOST_PTR, sizeof losses, losses, &error);
-    ck_cl(error);
-    buffers.result.mem = clCreateBuffer(cl, CL_MEM_READ_WRITE, sizeof result, NULL, &error);
-    ck_cl(error);
-    ck_status(clmp_enqueue_weights(plan, queue, &buffers, 0, NULL, NULL), CLMP_OK);
-    ck_cl(clEnqueueReadBuffer(queue, buffers.result.mem, CL_TRUE, 0, sizeof result, &result, 0, NULL, NULL));
-    ck_assert(result.valid == 3 && result.loss >= 2.0f && result.loss <= 3.0f);
-    ck_cl(clReleaseMemObject(buffers.losses.mem));
-    ck_cl(clReleaseMemObject(buffers.result.mem));
-    clmp_plan_destroy(plan);
-    clmp_context_destroy(context);
-    ck_cl(clReleaseCommandQueue(queue));
-    ck_cl(clReleaseContext(cl));
-    for (cl_uint i = 0; i < count; i++)
-        ck_cl(clReleaseDevice(parts[i]));
-}
-END_TEST
-
 START_TEST(context_without_its_objects_is_refused) {
     const struct test_device *device = test_device();
     clmp_context *context = DANGLING;
@@ -787,7 +744,6 @@ int main(void) {
     tcase_add_test(tcase, devices_are_counted_and_listed);
     tcase_add_test(tcase, context_is_opened_by_a_part_of_a_name_in_any_case);
     tcase_add_test(tcase, context_wraps_the_callers_objects);
-    tcase_add_test(tcase, a_part_of_a_device_is_a_device);
     tcase_add_test(tcase, context_without_its_objects_is_refused);
     tcase_add_test(tcase, nothing_is_destroyed_for_null);
     tcase = add_case(suite, "parameters", "full quick small");
