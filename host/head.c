@@ -147,7 +147,7 @@ clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *give
 void clmp_head_destroy(clmp_head *head) {
     if (head == NULL)
         return;
-    if (head->logits != NULL)
+    if (head->logits != NULL && clmp_context_is_ours(head->plan->context))
         clReleaseMemObject(head->logits);
     clmp_plan_destroy(head->plan);
     free(head);
