@@ -144,40 +144,20 @@ static void release_kernels(struct clmp_plan *plan) {
     }
 }
 
-/* Why a kernel cannot run on the device as it was built, in `text`; false where it can. */
-static bool exceeds(size_t group, size_t most_group, cl_ulong memory, cl_ulong most_memory, char *text, size_t size) {
-    if (group > most_group)
-        snprintf(text, size, "a kernel allows work-groups of %zu on this device", most_group);
-    else if (memory > most_memory)
-        snprintf(text, size, "a kernel needs %" PRIu64 " bytes of local memory for it, and this device has %" PRIu64,
-                 (uint64_t)memory, (uint64_t)most_memory);
-    return group > most_group || memory > most_memory;
-}
-
-/* Halves what the library chose for work-groups where a kernel needs more registers or local memory than the device has
- * for it.  `*fits` where nothing had to change. */
+/* Halves what the library chose for work-groups where a kernel needs more registers than the device has for it.
+ * `*fits` where nothing had to change. */
 static clmp_status fit_groups(struct clmp_plan *plan, bool *fits) {
     const struct clmp_log *log = &plan->context->log;
-    const struct clmp_device_facts *facts = &plan->context->facts;
-    const cl_device_id device = plan->context->device;
     *fits = true;
     for (int i = 0; i < CLMP_KERNEL_COUNT; ++i) {
         size_t limit = 0;
-        cl_ulong memory = 0;
-        char why[128];
         if (plan->kernels[i] == NULL || i == CLMP_KERNEL_TOTAL || i == CLMP_KERNEL_DRAW_RESULT) /* one work-item */
             continue;
-        cl_int error =
-            clGetKernelWorkGroupInfo(plan->kernels[i], device, CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
-        if (error == CL_SUCCESS)
-            error = clGetKernelWorkGroupInfo(plan->kernels[i], device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof memory, &memory,
-                                             NULL);
+        const cl_int error = clGetKernelWorkGroupInfo(plan->kernels[i], plan->context->device,
+                                                      CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
         if (error != CL_SUCCESS)
             return clmp_fail_cl(log, error, "clGetKernelWorkGroupInfo");
-        /* some runtimes answer with the size that the kernel states, so each is asked for its own; and some do so
-         * whatever their own limit is */
-        if (limit > facts->max_group)
-            limit = facts->max_group;
+        /* some runtimes answer with the size that the kernel states, so each is asked for its own */
         const bool fill = i == CLMP_KERNEL_FILL || i == CLMP_KERNEL_COUNT_LABELS || i == CLMP_KERNEL_DRAW_PIXELS;
         uint32_t *group = fill ? &plan->tuning.bin_group : &plan->tuning.group_size;
         const uint32_t asked = fill ? plan->params.tuning.bin_group : plan->params.tuning.group_size;
@@ -188,17 +168,12 @@ static clmp_status fit_groups(struct clmp_plan *plan, bool *fits) {
                              "interpolation needs work-groups of %" PRIu32 " at vector_width %" PRIu32
                              ", but a kernel allows %zu on this device",
                              least, plan->tuning.vector_width, limit);
-        if (!exceeds(*group, limit, memory, facts->local_memory, why, sizeof why))
-            continue;
-        if (asked != 0)
-            return clmp_fail(log, CLMP_INVALID_ARGUMENT, "tuning.%s is %" PRIu32 ", but %s",
-                             fill ? "bin_group" : "group_size", *group, why);
-        if (*group <= least) /* of any size, the kernel does not fit */
-            return clmp_fail(log, CLMP_DEVICE_UNSUPPORTED, "%s", why);
-        do
-            *group /= 2;
-        while (*group > limit);
-        *fits = false;
+        if (*group > limit && asked != 0)
+            return clmp_fail(log, CLMP_INVALID_ARGUMENT,
+                             "tuning.%s is %" PRIu32 ", but a kernel allows work-groups of %zu on this device",
+                             fill ? "bin_group" : "group_size", *group, limit);
+        for (; *group > limit; *group /= 2)
+            *fits = false;
     }
     return CLMP_OK;
 }
