@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-enum { CHANCE_WEIGHTS = 1, CHANCE_ORDER, CHANCE_FLIPS, CHANCE_CROPS };
+/* Numbers that a seed of old gives the same bits with. */
+enum { CHANCE_WEIGHTS = 1, CHANCE_ORDER = 2, CHANCE_CROPS = 4 };
 
 struct chance {
     uint64_t state;

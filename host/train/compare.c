@@ -227,7 +227,7 @@ bool compare(struct trainer *trainer, const struct spec *specs, size_t count, ui
     return good;
 }
 
-bool compare_print_one(const struct classes *classes, const struct run_result *result, struct failure *failure) {
+void compare_print_one(const struct classes *classes, const struct run_result *result) {
     double iou[MOST_CLASSES], accuracy[MOST_CLASSES];
     clmp_metrics metrics;
     clmp_confusion_metrics(result->confusion, classes->count, &metrics, iou, accuracy);
@@ -241,6 +241,4 @@ bool compare_print_one(const struct classes *classes, const struct run_result *r
             printf("%-20s  %6.1f%%  %7.1f%%\n", classes->names[c], 100.0 * iou[c], 100.0 * accuracy[c]);
     printf("%-20s  %6.1f%%  %7.1f%%\npixel accuracy %.1f%%\n", "mean", 100.0 * metrics.mean_iou,
            100.0 * metrics.mean_accuracy, 100.0 * metrics.pixel_accuracy);
-    (void)failure;
-    return true;
 }

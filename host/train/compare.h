@@ -33,7 +33,7 @@ bool compare(struct trainer *trainer, const struct spec *specs, size_t count, ui
              struct failure *failure);
 
 /* The table of one result, to standard output. */
-bool compare_print_one(const struct classes *classes, const struct run_result *result, struct failure *failure);
+void compare_print_one(const struct classes *classes, const struct run_result *result);
 
 /* Pictures of a comparison; evolution.c, plot.c. */
 bool evolution_write(const struct comparison *comparison, const char *path, struct failure *failure);

@@ -24,9 +24,10 @@ static bool run_one(struct trainer *trainer, const struct train_options *options
     struct run_result result;
     if (count != 1)
         return fail_with(failure, EXIT_OF_INPUT, "--weighting is '%s', expected one", options->weightings);
-    const bool good = run_train(trainer, &specs[0], options->seed, options->output, specs[0].text, &result, failure) &&
-                      (!result.complete || compare_print_one(trainer->classes, &result, failure));
-    if (good && !result.complete)
+    const bool good = run_train(trainer, &specs[0], options->seed, options->output, specs[0].text, &result, failure);
+    if (good && result.complete)
+        compare_print_one(trainer->classes, &result);
+    else if (good)
         fprintf(stderr, "clmp-train: interrupted; saved in %s, the same command goes on\n", options->output);
     free(result.confusion);
     return good;
