@@ -17,6 +17,7 @@ struct clmp_head {
     uint64_t pixels;      /* of an image's logits */
     size_t logits_size;   /* bytes */
     cl_mem logits;        /* of the batch, or of one slab */
+    cl_mem products;      /* of each image, which the weight's gradient sums; NULL where they are made one by one */
 };
 
 /* A head's step. */
@@ -77,17 +78,31 @@ static clmp_status check_params(const struct clmp_log *log, const clmp_head_para
 }
 
 static clmp_status create_kernels(clmp_plan *plan) {
+    static const struct {
+        enum clmp_kernel_id kernel;
+        const char *name;
+    } kernels[] = {{CLMP_KERNEL_HEAD_BIAS, "clmp_head_bias"},
+                   {CLMP_KERNEL_HEAD_BIAS_GRADIENT, "clmp_head_bias_gradient"},
+                   {CLMP_KERNEL_HEAD_WEIGHT_GRADIENT, "clmp_head_weight_gradient"}};
     char macros[64];
     snprintf(macros, sizeof macros, " -DCLMP_GROUP=%" PRIu32, plan->tuning.group_size);
-    const clmp_status status =
-        clmp_kernel_create(plan->context, "head", macros, "clmp_head_bias", &plan->kernels[CLMP_KERNEL_HEAD_BIAS]);
-    if (status != CLMP_OK)
-        return status;
-    return clmp_kernel_create(plan->context, "head", macros, "clmp_head_bias_gradient",
-                              &plan->kernels[CLMP_KERNEL_HEAD_BIAS_GRADIENT]);
+    clmp_status status = CLMP_OK;
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels && status == CLMP_OK; ++i)
+        status = clmp_kernel_create(plan->context, "head", macros, kernels[i].name, &plan->kernels[kernels[i].kernel]);
+    return status;
 }
 
-static clmp_status create_logits(clmp_head *head) {
+static clmp_status create_buffer(const clmp_head *head, size_t size, cl_mem *mem) {
+    const clmp_context *context = head->plan->context;
+    cl_int error = CL_SUCCESS;
+    *mem = clCreateBuffer(context->cl, CL_MEM_READ_WRITE, size, NULL, &error);
+    if (error == CL_SUCCESS)
+        return CLMP_OK;
+    *mem = NULL;
+    return clmp_fail_cl(&context->log, error, "clCreateBuffer");
+}
+
+static clmp_status create_buffers(clmp_head *head) {
     const clmp_plan *plan = head->plan;
     const struct clmp_log *log = &plan->context->log;
     const uint64_t images = plan->params.images, classes = plan->params.classes;
@@ -99,13 +114,12 @@ static clmp_status create_logits(clmp_head *head) {
     if (held > SIZE_MAX / 2 || head->pixels > most / sizeof(float) / head->features / images)
         return clmp_fail(log, CLMP_SIZE_OVERFLOW, "features of %" PRIu64 " numbers a pixel overflow", head->features);
     head->logits_size = (size_t)held;
-    cl_int error = CL_SUCCESS;
-    head->logits = clCreateBuffer(plan->context->cl, CL_MEM_READ_WRITE, head->logits_size, NULL, &error);
-    if (error != CL_SUCCESS) {
-        head->logits = NULL;
-        return clmp_fail_cl(log, error, "clCreateBuffer");
-    }
-    return CLMP_OK;
+    const clmp_status status = create_buffer(head, head->logits_size, &head->logits);
+    if (status != CLMP_OK || head->slab_pixels != 0 || images == 1)
+        return status;
+    if (classes > most / sizeof(float) / head->features / images)
+        return clmp_fail(log, CLMP_SIZE_OVERFLOW, "weights of %" PRIu64 " numbers overflow", head->features);
+    return create_buffer(head, (size_t)(images * classes * head->features * sizeof(float)), &head->products);
 }
 
 clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *given, clmp_head **out) {
@@ -135,7 +149,7 @@ clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *give
         status = create_kernels(head->plan);
     }
     if (status == CLMP_OK)
-        status = create_logits(head);
+        status = create_buffers(head);
     if (status != CLMP_OK) {
         clmp_head_destroy(head);
         return status;
@@ -147,8 +161,10 @@ clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *give
 void clmp_head_destroy(clmp_head *head) {
     if (head == NULL)
         return;
-    if (head->logits != NULL && clmp_context_is_ours(head->plan->context))
-        clReleaseMemObject(head->logits);
+    cl_mem const buffers[] = {head->logits, head->products};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
+        if (buffers[i] != NULL && clmp_context_is_ours(head->plan->context))
+            clReleaseMemObject(buffers[i]);
     clmp_plan_destroy(head->plan);
     free(head);
 }
@@ -163,11 +179,12 @@ size_t clmp_head_logits_size(const clmp_head *head) {
 
 /* -------------------------------------------------------------------------------------------------------- products */
 
-/* A matrix by rows: the distance from one to the next, in numbers. */
+/* Matrices by rows, one for each image: the distances from a row to the next and from a matrix to the next, in numbers.
+ */
 struct matrix {
     clmp_buffer at;
-    size_t stride;
-    bool transposed; /* before it is multiplied */
+    size_t row, image;
+    bool transposed; /* before they are multiplied */
 };
 
 /* On what follows in the queue: for the step's last event, or for all that is in the queue so far. */
@@ -182,24 +199,31 @@ static clmp_status barrier(struct clmp_step *step, bool for_all) {
     return CLMP_OK;
 }
 
-/* c = a b + beta c; a is m x k and b k x n, as multiplied. */
-static clmp_status multiply(struct clmp_step *step, size_t m, size_t n, size_t k, struct matrix a, struct matrix b,
-                            float beta, struct matrix c) {
+/* c = a b + beta c for each image; a is m x k and b k x n, as multiplied. */
+static clmp_status multiply(struct clmp_step *step, size_t images, size_t m, size_t n, size_t k, struct matrix a,
+                            struct matrix b, float beta, struct matrix c) {
     /* CLBlast's kernels wait for nothing themselves, and what follows must wait for the last of them: barriers do both
      * on every kind of queue */
     clmp_status status = barrier(step, false);
     if (status != CLMP_OK)
         return status;
+    const CLBlastTranspose of_a = a.transposed ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const CLBlastTranspose of_b = b.transposed ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const size_t a_at = a.at.offset / sizeof(float), b_at = b.at.offset / sizeof(float);
+    const size_t c_at = c.at.offset / sizeof(float);
+    /* by columns, that is c' = b' a', which CLBlast's kernel needs not transpose; and the images at once: products this
+     * small take less time than a call */
     const CLBlastStatusCode code =
-        CLBlastSgemm(CLBlastLayoutRowMajor, a.transposed ? CLBlastTransposeYes : CLBlastTransposeNo,
-                     b.transposed ? CLBlastTransposeYes : CLBlastTransposeNo, m, n, k, 1.0f, a.at.mem,
-                     a.at.offset / sizeof(float), a.stride, b.at.mem, b.at.offset / sizeof(float), b.stride, beta,
-                     c.at.mem, c.at.offset / sizeof(float), c.stride, &step->queue, NULL);
+        images == 1 ? CLBlastSgemm(CLBlastLayoutColMajor, of_b, of_a, n, m, k, 1.0f, b.at.mem, b_at, b.row, a.at.mem,
+                                   a_at, a.row, beta, c.at.mem, c_at, c.row, &step->queue, NULL)
+                    : CLBlastSgemmStridedBatched(CLBlastLayoutColMajor, of_b, of_a, n, m, k, 1.0f, b.at.mem, b_at,
+                                                 b.row, b.image, a.at.mem, a_at, a.row, a.image, beta, c.at.mem, c_at,
+                                                 c.row, c.image, images, &step->queue, NULL);
     const struct clmp_log *log = &step->plan->context->log;
     if (code != CLBlastSuccess && code > -100) /* one of OpenCL's own */
-        return clmp_fail_cl(log, (cl_int)code, "CLBlastSgemm");
+        return clmp_fail_cl(log, (cl_int)code, "a product of CLBlast");
     if (code != CLBlastSuccess)
-        return clmp_fail(log, CLMP_OPENCL_ERROR, "CLBlastSgemm failed with status %d", (int)code);
+        return clmp_fail(log, CLMP_OPENCL_ERROR, "a product of CLBlast failed with status %d", (int)code);
     return barrier(step, true);
 }
 
@@ -211,19 +235,19 @@ static uint64_t slab_begin(const struct head_step *run) {
 static struct matrix features_of(const struct head_step *run, clmp_buffer features, uint64_t image) {
     const clmp_head *head = run->head;
     features.offset += (size_t)(image * head->features * head->pixels + slab_begin(run)) * sizeof(float);
-    return (struct matrix){features, (size_t)head->pixels, false};
+    return (struct matrix){features, (size_t)head->pixels, (size_t)(head->features * head->pixels), false};
 }
 
 static struct matrix logits_of(const struct head_step *run, uint64_t image) {
-    const clmp_head *head = run->head;
+    const size_t numbers = (size_t)(run->head->plan->params.classes * run->slab.pixels); /* of an image */
     clmp_buffer logits = run->slab.logits;
     if (run->whole)
-        logits.offset += (size_t)(image * head->plan->params.classes * head->pixels) * sizeof(float);
-    return (struct matrix){logits, (size_t)run->slab.pixels, false};
+        logits.offset += (size_t)image * numbers * sizeof(float);
+    return (struct matrix){logits, (size_t)run->slab.pixels, numbers, false};
 }
 
 static struct matrix weight_of(const struct head_step *run, clmp_buffer weight) {
-    return (struct matrix){weight, (size_t)run->head->features, false};
+    return (struct matrix){weight, (size_t)run->head->features, 0, false};
 }
 
 /* A slab lies in one image, without slabs all of them are one after the other. */
@@ -238,43 +262,69 @@ static clmp_status make_logits(struct clmp_step *step, const struct head_step *r
     clmp_argument_floats(&arguments, logits);
     clmp_status status =
         clmp_launch(step, &arguments, run->slab.pixels, images * plan->params.classes, plan->tuning.group_size);
-    for (uint64_t i = first; i < first + images && status == CLMP_OK; ++i)
-        status = multiply(step, (size_t)plan->params.classes, (size_t)run->slab.pixels, (size_t)run->head->features,
-                          weight_of(run, run->buffers.weight), features_of(run, run->buffers.features, i), 1.0f,
-                          logits_of(run, i));
-    return status;
+    if (status != CLMP_OK)
+        return status;
+    return multiply(step, (size_t)images, (size_t)plan->params.classes, (size_t)run->slab.pixels,
+                    (size_t)run->head->features, weight_of(run, run->buffers.weight),
+                    features_of(run, run->buffers.features, first), 1.0f, logits_of(run, first));
 }
 
-/* From the gradient that stands where the logits were. */
-static clmp_status make_gradients(struct clmp_step *step, const struct head_step *run, uint64_t first,
-                                  uint64_t images) {
-    const clmp_plan *plan = step->plan;
-    const clmp_head_buffers *buffers = &run->buffers;
-    const size_t classes = (size_t)plan->params.classes, features = (size_t)run->head->features;
-    const size_t pixels = (size_t)run->slab.pixels;
-    const bool more = first > 0 || slab_begin(run) > 0; /* than the first part of the sums over pixels */
-    clmp_status status = CLMP_OK;
-    for (uint64_t i = first; i < first + images && status == CLMP_OK; ++i) {
-        const struct matrix gradient = logits_of(run, i);
-        struct matrix weight = weight_of(run, buffers->weight), from = features_of(run, buffers->features, i);
-        weight.transposed = from.transposed = true;
-        if (buffers->features_gradient.mem != NULL)
-            status = multiply(step, features, pixels, classes, weight, gradient, 0.0f,
-                              features_of(run, buffers->features_gradient, i));
-        if (status == CLMP_OK && buffers->weight_gradient.mem != NULL)
-            status = multiply(step, classes, features, pixels, gradient, from, more || i > first ? 1.0f : 0.0f,
-                              weight_of(run, buffers->weight_gradient));
-    }
-    if (status != CLMP_OK || buffers->bias_gradient.mem == NULL)
+/* dF = W^T dX. */
+static clmp_status make_features_gradient(struct clmp_step *step, const struct head_step *run, uint64_t first,
+                                          uint64_t images) {
+    struct matrix weight = weight_of(run, run->buffers.weight);
+    weight.transposed = true;
+    return multiply(step, (size_t)images, (size_t)run->head->features, (size_t)run->slab.pixels,
+                    (size_t)step->plan->params.classes, weight, logits_of(run, first), 0.0f,
+                    features_of(run, run->buffers.features_gradient, first));
+}
+
+/* dW = sum dX F^T, of several images by way of a product of each. */
+static clmp_status make_weight_gradient(struct clmp_step *step, const struct head_step *run, uint64_t first,
+                                        uint64_t images, bool more) {
+    const size_t classes = (size_t)step->plan->params.classes, features = (size_t)run->head->features;
+    struct matrix from = features_of(run, run->buffers.features, first);
+    struct matrix to = weight_of(run, run->buffers.weight_gradient);
+    from.transposed = true;
+    if (images > 1)
+        to = (struct matrix){{run->head->products, 0}, features, classes * features, false};
+    const clmp_status status = multiply(step, (size_t)images, classes, features, (size_t)run->slab.pixels,
+                                        logits_of(run, first), from, more ? 1.0f : 0.0f, to);
+    if (status != CLMP_OK || images == 1)
         return status;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_HEAD_WEIGHT_GRADIENT);
+    clmp_argument_mem(&arguments, run->head->products);
+    clmp_argument_ulong(&arguments, images);
+    clmp_argument_ulong(&arguments, to.image);
+    clmp_argument_floats(&arguments, run->buffers.weight_gradient);
+    return clmp_launch(step, &arguments, to.image, 1, step->plan->tuning.group_size);
+}
+
+static clmp_status make_bias_gradient(struct clmp_step *step, const struct head_step *run, uint64_t images, bool more) {
+    const clmp_plan *plan = step->plan;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_HEAD_BIAS_GRADIENT);
     clmp_argument_floats(&arguments, run->slab.logits);
     clmp_argument_ulong(&arguments, images);
     clmp_argument_ulong(&arguments, plan->params.classes);
     clmp_argument_ulong(&arguments, run->slab.pixels);
-    clmp_argument_floats(&arguments, buffers->bias_gradient);
+    clmp_argument_floats(&arguments, run->buffers.bias_gradient);
     clmp_argument_int(&arguments, more);
     return clmp_launch(step, &arguments, plan->tuning.group_size, plan->params.classes, plan->tuning.group_size);
+}
+
+/* From the gradient that stands where the logits were. */
+static clmp_status make_gradients(struct clmp_step *step, const struct head_step *run, uint64_t first,
+                                  uint64_t images) {
+    const clmp_head_buffers *buffers = &run->buffers;
+    const bool more = first > 0 || slab_begin(run) > 0; /* than the first part of the sums over pixels */
+    clmp_status status = CLMP_OK;
+    if (buffers->features_gradient.mem != NULL)
+        status = make_features_gradient(step, run, first, images);
+    if (status == CLMP_OK && buffers->weight_gradient.mem != NULL)
+        status = make_weight_gradient(step, run, first, images, more);
+    if (status == CLMP_OK && buffers->bias_gradient.mem != NULL)
+        status = make_bias_gradient(step, run, images, more);
+    return status;
 }
 
 /* --------------------------------------------------------------------------------------------------------- entries */

@@ -1,5 +1,5 @@
 /*
- * head - the bias of a classification head, and its gradient
+ * head - the bias of a classification head, its gradient, and the last sum of the weight's
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -7,21 +7,23 @@
  *
  *     X[n, c, u] = b[c]            for the product to be added to, or 0
  *     db[c] (+)= sum_{n, u} dX[n, c, u]
+ *     dW[c, d] = sum_n (dX_n F_n^T)[c, d]
  *
  *   bias      float32 (classes), from bias_at on; not read where has_bias is 0
  *   logits    float32 (images, classes, pixels), from logits_at on
  *   gradient  likewise, from gradient_at on
- *   sums      float32 (classes), from sums_at on, out; added to where `more` is not 0
+ *   products  float32 (images, numbers): what CLBlast made of each image, of classes x features numbers
+ *   sums      float32 (classes) or (numbers), from sums_at on, out; added to where `more` is not 0
  *
- * Grids: (pixels rounded up to work-groups, images x classes); (work-group, classes).
+ * Grids: (pixels rounded up to work-groups, images x classes); (work-group, classes); (numbers rounded up, 1).
  */
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
 #endif
 
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
-clmp_head_bias(global const float *bias, ulong bias_at, int has_bias, ulong classes, ulong pixels,
-               global float *logits, ulong logits_at) {
+clmp_head_bias(global const float *bias, ulong bias_at, int has_bias, ulong classes, ulong pixels, global float *logits,
+               ulong logits_at) {
     const ulong pixel = get_global_id(0), plane = get_global_id(1);
     if (pixel < pixels)
         logits[logits_at + plane * pixels + pixel] = has_bias ? bias[bias_at + plane % classes] : 0.0f;
@@ -52,4 +54,16 @@ clmp_head_bias_gradient(global const float *gradient, ulong gradient_at, ulong i
             sum += shares[i];
         sums[sums_at + class_id] = more ? sums[sums_at + class_id] + sum : sum;
     }
+}
+
+kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
+clmp_head_weight_gradient(global const float *products, ulong images, ulong numbers, global float *sums,
+                          ulong sums_at) {
+    const ulong i = get_global_id(0);
+    if (i >= numbers)
+        return;
+    float sum = products[i];
+    for (ulong image = 1; image < images; ++image)
+        sum += products[image * numbers + i];
+    sums[sums_at + i] = sum;
 }

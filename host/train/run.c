@@ -160,7 +160,7 @@ static bool step(struct run *run, struct failure *failure) {
     struct trainer *trainer = run->trainer;
     struct engine *engine = trainer->engine;
     const struct network *network = &trainer->training;
-    const bool split = run->progress.step % SPLIT_STEPS == 0;
+    const bool split = run->progress.step % SPLIT_STEPS == 1; /* not the first, which builds kernels */
     const double rate = rate_of(trainer->options.rate, run->progress.step, trainer->options.steps);
     double since = now();
     clmp_result result;
@@ -188,6 +188,16 @@ static bool step(struct run *run, struct failure *failure) {
 /* ------------------------------------------------------------------------------------------------------------- shown
  */
 
+/* Where the time of a step goes; empty while no step's time has been split. */
+static const char *shares(const struct run *run, char text[64]) {
+    const double all = run->split[PART_DATA] + run->split[PART_NETWORK] + run->split[PART_LOSS];
+    text[0] = '\0';
+    if (all > 0.0)
+        snprintf(text, 64, "data %.0f%%, network %.0f%%, loss and gradient %.0f%%", 100.0 * run->split[PART_DATA] / all,
+                 100.0 * run->split[PART_NETWORK] / all, 100.0 * run->split[PART_LOSS] / all);
+    return text;
+}
+
 static void show(struct run *run) {
     enum { BAR = 24 };
     char bar[BAR + 1];
@@ -198,33 +208,30 @@ static void show(struct run *run) {
     run->shown = time;
     const struct step_record *last = &run->progress.records[done - 1];
     const double a_step = passed / (double)(done - run->first);
-    const double all = run->split[PART_DATA] + run->split[PART_NETWORK] + run->split[PART_LOSS];
+    char split[64];
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(done * BAR / steps));
     bar[BAR] = '\0';
     fprintf(stderr,
             "\r\x1b[K%s [%s] %" PRIu64 "/%" PRIu64
-            "  loss %.3f  alpha %.3f  support %.0f%%  %.1f images/s  %.0f s left  "
-            "(data %.0f%%, network %.0f%%, loss %.0f%%)",
+            "  loss %.3f  alpha %.3f  support %.0f%%  %.1f images/s  %.0f s left  %s",
             run->name, bar, done, steps, (double)last->loss, (double)last->alpha, 100.0 * (double)last->support,
-            (double)run->trainer->options.batch / a_step, a_step * (double)(steps - done),
-            100.0 * run->split[PART_DATA] / all, 100.0 * run->split[PART_NETWORK] / all,
-            100.0 * run->split[PART_LOSS] / all);
+            (double)run->trainer->options.batch / a_step, a_step * (double)(steps - done), shares(run, split));
     fflush(stderr);
 }
 
 /* The last line: what a step took, and where. */
 static void show_end(const struct run *run, double seconds, const clmp_metrics *metrics) {
     const double steps = (double)(run->progress.step - run->first);
-    const double all = run->split[PART_DATA] + run->split[PART_NETWORK] + run->split[PART_LOSS];
+    char split[64];
     if (isatty(STDERR_FILENO))
         fputs("\r\x1b[K", stderr);
     fprintf(stderr, "%s: mean IoU %.1f%%, pixel accuracy %.1f%%", run->name, 100.0 * metrics->mean_iou,
             100.0 * metrics->pixel_accuracy);
     if (steps > 0.0)
-        fprintf(stderr, "; %.0f s, %.0f ms a step: data %.0f%%, network %.0f%%, loss and gradient %.0f%%", seconds,
-                1e3 * seconds / steps, 100.0 * run->split[PART_DATA] / all, 100.0 * run->split[PART_NETWORK] / all,
-                100.0 * run->split[PART_LOSS] / all);
+        fprintf(stderr, "; %.0f s, %.0f ms a step", seconds, 1e3 * seconds / steps);
+    if (shares(run, split)[0] != '\0')
+        fprintf(stderr, ": %s", split);
     fputc('\n', stderr);
 }
 

@@ -14,16 +14,17 @@
  * ones differ within float32's rounding, as GEMM does.  The loss and the gradient of given logits keep the library's
  * promise.
  *
- * Slabs: with slab_pixels 0 the logits of the whole batch are held, N C h w numbers.  Else only those of slab_pixels
- * pixels of one image are: first the losses, slab by slab; then the threshold, which needs all of them; then each
- * slab's logits once more, for its gradient.  A gradient then takes four products of matrices where it took three, and
- * the features are read three times instead of two.
+ * Slabs: with slab_pixels 0 the logits of the whole batch are held, N C h w numbers, and, where there are several
+ * images, a product of each, N C D numbers, whose sum is dW.  Else only those of slab_pixels pixels of one image are:
+ * first the losses, slab by slab; then the threshold, which needs all of them; then each slab's logits once more, for
+ * its gradient.  A gradient then takes four products of matrices where it took three, and the features are read three
+ * times instead of two.
  *
  * Errors, ownership, threads: as in clmp.h.  The enqueues of one head run one after another, as they share its logits.
  * CLBlast takes no list of events, so there are barriers around its kernels: on an out-of-order queue, work that is
- * enqueued later waits for the head.  CLBlast
- * allocates where it pads matrices, keeps the programs of a context until CLBlastClearCache(), and, should a device's
- * compiler refuse its kernels, prints the compiler's words to standard output.
+ * enqueued later waits for the head.  CLBlast allocates where it pads matrices, keeps the programs of a context until
+ * CLBlastClearCache(), and, should a device's compiler refuse its kernels, prints the compiler's words to standard
+ * output.
  */
 #ifndef CLMP_HEAD_H
 #define CLMP_HEAD_H
@@ -51,8 +52,8 @@ static inline void clmp_head_params_init(clmp_head_params *params) {
 }
 
 /*
- * Checks the problem, makes its plan, and allocates the logits.  Retains the context.  On success `*head` is to be
- * destroyed with clmp_head_destroy(); on failure it is NULL.  Errors: those of clmp_plan_create().
+ * Checks the problem, makes its plan, and allocates the logits and products.  Retains the context.  On success `*head`
+ * is to be destroyed with clmp_head_destroy(); on failure it is NULL.  Errors: those of clmp_plan_create().
  */
 CLMP_API clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *params, clmp_head **head);
 
@@ -62,7 +63,7 @@ CLMP_API void clmp_head_destroy(clmp_head *head);
 /* The head's plan, for clmp_plan_workspace_size() and clmp_plan_result_count(); it lives as long as the head. */
 CLMP_API const clmp_plan *clmp_head_plan(const clmp_head *head);
 
-/* Bytes of device memory that the head holds for logits, besides a plan's workspace. */
+/* Bytes of device memory that the head holds for logits, besides those products and a plan's workspace. */
 CLMP_API size_t clmp_head_logits_size(const clmp_head *head);
 
 /* Of the head alone.  Outputs must not overlap anything else. */
