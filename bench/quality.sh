@@ -36,6 +36,6 @@ log=$build/quality-build.log
 
 # Uniform is first: what the others are compared with.
 exec "$build/host/train/clmp-train" compare "$data" -o "$folder" --classes "$root/bench/quality/camvid.txt" --seeds 5 \
-    --weightings "uniform,lmp:p=1.7:support=0.25,lmp:p=1.3:support=0.25,lmp:p=1.7:support=0.1,topk:support=0.25,\
-uniform+median-sqrt,lmp:p=1.7:support=0.25+median-sqrt,\
+    --weightings "uniform,lmp:p=1.7:support=0.5,lmp:p=1.7:support=0.25,lmp:p=1.3:support=0.25,lmp:p=1.7:support=0.1,\
+topk:support=0.25,uniform+median-sqrt,lmp:p=1.7:support=0.5+median-sqrt,lmp:p=1.7:support=0.25+median-sqrt,\
 uniform+median,lmp:p=1.7:support=0.25+median" "$@"
