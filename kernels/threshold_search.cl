@@ -136,7 +136,7 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
     row.bin = CLMP_NO_WINDOW;
     row.sum = (ulong2)(0, 0);
     /* Few pixels are in the windows of rounds two and three: those wait here until they fill a vector. */
-    uint waiting[2 * CLMP_VECTOR];
+    uint waiting[2 * CLMP_VECTOR] = {0}; /* whole vectors are read: also what is not counted */
     uint count = 0;
     int more = 1;
     for (ulong first = begin + item * CLMP_VECTOR; more; first += CLMP_BIN_GROUP * CLMP_VECTOR) {
@@ -175,8 +175,6 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
             }
         } else {
             ready = count;
-            for (uint i = count; i < CLMP_VECTOR; ++i)
-                waiting[i] = 0; /* not counted, but read */
             key = CLMP_VLOAD(waiting);
         }
         if (ready != 0)
