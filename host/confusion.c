@@ -10,9 +10,9 @@
 /* With work-groups as large as the device lets them be, up to those of the tuning. */
 static clmp_status build(clmp_plan *plan) {
     cl_kernel *kernel = &plan->kernels[CLMP_KERNEL_CONFUSION];
-    char macros[512];
+    char macros[512], why[CLMP_WHY];
     for (uint32_t group = plan->tuning.bin_group;; group /= 2) {
-        size_t limit = 0;
+        bool fits = false;
         if (plan->upsampled)
             clmp_upsample_macros(plan, macros, sizeof macros);
         else {
@@ -28,19 +28,16 @@ static clmp_status build(clmp_plan *plan) {
                                plan->upsampled ? "clmp_upsample_confusion" : "clmp_confusion", kernel);
         if (status != CLMP_OK)
             return status;
-        const cl_int error = clGetKernelWorkGroupInfo(*kernel, plan->context->device, CL_KERNEL_WORK_GROUP_SIZE,
-                                                      sizeof limit, &limit, NULL);
         plan->confusion_group = plan->upsampled ? clmp_upsample_group(plan) : group;
-        if (error == CL_SUCCESS && limit >= plan->confusion_group)
+        status = clmp_plan_kernel_fits(plan, CLMP_KERNEL_CONFUSION, plan->confusion_group, &fits, why);
+        if (status == CLMP_OK && fits)
             return CLMP_OK;
         clReleaseKernel(*kernel);
         *kernel = NULL;
-        if (error != CL_SUCCESS)
-            return clmp_fail_cl(&plan->context->log, error, "clGetKernelWorkGroupInfo");
-        if (plan->upsampled || group == 1)
-            return clmp_fail(&plan->context->log, CLMP_DEVICE_UNSUPPORTED,
-                             "the kernel of predictions allows work-groups of %zu on this device, not %" PRIu32, limit,
-                             plan->confusion_group);
+        if (status == CLMP_OK && (plan->upsampled || group == 1))
+            status = clmp_fail(&plan->context->log, CLMP_DEVICE_UNSUPPORTED, "counting predictions: %s", why);
+        if (status != CLMP_OK)
+            return status;
     }
 }
 

@@ -13,6 +13,7 @@
 struct clmp_head {
     clmp_plan *plan;
     uint64_t features;    /* D */
+    uint32_t group_size;  /* of the head's own kernels */
     uint64_t slab_pixels; /* 0: no slabs */
     uint64_t pixels;      /* of an image's logits */
     size_t logits_size;   /* bytes */
@@ -77,19 +78,40 @@ static clmp_status check_params(const struct clmp_log *log, const clmp_head_para
     return CLMP_OK;
 }
 
-static clmp_status create_kernels(clmp_plan *plan) {
+/* With work-groups as large as the device lets them be, up to those of the plan. */
+static clmp_status create_kernels(clmp_head *head) {
     static const struct {
-        enum clmp_kernel_id kernel;
+        enum clmp_kernel_id id;
         const char *name;
-    } kernels[] = {{CLMP_KERNEL_HEAD_BIAS, "clmp_head_bias"},
-                   {CLMP_KERNEL_HEAD_BIAS_GRADIENT, "clmp_head_bias_gradient"},
-                   {CLMP_KERNEL_HEAD_WEIGHT_GRADIENT, "clmp_head_weight_gradient"}};
-    char macros[64];
-    snprintf(macros, sizeof macros, " -DCLMP_GROUP=%" PRIu32, plan->tuning.group_size);
-    clmp_status status = CLMP_OK;
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels && status == CLMP_OK; ++i)
-        status = clmp_kernel_create(plan->context, "head", macros, kernels[i].name, &plan->kernels[kernels[i].kernel]);
-    return status;
+    } wanted[] = {{CLMP_KERNEL_HEAD_BIAS, "clmp_head_bias"},
+                  {CLMP_KERNEL_HEAD_BIAS_GRADIENT, "clmp_head_bias_gradient"},
+                  {CLMP_KERNEL_HEAD_WEIGHT_GRADIENT, "clmp_head_weight_gradient"}};
+    clmp_plan *plan = head->plan;
+    head->group_size = plan->tuning.group_size;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted;) {
+        cl_kernel *kernel = &plan->kernels[wanted[i].id];
+        char macros[64], why[CLMP_WHY];
+        bool fits = false;
+        snprintf(macros, sizeof macros, " -DCLMP_GROUP=%" PRIu32, head->group_size);
+        clmp_status status = clmp_kernel_create(plan->context, "head", macros, wanted[i].name, kernel);
+        if (status == CLMP_OK)
+            status = clmp_plan_kernel_fits(plan, wanted[i].id, head->group_size, &fits, why);
+        if (status == CLMP_OK && !fits && head->group_size == 1)
+            status = clmp_fail(&plan->context->log, CLMP_DEVICE_UNSUPPORTED, "%s", why);
+        if (status != CLMP_OK)
+            return status;
+        if (fits) {
+            ++i;
+            continue;
+        }
+        for (size_t j = 0; j <= i; ++j) {
+            clReleaseKernel(plan->kernels[wanted[j].id]);
+            plan->kernels[wanted[j].id] = NULL;
+        }
+        head->group_size /= 2;
+        i = 0;
+    }
+    return CLMP_OK;
 }
 
 static clmp_status create_buffer(const clmp_head *head, size_t size, cl_mem *mem) {
@@ -146,7 +168,7 @@ clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *give
     status = clmp_plan_create(context, &problem, &head->plan);
     if (status == CLMP_OK) {
         head->plan->serial = true;
-        status = create_kernels(head->plan);
+        status = create_kernels(head);
     }
     if (status == CLMP_OK)
         status = create_buffers(head);
@@ -261,7 +283,7 @@ static clmp_status make_logits(struct clmp_step *step, const struct head_step *r
     clmp_argument_ulong(&arguments, run->slab.pixels);
     clmp_argument_floats(&arguments, logits);
     clmp_status status =
-        clmp_launch(step, &arguments, run->slab.pixels, images * plan->params.classes, plan->tuning.group_size);
+        clmp_launch(step, &arguments, run->slab.pixels, images * plan->params.classes, run->head->group_size);
     if (status != CLMP_OK)
         return status;
     return multiply(step, (size_t)images, (size_t)plan->params.classes, (size_t)run->slab.pixels,
@@ -297,7 +319,7 @@ static clmp_status make_weight_gradient(struct clmp_step *step, const struct hea
     clmp_argument_ulong(&arguments, images);
     clmp_argument_ulong(&arguments, to.image);
     clmp_argument_floats(&arguments, run->buffers.weight_gradient);
-    return clmp_launch(step, &arguments, to.image, 1, step->plan->tuning.group_size);
+    return clmp_launch(step, &arguments, to.image, 1, run->head->group_size);
 }
 
 static clmp_status make_bias_gradient(struct clmp_step *step, const struct head_step *run, uint64_t images, bool more) {
@@ -309,7 +331,7 @@ static clmp_status make_bias_gradient(struct clmp_step *step, const struct head_
     clmp_argument_ulong(&arguments, run->slab.pixels);
     clmp_argument_floats(&arguments, run->buffers.bias_gradient);
     clmp_argument_int(&arguments, more);
-    return clmp_launch(step, &arguments, plan->tuning.group_size, plan->params.classes, plan->tuning.group_size);
+    return clmp_launch(step, &arguments, run->head->group_size, plan->params.classes, run->head->group_size);
 }
 
 /* From the gradient that stands where the logits were. */

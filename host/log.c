@@ -18,7 +18,8 @@ clmp_status clmp_fail(const struct clmp_log *log, clmp_status status, const char
 
 clmp_status clmp_fail_cl(const struct clmp_log *log, cl_int error, const char *function) {
     clmp_status status = CLMP_OPENCL_ERROR;
-    if (error == CL_OUT_OF_HOST_MEMORY || error == CL_OUT_OF_RESOURCES || error == CL_MEM_OBJECT_ALLOCATION_FAILURE)
+    if (error == CL_OUT_OF_HOST_MEMORY || error == CL_OUT_OF_RESOURCES || error == CL_MEM_OBJECT_ALLOCATION_FAILURE ||
+        error == CL_INVALID_BUFFER_SIZE) /* larger than the device's largest: none of the library's is empty */
         status = CLMP_OUT_OF_MEMORY;
     return clmp_fail(log, status, "%s failed: %s (%d)", function, clmp_cl_error_name(error), (int)error);
 }

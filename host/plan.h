@@ -133,6 +133,16 @@ static inline size_t clmp_plan_weighed_plane(const clmp_plan *plan) {
 /* The type of labels in a kernel. */
 const char *clmp_label_type_name(clmp_label_type type);
 
+/* Makes the kernels; changes what the library chose of the tuning where the device has no room for their work-groups.
+ */
+clmp_status clmp_plan_build_kernels(struct clmp_plan *plan);
+void clmp_plan_release_kernels(struct clmp_plan *plan);
+
+/* Whether a kernel runs in work-groups of `group`, and if not, `why`; fails where the runtime does not answer. */
+#define CLMP_WHY 128
+clmp_status clmp_plan_kernel_fits(const struct clmp_plan *plan, enum clmp_kernel_id id, uint32_t group, bool *fits,
+                                  char why[CLMP_WHY]);
+
 /* The macros of the kernels that count; `text` has room for 256 characters. */
 void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size);
 

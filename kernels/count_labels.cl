@@ -29,7 +29,7 @@
 #endif
 
 /* A work-group counts in local memory where that takes at most 8 KiB. */
-#define CLMP_LOCAL_COUNTS (CLMP_COUNTS(CLMP_CLASSES) <= 2048)
+#define CLMP_LOCAL_COUNTS CLMP_COUNTS_ARE_LOCAL(CLMP_CLASSES)
 #define CLMP_PIECE (1ul << 31) /* pixels that 32 bits can count */
 
 #if CLMP_LOCAL_COUNTS

@@ -3,9 +3,12 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "faults.h"
 
+#include "fault_limits.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,7 +167,7 @@ cl_int fault_of(enum fault_function function, const void *caller) {
     return error;
 }
 
-static long balances[FAULT_OBJECTS];
+static atomic_long balances[FAULT_OBJECTS];
 
 const char *fault_object_name(enum fault_object object) {
     static const char *const names[FAULT_OBJECTS] = {"contexts", "queues", "buffers", "programs",
@@ -223,13 +226,15 @@ static void *next(const char *name) {
     }
 
 /* Calls that release. */
-#define RELEASE(name, type, object)                                                                                    \
+#define RELEASE(name, type, object, done)                                                                              \
     cl_int name(type x) {                                                                                              \
         NEXT(name);                                                                                                    \
         const cl_int fault = fault_of(FAULT_##name, CALLER);                                                           \
         const cl_int status = real(x);                                                                                 \
-        if (status == CL_SUCCESS)                                                                                      \
+        if (status == CL_SUCCESS) {                                                                                    \
             --balances[object];                                                                                        \
+            done;                                                                                                      \
+        }                                                                                                              \
         return fault != CL_SUCCESS ? fault : status;                                                                   \
     }
 
@@ -237,7 +242,16 @@ STATUS(clGetPlatformIDs, (cl_uint n, cl_platform_id *ids, cl_uint *count), (n, i
 STATUS(clGetPlatformInfo, (cl_platform_id p, cl_platform_info w, size_t s, void *v, size_t *r), (p, w, s, v, r), )
 STATUS(clGetDeviceIDs, (cl_platform_id p, cl_device_type t, cl_uint n, cl_device_id *ids, cl_uint *c),
        (p, t, n, ids, c), )
-STATUS(clGetDeviceInfo, (cl_device_id d, cl_device_info w, size_t s, void *v, size_t *r), (d, w, s, v, r), )
+
+cl_int clGetDeviceInfo(cl_device_id device, cl_device_info what, size_t size, void *value, size_t *used) {
+    NEXT(clGetDeviceInfo);
+    const cl_int fault = fault_of(FAULT_clGetDeviceInfo, CALLER);
+    cl_int status = CL_SUCCESS;
+    if (fault != CL_SUCCESS)
+        return fault;
+    return limit_device_info(what, size, value, used, &status) ? status : real(device, what, size, value, used);
+}
+
 STATUS(clRetainContext, (cl_context c), (c), ++balances[OBJECT_CONTEXT])
 STATUS(clRetainDevice, (cl_device_id d), (d), ++balances[OBJECT_DEVICE])
 STATUS(clGetContextInfo, (cl_context c, cl_context_info w, size_t s, void *v, size_t *r), (c, w, s, v, r), )
@@ -252,7 +266,8 @@ STATUS(clGetProgramInfo, (cl_program p, cl_program_info w, size_t s, void *v, si
 STATUS(clGetProgramBuildInfo, (cl_program p, cl_device_id d, cl_program_build_info w, size_t s, void *v, size_t *r),
        (p, d, w, s, v, r), )
 STATUS(clGetKernelWorkGroupInfo,
-       (cl_kernel k, cl_device_id d, cl_kernel_work_group_info w, size_t s, void *v, size_t *r), (k, d, w, s, v, r), )
+       (cl_kernel k, cl_device_id d, cl_kernel_work_group_info w, size_t s, void *v, size_t *r), (k, d, w, s, v, r),
+       limit_kernel_info(w, s, v))
 STATUS(clSetKernelArg, (cl_kernel k, cl_uint i, size_t s, const void *v), (k, i, s, v), )
 /* Events of commands that failed: user events, which the runtime believes to be complete. */
 enum { MOST_FAILED = 64 };
@@ -300,13 +315,16 @@ static cl_int fault_of_event(cl_uint count, const cl_event *wait, const void *ca
     return fault_of(FAULT_event, caller);
 }
 
-/* Calls that enqueue: n, w and e are the wait list and the event. */
-#define ENQUEUE(name, parameters, arguments)                                                                           \
+/* Calls that enqueue: n, w and e are the wait list and the event; `refusal` is an error or CL_SUCCESS. */
+#define ENQUEUE(name, parameters, arguments, refusal)                                                                  \
     cl_int name parameters {                                                                                           \
         NEXT(name);                                                                                                    \
         const cl_int fault = fault_of(FAULT_##name, CALLER);                                                           \
         if (fault != CL_SUCCESS)                                                                                       \
             return fault;                                                                                              \
+        const cl_int refused = refusal;                                                                                \
+        if (refused != CL_SUCCESS)                                                                                     \
+            return refused;                                                                                            \
         const cl_int late = fault_of_event(n, w, CALLER);                                                              \
         if (late != CL_SUCCESS && make_failed(q, late, e))                                                             \
             return CL_SUCCESS;                                                                                         \
@@ -318,11 +336,11 @@ static cl_int fault_of_event(cl_uint count, const cl_event *wait, const void *ca
 ENQUEUE(clEnqueueNDRangeKernel,
         (cl_command_queue q, cl_kernel k, cl_uint d, const size_t *o, const size_t *g, const size_t *l, cl_uint n,
          const cl_event *w, cl_event *e),
-        (q, k, d, o, g, l, n, w, e))
+        (q, k, d, o, g, l, n, w, e), limit_launch(q, k, d, l))
 ENQUEUE(clEnqueueFillBuffer,
         (cl_command_queue q, cl_mem m, const void *p, size_t ps, size_t o, size_t s, cl_uint n, const cl_event *w,
          cl_event *e),
-        (q, m, p, ps, o, s, n, w, e))
+        (q, m, p, ps, o, s, n, w, e), CL_SUCCESS)
 STATUS(clEnqueueReadBuffer,
        (cl_command_queue q, cl_mem m, cl_bool b, size_t o, size_t s, void *v, cl_uint n, const cl_event *w,
         cl_event *e),
@@ -362,10 +380,49 @@ CREATE(cl_context, clCreateContext,
        (const cl_context_properties *p, cl_uint n, const cl_device_id *d,
         void(CL_CALLBACK *f)(const char *, const void *, size_t, void *), void *u, cl_int *error),
        (p, n, d, f, u, error), OBJECT_CONTEXT)
-CREATE(cl_mem, clCreateBuffer, (cl_context c, cl_mem_flags f, size_t s, void *h, cl_int *error), (c, f, s, h, error),
-       OBJECT_BUFFER)
-CREATE(cl_program, clCreateProgramWithSource, (cl_context c, cl_uint n, const char **t, const size_t *l, cl_int *error),
-       (c, n, t, l, error), OBJECT_PROGRAM)
+cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *error) {
+    NEXT(clCreateBuffer);
+    cl_int fault = fault_of(FAULT_clCreateBuffer, CALLER);
+    if (fault == CL_SUCCESS)
+        fault = limit_buffer(size);
+    if (fault != CL_SUCCESS) {
+        if (error != NULL)
+            *error = fault;
+        return NULL;
+    }
+    cl_mem made = real(context, flags, size, host, error);
+    if (made != NULL) {
+        ++balances[OBJECT_BUFFER];
+        limit_buffer_made(made, size);
+    }
+    return made;
+}
+
+enum { MOST_TEXTS = 64 };
+
+cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const char **texts, const size_t *lengths,
+                                     cl_int *error) {
+    NEXT(clCreateProgramWithSource);
+    const char *all[MOST_TEXTS] = {limit_prelude()};
+    size_t all_lengths[MOST_TEXTS] = {0}; /* 0: up to the end */
+    const cl_int fault = fault_of(FAULT_clCreateProgramWithSource, CALLER);
+    if (count >= MOST_TEXTS)
+        abort();
+    if (fault != CL_SUCCESS) {
+        if (error != NULL)
+            *error = fault;
+        return NULL;
+    }
+    for (cl_uint i = 0; i < count; i++) {
+        all[i + 1] = texts[i];
+        all_lengths[i + 1] = lengths != NULL ? lengths[i] : 0;
+    }
+    cl_program made = all[0][0] == '\0' ? real(context, count, texts, lengths, error)
+                                        : real(context, count + 1, all, all_lengths, error);
+    balances[OBJECT_PROGRAM] += made != NULL;
+    return made;
+}
+
 CREATE(cl_program, clCreateProgramWithBinary,
        (cl_context c, cl_uint n, const cl_device_id *d, const size_t *l, const unsigned char **b, cl_int *s,
         cl_int *error),
@@ -382,12 +439,12 @@ cl_event clCreateUserEvent(cl_context c, cl_int *error) {
     return event;
 }
 
-RELEASE(clReleaseContext, cl_context, OBJECT_CONTEXT)
-RELEASE(clReleaseCommandQueue, cl_command_queue, OBJECT_QUEUE)
-RELEASE(clReleaseMemObject, cl_mem, OBJECT_BUFFER)
-RELEASE(clReleaseProgram, cl_program, OBJECT_PROGRAM)
-RELEASE(clReleaseKernel, cl_kernel, OBJECT_KERNEL)
-RELEASE(clReleaseDevice, cl_device_id, OBJECT_DEVICE)
+RELEASE(clReleaseContext, cl_context, OBJECT_CONTEXT, )
+RELEASE(clReleaseCommandQueue, cl_command_queue, OBJECT_QUEUE, )
+RELEASE(clReleaseMemObject, cl_mem, OBJECT_BUFFER, limit_buffer_released(x))
+RELEASE(clReleaseProgram, cl_program, OBJECT_PROGRAM, )
+RELEASE(clReleaseKernel, cl_kernel, OBJECT_KERNEL, )
+RELEASE(clReleaseDevice, cl_device_id, OBJECT_DEVICE, )
 
 cl_int clReleaseEvent(cl_event e) {
     NEXT(clReleaseEvent);

@@ -5,7 +5,7 @@
  *
  * faults.c defines the OpenCL functions and malloc() once more.  It is linked into the program, whose symbols come
  * before those of the OpenCL loader and the C library, so that the library's calls arrive there; only these are failed,
- * told by where they come from.  Objects are counted whoever makes them.  Not thread-safe.
+ * told by where they come from.  Objects are counted whoever makes them, in any thread; all else is for one thread.
  *
  * A release that fails has released all the same.  FAULT_event is none of a call: a command that is enqueued does not
  * run, and its event has the error as its status; so has what waits for it.
@@ -111,5 +111,26 @@ const char *fault_object_name(enum fault_object object);
 
 /* References that exist: made and retained, less released. */
 long fault_balance(enum fault_object object);
+
+/*
+ * A device that is less than it is, for all that ask or enqueue, until the next call; NULL: as it is.  A launch beyond
+ * a limit is refused as such a device would, and so is a program that names what is not there.  The environment's
+ * CLMP_TEST_LIMITS ("group=64,bare=1") sets limits from the start, but memory.
+ */
+struct fault_limits {      /* 0: as it is */
+    size_t group;          /* work-items of a work-group */
+    size_t kernel_group;   /* the same, of each kernel, but not of the device */
+    cl_ulong local_memory; /* bytes */
+    size_t memory;         /* bytes, for buffers that are made from now on */
+    bool bare;             /* no fp64, no fp16, no 64-bit atomics, nor other extensions */
+    bool gpu;              /* it says that it is a GPU, and is tuned as one */
+};
+void fault_limit(const struct fault_limits *limits);
+
+/* Bytes of the buffers that are made under a limit of memory. */
+size_t fault_allocated(void);
+
+/* Bytes that would have been needed for the buffer that was refused last. */
+size_t fault_needed(void);
 
 #endif

@@ -343,7 +343,8 @@ static inline void clmp_plan_params_init(clmp_plan_params *params) {
 /*
  * Checks a problem, builds its kernels and lays out its workspace.  Retains the context.  On success `*plan` is to be
  * destroyed with clmp_plan_destroy(); on failure it is NULL and the log says which parameter had which value.
- * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, OUT_OF_MEMORY, BUILD_FAILED, OPENCL_ERROR.
+ * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, OUT_OF_MEMORY, BUILD_FAILED, OPENCL_ERROR; DEVICE_UNSUPPORTED where a kernel
+ * needs larger work-groups or more local memory than the device has.
  * Limits: 1 <= C <= 2^20; N, H, W >= 1; N H W <= 2^36 pixels; all tensors below 2^63 bytes; with interpolation, h <= H
  * and w <= W, and H, W <= 2^30.
  */
