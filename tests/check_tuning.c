@@ -40,7 +40,7 @@ START_TEST(search_gives_the_same_bits_under_every_tuning) {
             run.tuning.bin_memory = memory;
             run.tuning.chunks = sharings[s].chunks;
             run.tuning.bin_sets = sharings[s].bin_sets;
-            if (test_small() && run.tuning.chunks > 7) /* each has thousands of bins to clear */
+            if (!can_tune(&run.tuning) || (test_small() && run.tuning.chunks > 7)) /* thousands of bins to clear */
                 continue;
             for (int k = first; k < last; k++)
                 assert_tuned(losses_of_kind(counts[k], k == 3 ? LOSSES_EQUAL : LOSSES_UNCLEAN, (uint64_t)k), &run);
@@ -81,7 +81,8 @@ START_TEST(one_work_group_counts_more_pixels_than_its_bins_hold) {
     const uint64_t pixels = ((uint64_t)1 << 21) + 77;
     struct run run = {
         .tuning = {.chunks = 1, .bin_memory = 1 + (uint32_t)_i % 2, .bin_group = _i / 2 ? 64 : 1, .vector_width = 16}};
-    assert_tuned(losses_of_kind(pixels, LOSSES_EQUAL, 0), &run);
+    if (can_tune(&run.tuning))
+        assert_tuned(losses_of_kind(pixels, LOSSES_EQUAL, 0), &run);
 }
 END_TEST
 

@@ -142,22 +142,11 @@ const char *limit_prelude(void) {
                                "#undef cl_khr_fp16\n"
                                "#undef cl_khr_int64_base_atomics\n"
                                "#undef cl_khr_int64_extended_atomics\n"
-                               "#define double there_is_no_double\n"
-                               "#define double2 there_is_no_double\n"
-                               "#define double4 there_is_no_double\n"
-                               "#define double8 there_is_no_double\n"
-                               "#define double16 there_is_no_double\n"
-                               "#define half2 there_is_no_half\n"
-                               "#define half4 there_is_no_half\n"
-                               "#define half8 there_is_no_half\n"
-                               "#define half16 there_is_no_half\n"
-                               "#define atom_add there_is_no_atom\n"
-                               "#define atom_inc there_is_no_atom\n"
-                               "#define atom_or there_is_no_atom\n"
-                               "#define atom_max there_is_no_atom\n"
-                               "#define atom_min there_is_no_atom\n"
-                               "#define atom_cmpxchg there_is_no_atom\n"
-                               "#define atom_xchg there_is_no_atom\n";
+#define NO(name) "#undef " name "\n#define " name " is_not_there\n"
+        NO("double") NO("double2") NO("double4") NO("double8") NO("double16") /* fp64 */
+        NO("half2") NO("half4") NO("half8") NO("half16")                      /* fp16 */
+        NO("atom_add") NO("atom_inc") NO("atom_or") NO("atom_max") NO("atom_min") NO("atom_cmpxchg") NO("atom_xchg");
+#undef NO
     return limits.bare ? bare : "";
 }
 

@@ -69,6 +69,10 @@ static unsigned long limit_of(const char *name, unsigned long most) {
 bool can_tune(const clmp_tuning *tuning) {
     unsigned long widest = limit_of("CLMP_TEST_MAX_WIDTH", 16);
     unsigned long largest = limit_of("CLMP_TEST_MAX_GROUP", the_device.max_group);
+    if (tuning->vector_width != 0 && tuning->vector_width * largest < 16)
+        return false; /* a tile of interpolation may be 16 pixels wide */
+    if (tuning->bin_memory == 2 && the_device.local_memory < 32768)
+        return false;
     return tuning->group_size <= largest && tuning->bin_group <= largest && tuning->vector_width <= widest;
 }
 
@@ -132,6 +136,8 @@ static int open_device(void) {
     clGetDeviceInfo(the_device.id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof the_device.max_group, &the_device.max_group,
                     NULL);
     clGetDeviceInfo(the_device.id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof the_device.max_alloc, &the_device.max_alloc,
+                    NULL);
+    clGetDeviceInfo(the_device.id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof the_device.local_memory, &the_device.local_memory,
                     NULL);
     return the_device.queue ? 0 : EXIT_FAILURE;
 }

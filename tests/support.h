@@ -46,6 +46,7 @@ struct test_device {
     cl_command_queue queue; /* in-order */
     size_t max_group;       /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
     cl_ulong max_alloc;     /* CL_DEVICE_MAX_MEM_ALLOC_SIZE, bytes */
+    cl_ulong local_memory;  /* CL_DEVICE_LOCAL_MEM_SIZE, bytes */
 };
 
 /* The device under test, opened by test_main(). */
