@@ -191,26 +191,48 @@ START_TEST(offsets_above_4_gib_are_reached) {
 END_TEST
 
 /*
- * More than 2^31 logits for real: 9 GB on the device, twice with a gradient.  All logits are 0 but those of the last
- * pixel, whose classes lie on both sides of 2^31: its loss and gradient tell whether the last elements were reached.
+ * More than 2^31 logits for real: 9 GB on the device as float32, and 2^31 + 1 of them, which 4.3 GB hold as float16;
+ * the gradient takes their place.  All logits are 0 but those of the last pixel, whose classes lie on both sides of
+ * 2^31: its loss and gradient tell whether the last elements were reached.
  */
+static const struct {
+    uint64_t classes, pixels;
+    clmp_float_type type;
+    float error; /* of a gradient, relative */
+} most[] = {{130, MANY, CLMP_FLOAT32, 1e-5f}, {3, 715827883, CLMP_FLOAT16, 5e-4f}};
+enum { MOST = sizeof most / sizeof *most };
+
+/* Numbers of a one-dimensional problem, as they are stored. */
+static void convert(clmp_float_type type, bool pack, float *values, unsigned char *stored) {
+    struct problem *two = problem_of_logits(1, 1, 1, 2, CLMP_LABEL_UINT8);
+    two->in.params.logits_type = type;
+    if (pack)
+        stored_pack(two, values, stored);
+    else
+        stored_unpack(two, stored, values);
+    problem_free(two);
+}
+
 START_TEST(more_than_2_to_the_31_logits_are_reached) {
-    enum { CLASSES = 130 };
-    const uint64_t area = MANY, elements = CLASSES * area;
+    const uint64_t classes = most[_i].classes, area = most[_i].pixels, elements = classes * area;
+    const size_t size = stored_element(most[_i].type);
     const struct test_device *device = test_device();
     clmp_plan_params params;
     clmp_plan *plan = NULL;
     clmp_buffers buffers;
     cl_int error;
-    const float zero = 0.0f, margin = 50.0f;
-    const unsigned char label = CLASSES - 1;
+    const cl_uchar zero = 0, label = (cl_uchar)(classes - 1);
+    float margin[2] = {0.0f, 50.0f}, gradient[2];
+    unsigned char stored[8];
+    ck_assert(elements > (uint64_t)1 << 31 && (_i == 0 || elements == ((uint64_t)1 << 31) + 1));
     clmp_plan_params_init(&params);
-    params.classes = CLASSES;
+    params.classes = classes;
     params.height = 1;
     params.width = area;
+    params.logits_type = most[_i].type;
     ck_status(clmp_plan_create(device->context, &params, &plan), CLMP_OK);
     clmp_buffers_init(&buffers);
-    buffers.logits.mem = clCreateBuffer(device->cl, CL_MEM_READ_WRITE, elements * sizeof(float), NULL, &error);
+    buffers.logits.mem = clCreateBuffer(device->cl, CL_MEM_READ_WRITE, elements * size, NULL, &error);
     ck_cl(error);
     buffers.labels.mem = clCreateBuffer(device->cl, CL_MEM_READ_WRITE, area, NULL, &error);
     ck_cl(error);
@@ -220,20 +242,24 @@ START_TEST(more_than_2_to_the_31_logits_are_reached) {
     ck_cl(error);
     buffers.gradient = buffers.logits;
     buffers.in_place = true;
-    ck_cl(clEnqueueFillBuffer(device->queue, buffers.logits.mem, &zero, 4, 0, elements * sizeof(float), 0, NULL, NULL));
+    buffers.gradient_scale = 268435456.0f; /* float16 holds no weights of so many pixels */
+    ck_cl(clEnqueueFillBuffer(device->queue, buffers.logits.mem, &zero, 1, 0, elements * size, 0, NULL, NULL));
     ck_cl(clEnqueueFillBuffer(device->queue, buffers.labels.mem, &label, 1, 0, area, 0, NULL, NULL));
-    ck_cl(clEnqueueWriteBuffer(device->queue, buffers.logits.mem, CL_TRUE, (area - 1) * sizeof(float), sizeof margin,
-                               &margin, 0, NULL, NULL)); /* class 0 of the last pixel: its loss is 50 */
+    convert(most[_i].type, true, margin, stored); /* class 0 of the last pixel: its loss is 50 */
+    ck_cl(clEnqueueWriteBuffer(device->queue, buffers.logits.mem, CL_TRUE, (area - 2) * size, 2 * size, stored, 0, NULL,
+                               NULL));
     ck_status(clmp_enqueue_gradient(plan, device->queue, &buffers, 0, NULL, NULL), CLMP_OK);
-    float loss[2], gradient[2];
+    float loss[2];
     clmp_result result;
     ck_cl(clEnqueueReadBuffer(device->queue, buffers.losses.mem, CL_TRUE, (area - 2) * 4, 8, loss, 0, NULL, NULL));
-    ck_cl(clEnqueueReadBuffer(device->queue, buffers.gradient.mem, CL_TRUE, (elements - 2) * 4, 8, gradient, 0, NULL,
-                              NULL));
+    ck_cl(clEnqueueReadBuffer(device->queue, buffers.gradient.mem, CL_TRUE, (elements - 2) * size, 2 * size, stored, 0,
+                              NULL, NULL));
     ck_cl(clEnqueueReadBuffer(device->queue, buffers.result.mem, CL_TRUE, 0, sizeof result, &result, 0, NULL, NULL));
+    convert(most[_i].type, false, gradient, stored);
+    const float tau = result.tau * buffers.gradient_scale;
     ck_assert(result.valid == area);
-    ck_assert(fabs((double)loss[0] - log(CLASSES)) < 1e-5 && fabsf(loss[1] - 50.0f) < 1e-4f);
-    ck_assert(gradient[0] < 0.0f && fabsf(gradient[1] + result.tau) < 1e-5f * result.tau);
+    ck_assert(fabs((double)loss[0] - log((double)classes)) < 1e-5 && fabsf(loss[1] - 50.0f) < 1e-4f);
+    ck_assert(tau > 0.0f && gradient[0] < 0.0f && fabsf(gradient[1] + tau) < most[_i].error * tau);
     ck_cl(clReleaseMemObject(buffers.logits.mem));
     ck_cl(clReleaseMemObject(buffers.labels.mem));
     ck_cl(clReleaseMemObject(buffers.losses.mem));
@@ -254,6 +280,6 @@ int main(void) {
     tcase_add_test(tcase, many_pixels_of_logits_have_the_reference_bits);
     tcase_add_test(tcase, offsets_above_4_gib_are_reached);
     if (test_huge())
-        tcase_add_test(tcase, more_than_2_to_the_31_logits_are_reached);
+        tcase_add_loop_test(tcase, more_than_2_to_the_31_logits_are_reached, 0, MOST);
     return test_main(suite);
 }

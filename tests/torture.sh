@@ -54,30 +54,33 @@ run_tests() {
 
 # ------------------------------------------------------------------------------------------------------------ checks
 
-# clang-tidy 14 on the library and the command; .clang-tidy says which checks, and why.
+# clang-tidy 14 on the library, the command and the trainer; .clang-tidy says which checks, and why.
 check_tidy() {
     need clang-tidy-14
-    prepare plain
-    # a process for each file: what clang-tidy 14 knows of va_list goes from one to the next
-    printf '%s\n' host/*.c host/cli/*.c host/train/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
+    # A process for each file, and each file once in a build: what clang-tidy 14 knows of va_list goes from one to the
+    # next.  The trainer takes parts of the command.
+    prepare plain -Dtrain=disabled
+    printf '%s\n' host/*.c host/cli/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
+    prepare plain-train -Dtrain=enabled -Dcli=disabled
+    printf '%s\n' host/train/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
 }
 
-# cppcheck on the library and the command.
+# cppcheck on the library, the command and the trainer.
 check_cppcheck() {
     need cppcheck
     # System headers are left out: cppcheck knows the C library and POSIX.  Off: readdir() reads a DIR that nobody else
     # has, as POSIX allows.
     cppcheck --std=c11 --library=posix -Iinclude -Ihost -Ikernels -D_POSIX_C_SOURCE=200809L -DUINTPTR_MAX=UINT64_MAX \
         --enable=warning,performance,portability --inconclusive --suppress=readdirCalled --error-exitcode=1 --quiet \
-        -j "$JOBS" host host/cli
+        -j "$JOBS" host
 }
 
-# GCC's analyser on the library and the command: it follows paths from function to function.  GCC 12 takes memory for
-# lost whose address is kept in an array, at an index that it does not know, as those of the command's outputs are: there
-# leaks are left to asan and valgrind.
+# GCC's analyser on the library, the command and the trainer: it follows paths from function to function.  GCC 12 takes
+# memory for lost whose address is kept in an array, at an index that it does not know, as those of the command's outputs
+# are: there leaks are left to asan and valgrind.
 check_analyzer() {
-    prepare analyzer -Dcli=disabled -Dwerror=true -Dc_args=-fanalyzer
-    prepare analyzer-cli -Dwerror=true '-Dc_args=-fanalyzer -Wno-analyzer-malloc-leak'
+    prepare analyzer -Dcli=disabled -Dtrain=disabled -Dwerror=true -Dc_args=-fanalyzer
+    prepare analyzer-cli -Dtrain=enabled -Dwerror=true '-Dc_args=-fanalyzer -Wno-analyzer-malloc-leak'
 }
 
 # AddressSanitizer, with leaks, and UndefinedBehaviorSanitizer.  OpenCL C defines shifts of negative numbers, and the
@@ -86,6 +89,10 @@ check_asan() {
     prepare asan -Dtests=enabled -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
         "-Dc_args=-fsanitize=float-cast-overflow -fno-sanitize=shift-base -fno-sanitize-recover=undefined"
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+    # Mesa's library loses memory as it is loaded: here the loader finds PoCL alone.
+    if [ -f /etc/OpenCL/vendors/pocl.icd ]; then
+        export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd
+    fi
     export LSAN_OPTIONS="suppressions=$tests/suppressions/lsan.txt:print_suppressions=0"
     run_tests --suite quick
 }

@@ -214,10 +214,12 @@ static void draw_glyph(canvas *to, const char *glyph, double x, double y, const 
         draw_stroke(&drawn, kind, points, count);
     }
     for (int row = 0; row < drawn.height; row++)
-        for (int column = 0; column < drawn.width; column++)
-            if (drawn.x + column >= 0 && drawn.y + row >= 0)
-                canvas_blend(to, (size_t)(drawn.x + column), (size_t)(drawn.y + row), style->colour,
+        for (int column = 0; column < drawn.width; column++) {
+            const int to_x = drawn.x + column, to_y = drawn.y + row;
+            if (to_x >= 0 && to_y >= 0)
+                canvas_blend(to, (size_t)to_x, (size_t)to_y, style->colour,
                              drawn.cover[row * drawn.width + column] / 255.0);
+        }
 }
 
 static double run_width(const text_style *style, const char *text, size_t length) {

@@ -55,8 +55,11 @@ bool session_devices(clmp_device_info **infos, size_t *count, struct failure *fa
         return true;
     free(*infos);
     *infos = NULL;
-    return status == CLMP_OK ? no_device(failure) /* by now */
-                             : fail_with(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
+    if (status == CLMP_OK)
+        no_device(failure); /* by now */
+    else
+        fail_with(failure, EXIT_OF_DEVICE, "%s", clmp_status_text(status));
+    return false;
 }
 
 /* In ASCII, whatever the locale. */
