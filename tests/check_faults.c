@@ -121,9 +121,8 @@ static bool has(const struct trial *trial, enum fault_function function) {
 
 /* Whether a status is one for such a fault. */
 static bool fits(enum fault_function function, cl_int error, clmp_status status) {
-    const bool memory =
-        error == CL_OUT_OF_HOST_MEMORY || error == CL_OUT_OF_RESOURCES || error == CL_MEM_OBJECT_ALLOCATION_FAILURE ||
-        error == CL_INVALID_BUFFER_SIZE;
+    const bool memory = error == CL_OUT_OF_HOST_MEMORY || error == CL_OUT_OF_RESOURCES ||
+                        error == CL_MEM_OBJECT_ALLOCATION_FAILURE || error == CL_INVALID_BUFFER_SIZE;
     if (function == FAULT_event || fault_is_release(function)) /* no call that tells anything */
         return false;
     if (function == FAULT_clGetDeviceInfo || function == FAULT_clGetDeviceIDs || function == FAULT_clGetPlatformIDs ||
