@@ -209,24 +209,43 @@ struct matrix {
     bool transposed; /* before they are multiplied */
 };
 
-/* On what follows in the queue: for the step's last event, or for all that is in the queue so far. */
-static clmp_status barrier(struct clmp_step *step, bool for_all) {
+/* On what follows in the queue, for these events; none: for all that is in the queue so far. */
+static clmp_status barrier(const struct clmp_step *step, cl_uint wait_count, const cl_event *wait, cl_event *event) {
+    const cl_int error = clEnqueueBarrierWithWaitList(step->queue, wait_count, wait, event);
+    return error == CL_SUCCESS ? CLMP_OK
+                               : clmp_fail_cl(&step->plan->context->log, error, "clEnqueueBarrierWithWaitList");
+}
+
+/* CLBlast's kernels wait for nothing themselves. */
+static clmp_status barrier_before(struct clmp_step *step) {
     cl_uint wait_count = 0;
-    const cl_event *wait = for_all ? NULL : clmp_launch_wait(step, &wait_count);
+    const cl_event *wait = clmp_launch_wait(step, &wait_count);
     cl_event event = NULL;
-    const cl_int error = clEnqueueBarrierWithWaitList(step->queue, wait_count, wait, &event);
-    if (error != CL_SUCCESS)
-        return clmp_fail_cl(&step->plan->context->log, error, "clEnqueueBarrierWithWaitList");
-    clmp_launch_advance(step, event);
-    return CLMP_OK;
+    const clmp_status status = barrier(step, wait_count, wait, &event);
+    if (status == CLMP_OK)
+        clmp_launch_advance(step, event);
+    return status;
+}
+
+/* What follows must wait for all of CLBlast's kernels; and fail where what came before them did, which they do not say.
+ */
+static clmp_status barrier_behind(struct clmp_step *step) {
+    cl_event all = NULL, event = NULL;
+    clmp_status status = barrier(step, 0, NULL, &all);
+    if (status != CLMP_OK)
+        return status;
+    const cl_event both[] = {step->last, all};
+    status = barrier(step, 2, both, &event);
+    clReleaseEvent(all);
+    if (status == CLMP_OK)
+        clmp_launch_advance(step, event);
+    return status;
 }
 
 /* c = a b + beta c for each image; a is m x k and b k x n, as multiplied. */
 static clmp_status multiply(struct clmp_step *step, size_t images, size_t m, size_t n, size_t k, struct matrix a,
                             struct matrix b, float beta, struct matrix c) {
-    /* CLBlast's kernels wait for nothing themselves, and what follows must wait for the last of them: barriers do both
-     * on every kind of queue */
-    clmp_status status = barrier(step, false);
+    const clmp_status status = barrier_before(step);
     if (status != CLMP_OK)
         return status;
     const CLBlastTranspose of_a = a.transposed ? CLBlastTransposeYes : CLBlastTransposeNo;
@@ -246,7 +265,7 @@ static clmp_status multiply(struct clmp_step *step, size_t images, size_t m, siz
         return clmp_fail_cl(log, (cl_int)code, "a product of CLBlast");
     if (code != CLBlastSuccess)
         return clmp_fail(log, CLMP_OPENCL_ERROR, "a product of CLBlast failed with status %d", (int)code);
-    return barrier(step, true);
+    return barrier_behind(step);
 }
 
 /* Of the slab that a step works on: where it begins in an image, and where that image's features do. */

@@ -45,6 +45,7 @@ static const struct {
                                        CL_INVALID_WORK_GROUP_SIZE}},
     [FAULT_clEnqueueFillBuffer] = {"clEnqueueFillBuffer",
                                    {MEMORY, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_INVALID_COMMAND_QUEUE}},
+    [FAULT_clEnqueueBarrierWithWaitList] = {"clEnqueueBarrierWithWaitList", {MEMORY, CL_INVALID_COMMAND_QUEUE}},
     [FAULT_clRetainEvent] = {"clRetainEvent", {MEMORY}},
     [FAULT_clGetEventInfo] = {"clGetEventInfo", {MEMORY}},
     [FAULT_clReleaseContext] = {"clReleaseContext", {CL_OUT_OF_RESOURCES}},
@@ -341,6 +342,8 @@ ENQUEUE(clEnqueueFillBuffer,
         (cl_command_queue q, cl_mem m, const void *p, size_t ps, size_t o, size_t s, cl_uint n, const cl_event *w,
          cl_event *e),
         (q, m, p, ps, o, s, n, w, e), CL_SUCCESS)
+ENQUEUE(clEnqueueBarrierWithWaitList, (cl_command_queue q, cl_uint n, const cl_event *w, cl_event *e), (q, n, w, e),
+        CL_SUCCESS)
 STATUS(clEnqueueReadBuffer,
        (cl_command_queue q, cl_mem m, cl_bool b, size_t o, size_t s, void *v, cl_uint n, const cl_event *w,
         cl_event *e),

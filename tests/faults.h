@@ -39,6 +39,7 @@ enum fault_function {
     FAULT_clSetKernelArg,
     FAULT_clEnqueueNDRangeKernel,
     FAULT_clEnqueueFillBuffer,
+    FAULT_clEnqueueBarrierWithWaitList,
     FAULT_clRetainEvent,
     FAULT_clGetEventInfo,
     FAULT_clReleaseContext,
