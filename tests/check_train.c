@@ -191,6 +191,19 @@ START_TEST(normalisation_and_its_gradient_are_right) {
         ck_assert_double_eq_tol((double)kept[CHANNELS + channel],
                                 0.9 * (double)parameters[CHANNELS + channel] + 0.1 * of_sample, 1e-5);
     }
+    /* what is kept serves images that are predicted */
+    cl_mem served = floats_of(NULL, 2 * CHANNELS);
+    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_RUNNING, CHANNELS, 1, 0, &failure, of_mem(running), of_ulong(0),
+                           of_mem(served)));
+    float *serve = read_floats(served, 2 * CHANNELS);
+    for (size_t channel = 0; channel < CHANNELS; ++channel) {
+        const double variance = (double)kept[CHANNELS + channel] + 1e-5;
+        ck_assert_float_eq(serve[2 * channel], kept[channel]);
+        if (variance > 0.0) /* `running` began with any numbers, below 0, too */
+            ck_assert_double_eq_tol((double)serve[2 * channel + 1] * sqrt(variance), 1.0, 1e-5);
+    }
+    clReleaseMemObject(served);
+    free(serve);
     ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_PARAMETERS, CHANNELS * engine.group, 1, engine.group, &failure,
                            of_mem(of_x), of_mem(of_dy), of_ulong(IMAGES), of_ulong(pixels), of_mem(statistics),
                            of_mem(of_parameters), of_ulong(0), of_mem(of_gradient)));
@@ -419,7 +432,7 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("train");
-    TCase *quick = add_case(suite, "kernels", "quick full");
+    TCase *quick = add_case(suite, "kernels", "quick full small");
     tcase_add_checked_fixture(quick, open_engine, close_engine);
     tcase_add_loop_test(quick, columns_are_as_defined_and_so_is_their_adjoint, 0, CONVOLUTIONS);
     tcase_add_loop_test(quick, normalisation_and_its_gradient_are_right, 0,

@@ -13,8 +13,6 @@
 
 enum place { LOGITS, LABELS, LOSSES, WEIGHTS, GRADIENT, RESULT, WORKSPACE, PLACES };
 
-/* Every word that a run does not write keeps this value, a NaN as a float. */
-#define POISON 0xffa5a5a5u
 /* Bytes after each buffer's end that nothing may write. */
 #define GUARD 64
 
@@ -31,7 +29,7 @@ static size_t round_up(size_t bytes) {
 static void *poisoned(size_t bytes) {
     uint32_t *words = allocate(round_up(bytes));
     for (size_t i = 0; i < round_up(bytes) / 4; i++)
-        words[i] = POISON;
+        words[i] = TEST_POISON;
     return words;
 }
 
@@ -165,7 +163,7 @@ void buffers_make(struct device_buffers *buffers, const struct problem *problem,
 static void assert_poisoned(const unsigned char *bytes, size_t from, size_t to, enum place place, const char *where) {
     static const char *const names[PLACES] = {"logits",   "labels", "losses",   "weights",
                                               "gradient", "result", "workspace"};
-    const uint32_t poison = POISON;
+    const uint32_t poison = TEST_POISON;
     for (size_t i = from; i < to; i++)
         if (bytes[i] != ((const unsigned char *)&poison)[i % 4])
             ck_abort_msg("byte %zu %s of the %s was written", i, where, names[place]);

@@ -196,6 +196,9 @@ void outputs_free(struct outputs *outputs);
 /* The library's arithmetic in plain C. */
 struct outputs *run_reference(const struct problem *problem);
 
+/* Each word of an output and of a workspace before a run, and around them after it, too: a NaN as a float. */
+#define TEST_POISON 0xffa5a5a5u
+
 /* On the device: every output is NaN before, and must be written; nothing beside it may be. */
 struct outputs *run_device(const struct problem *problem, const struct run *run);
 
