@@ -4,14 +4,16 @@
 #
 # usage: sh tests/matrix.sh
 #
-# Builds in build-torture/matrix (CLMP_TORTURE_DIR).  `-` is what a device was not asked, or has none of; the exit status
+# Builds in build-torture/matrix (CLMP_TORTURE_DIR).  `sh tests/setup.sh intel` brings one more device.  `-` is what a device was not asked, or has none of; the exit status
 # is 1 where cells of a row differ, or a row could not be computed.  The first column is the plain C reference.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=${CLMP_TORTURE_DIR-$root/build-torture}/matrix
+torture=${CLMP_TORTURE_DIR-$root/build-torture}
+build=$torture/matrix
+intel=$torture/intel/intel.icd # by setup.sh
 
 mkdir -p "$build"
 log=$build/matrix-build.log
@@ -70,6 +72,9 @@ for library in /usr/lib/oclgrind /usr/local/lib/oclgrind; do
         break
     fi
 done
+if [ -f "$intel" ]; then
+    column intel OCL_ICD_VENDORS="$intel" CLMP_TEST_DEVICE=Intel
+fi
 # Whatever else there is, GPUs first of all.
 number=0
 "$matrix" >"$out/devices" 2>/dev/null || true

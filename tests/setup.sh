@@ -2,7 +2,10 @@
 # Installs the Debian packages that the demo, the tests, the long checks, clmp-train or the comparison with torch need, as
 # far as they are missing.
 #
-# usage: sh tests/setup.sh demo|tests|torture|train|peers
+# usage: sh tests/setup.sh demo|tests|torture|train|peers|intel
+#
+# intel: Intel's OpenCL for CPUs, from the Python package index, into build-torture/intel (CLMP_TORTURE_DIR), 0.9 GB, for
+# tests/matrix.sh and tests/torture.sh.  It has a licence of Intel's own.
 #
 # CLMP_SETUP=no skips it, for systems that have the same things under other names.
 #
@@ -21,6 +24,9 @@ tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind'
 torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
 # bench/peers.py and bench/plot.py, run by /usr/bin/python3: torch is large, and nothing else needs it.
 peers='libjansson-dev python3-numpy python3-pyopencl python3-torch python3-matplotlib'
+# Intel's runtime, and Intel's mathematical functions, which it needs without naming them.
+intel_packages='intel-opencl-rt intel-cmplr-lib-rt'
+intel=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/intel
 
 case ${1-} in
 demo) wanted="$build $demo" ;;
@@ -28,8 +34,9 @@ tests) wanted="$build $demo $train $tests" ;;
 torture) wanted="$build $demo $train $tests $torture" ;;
 train) wanted="$build $train" ;;
 peers) wanted="$build $peers" ;;
+intel) wanted="$build $tests python3-venv" ;;
 *)
-    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers' >&2
+    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers|intel' >&2
     exit 2
     ;;
 esac
@@ -53,24 +60,38 @@ for package in $wanted; do
         missing="$missing $package"
     fi
 done
-if [ -z "$missing" ]; then
-    echo 'setup: all packages are there' >&2
-    exit 0
-fi
 
-as_root=
-if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "must be root, or have sudo, to install:$missing"
-    as_root=sudo
-fi
-echo "setup: installing with apt:$missing" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# Word splitting is meant: one argument per package.
-# shellcheck disable=SC2086
-if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
-    tail -n 20 "$log" >&2
-    fail "apt could not install:$missing"
+if [ -n "$missing" ]; then
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "must be root, or have sudo, to install:$missing"
+        as_root=sudo
+    fi
+    echo "setup: installing with apt:$missing" >&2
+    # Word splitting is meant: one argument per package.
+    # shellcheck disable=SC2086
+    if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        fail "apt could not install:$missing"
+    fi
+    echo 'setup: done' >&2
+else
+    echo 'setup: all packages are there' >&2
 fi
-echo 'setup: done' >&2
+
+# The loader takes a file that names a library; Intel's library finds its own beside it.
+if [ "$1" = intel ] && [ ! -f "$intel/intel.icd" ]; then
+    echo "setup: installing with pip, into $intel: $intel_packages" >&2
+    # Word splitting is meant, as above.
+    # shellcheck disable=SC2086
+    if ! { /usr/bin/python3 -m venv "$intel" && "$intel/bin/pip" install $intel_packages; } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        fail "pip could not install: $intel_packages"
+    fi
+    [ -f "$intel/lib/libintelocl.so" ] || fail "there is no $intel/lib/libintelocl.so in these packages"
+    echo "$intel/lib/libintelocl.so" >"$intel/intel.icd"
+    echo 'setup: done' >&2
+fi
