@@ -36,6 +36,14 @@ mkdir -p "$POCL_CACHE_DIR"
 TMPDIR=$(mktemp -d) # a fuzzer that crashes leaves its files
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
+
+# Sets `processor` to the seconds of processor time that the shell's children took so far.
+read_processor() {
+    times >"$TMPDIR/times" # in no pipe, where there are no children yet
+    processor=$(awk 'NR == 2 { split($1, user, /[ms]/); split($2, kernel, /[ms]/)
+        printf "%.0f", 60 * (user[1] + kernel[1]) + user[2] + kernel[2] }' "$TMPDIR/times")
+}
+
 status=0
 for name in "$@"; do
     case $name in
@@ -57,11 +65,14 @@ for name in "$@"; do
     esac
     mkdir -p "$build/$name"
     log=$build/$name.log
+    read_processor
+    before=$processor
     # Word splitting is meant: the options are several words.
     # shellcheck disable=SC2086
     if "$build/tests/fuzz/fuzz_$name" $options -max_total_time="$seconds" -artifact_prefix="$build/$name-" \
         "$build/$name" "$root/tests/fuzz/corpus/$name" >"$log" 2>&1; then
-        echo "$name: $(grep 'DONE.*cov:' "$log")"
+        read_processor
+        echo "$name: $(grep 'DONE.*cov:' "$log") cpu: $((processor - before)) s"
     else
         echo "$name: FOUND something; $log has:"
         tail -n 40 "$log"

@@ -15,7 +15,7 @@
 set -eu
 
 # In the order in which they run: what takes least comes first.
-names='tidy cppcheck analyzer asan tsan valgrind coverage oclgrind matrix limits crowded kills faults fuzz'
+names='tidy cppcheck analyzer asan tsan valgrind coverage oclgrind uninitialized intel matrix limits crowded kills faults fuzz'
 
 CLMP_ROOT=$(cd "$(dirname "$0")/.." && pwd)
 CLMP_TORTURE_DIR=${CLMP_TORTURE_DIR-$CLMP_ROOT/build-torture}
@@ -143,13 +143,19 @@ LIST
     [ "$failed" -eq 0 ]
 }
 
-# The full suite with gcov: what of host/*.c it reaches.  At -O0, where branches are those of the source.
+# The full suite with gcov: what of the library, the command and the trainer it reaches.  At -O0, where branches are those
+# of the source.
 check_coverage() {
     need gcov
-    prepare coverage -Dtests=enabled -Dbuildtype=debug -Db_coverage=true
+    prepare coverage -Dtests=enabled -Dtrain=enabled -Dbuildtype=debug -Db_coverage=true
     find "$dir" -name '*.gcda' -delete
     run_tests --suite full
-    python3 "$tests/coverage.py" "$dir" host 95 85
+    failed=0
+    for folder in host host/cli host/train; do
+        echo "== $folder"
+        python3 "$tests/coverage.py" "$dir" "$folder" 95 85 || failed=1
+    done
+    [ "$failed" -eq 0 ]
 }
 
 # Every kernel on Oclgrind: data races, and what the API is asked.
@@ -157,6 +163,24 @@ check_oclgrind() {
     need oclgrind
     prepare plain-tests -Dtests=enabled
     run_tests --suite oclgrind
+}
+
+# And values that nothing wrote, on unoptimised kernels: ten times as long.
+check_uninitialized() {
+    need oclgrind
+    prepare plain-tests -Dtests=enabled
+    OCLGRIND_UNINITIALIZED=1 run_tests --suite oclgrind
+}
+
+# The suites on Intel's runtime for CPUs.
+check_intel() {
+    icd=$CLMP_TORTURE_DIR/intel/intel.icd
+    if [ ! -f "$icd" ]; then
+        echo "there is no $icd (sh tests/setup.sh intel)"
+        exit 77
+    fi
+    prepare plain-tests -Dtests=enabled
+    OCL_ICD_VENDORS=$icd run_tests --suite quick --suite full
 }
 
 check_fuzz() {
@@ -168,7 +192,7 @@ check_fuzz() {
 # Whether there is a check of that name.
 is_check() {
     case $1 in
-    tidy | cppcheck | analyzer | asan | tsan | valgrind | coverage | oclgrind | fuzz) true ;;
+    tidy | cppcheck | analyzer | asan | tsan | valgrind | coverage | oclgrind | uninitialized | intel | fuzz) true ;;
     *) [ -f "$tests/$1.sh" ] ;;
     esac
 }

@@ -21,6 +21,7 @@
  * times instead of two.
  *
  * Errors, ownership, threads: as in clmp.h.  The enqueues of one head run one after another, as they share its logits.
+ * CLBlast's products need work-groups of 64: on a device that allows fewer they fail, with CLMP_OPENCL_ERROR.
  * CLBlast takes no list of events, so there are barriers around its kernels: on an out-of-order queue, work that is
  * enqueued later waits for the head.  CLBlast allocates where it pads matrices, keeps the programs of a context until
  * CLBlastClearCache(), and, should a device's compiler refuse its kernels, prints the compiler's words to standard
