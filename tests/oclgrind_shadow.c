@@ -102,8 +102,7 @@ cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool block
     if (error != CL_SUCCESS)
         return error;
     const size_t unit = offset % 4 == 0 && size % 4 == 0 ? 4 : 1;
-    cl_mem from =
-        clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, size, (void *)(size_t)bytes, &error);
+    cl_mem from = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, size, (void *)(size_t)bytes, &error);
     if (error == CL_SUCCESS)
         error = launch(queue, unit == 4 ? "write_words" : "write_bytes", buffer, offset / unit, from, NULL, size / unit,
                        wait_count, wait, event);
@@ -117,8 +116,7 @@ cl_int clEnqueueFillBuffer(cl_command_queue queue, cl_mem buffer, const void *pa
         return CL_OUT_OF_HOST_MEMORY;
     for (size_t i = 0; i < size; i++)
         bytes[i] = ((const unsigned char *)pattern)[i % pattern_size];
-    const cl_int error =
-        clEnqueueWriteBuffer(queue, buffer, CL_FALSE, offset, size, bytes, wait_count, wait, event);
+    const cl_int error = clEnqueueWriteBuffer(queue, buffer, CL_FALSE, offset, size, bytes, wait_count, wait, event);
     free(bytes);
     return error;
 }
