@@ -447,6 +447,8 @@ START_TEST(bad_classes_are_refused) {
         write_file("data/classes.txt", cases[i].text, strlen(cases[i].text));
         assert_refuses(short_run(), "data/classes.txt", cases[i].one);
     }
+    ck_assert(unlink("data/classes.txt") == 0);
+    assert_refuses(short_run(), "--classes is missing", "data/classes.txt");
 }
 END_TEST
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool flushed(struct failure *failure) {
     return (fflush(stdout) == 0 && !ferror(stdout)) ||
@@ -33,19 +34,24 @@ static bool run_one(struct trainer *trainer, const struct train_options *options
     return good;
 }
 
+static bool read_classes(const struct train_options *options, struct classes *classes, struct failure *failure) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/classes.txt", options->data);
+    if (options->classes == NULL && access(path, F_OK) != 0)
+        return fail_with(failure, EXIT_OF_INPUT, "--classes is missing, and there is no %s", path);
+    return classes_read(options->classes != NULL ? options->classes : path, classes, failure);
+}
+
 static bool do_command(enum train_command command, const struct train_options *options, struct failure *failure) {
     struct engine engine = {.group = 0};
     struct dataset dataset = {.train = {NULL, 0}};
     struct trainer trainer = {.engine = NULL};
     struct spec *specs = NULL;
     size_t count = 0;
-    char path[4096];
     struct classes *classes = calloc(1, sizeof *classes);
-    snprintf(path, sizeof path, "%s/classes.txt", options->data);
     bool good = classes != NULL || fail_memory(failure, "classes");
     good = good && specs_read(options->weightings, &specs, &count, failure) &&
-           dataset_find(options->data, &dataset, failure) &&
-           classes_read(options->classes != NULL ? options->classes : path, classes, failure) &&
+           dataset_find(options->data, &dataset, failure) && read_classes(options, classes, failure) &&
            engine_open(&engine, options->device, failure) &&
            trainer_open(&engine, &dataset, classes, &options->trainer, &trainer, failure);
     run_catch_signals();
