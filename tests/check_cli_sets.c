@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { CLASSES = 4, HEIGHT = 6, WIDTH = 7, PLANE = HEIGHT * WIDTH, FILES = 3, IGNORED = 255, INVALID = 9 };
 
@@ -213,6 +214,33 @@ START_TEST(a_list_is_a_table) {
     ck_assert(strstr(outcome.out, "mean loss") != NULL && strchr(outcome.out, '\x1b') == NULL);
     ck_assert_str_eq(outcome.err, ""); /* a bar is for a terminal */
     assert_done(outcome);
+}
+END_TEST
+
+/* A bar for each file that is done, with what it does to the line; it is gone at the end, and standard output has no
+ * part of it.  Names do not steer the terminal. */
+START_TEST(a_terminal_sees_progress) {
+    static const char *const commands[][4] = {
+        {"loss", "--list", "list.txt"}, {"eval", "--list", "list.txt"}, {"class-weights", "maps"}};
+    write_inputs();
+    write_npy("maps/\x1b[31m.npy", "|u1", "(6, 7)", labels[0], sizeof labels[0]);
+    const char *const argv[] = {cli_path(), commands[_i][0], commands[_i][1], commands[_i][2], NULL};
+    struct outcome outcome = run_on_terminal(argv);
+    ck_assert(unlink("maps/\x1b[31m.npy") == 0); /* of the folder that the other tests have, too */
+    ck_assert_msg(outcome.status == 0, "%s", outcome.err);
+    const int files = _i == 2 ? FILES + 1 : FILES;
+    char first[64], last[64];
+    snprintf(first, sizeof first, "\r\x1b[K[..............................] 0/%d  ", files);
+    snprintf(last, sizeof last, "] %d/%d, ", files - 1, files);
+    ck_assert_msg(strncmp(outcome.err, first, strlen(first)) == 0, "%s", outcome.err);
+    ck_assert_msg(strstr(outcome.err, last) != NULL && strstr(outcome.err, " s left  ") != NULL, "%s", outcome.err);
+    const size_t length = strlen(outcome.err);
+    ck_assert(length > 4 && strcmp(outcome.err + length - 4, "\r\x1b[K") == 0);
+    ck_assert(_i != 2 || strstr(outcome.err, "?[31m.npy") != NULL);
+    for (const char *escape = outcome.err; (escape = strchr(escape, '\x1b')) != NULL; escape++)
+        ck_assert_msg(strncmp(escape, "\x1b[K", 3) == 0, "%s", escape);
+    ck_assert(strchr(outcome.out, '\x1b') == NULL);
+    outcome_free(&outcome);
 }
 END_TEST
 
@@ -438,6 +466,7 @@ int main(void) {
     tcase_add_unchecked_fixture(tcase, write_bad_inputs, NULL);
     tcase_add_test(tcase, weightings_meet_where_they_are_the_same);
     tcase_add_test(tcase, a_list_is_a_table);
+    tcase_add_loop_test(tcase, a_terminal_sees_progress, 0, 3);
     tcase_add_test(tcase, class_weights_of_a_folder);
     tcase_add_test(tcase, evaluation_is_what_one_counts_by_hand);
     tcase_add_loop_test(tcase, bad_input_is_refused, 0, sizeof refused / sizeof *refused);

@@ -1,6 +1,8 @@
 /*
  * SPDX-License-Identifier: Apache-2.0
  */
+#define _XOPEN_SOURCE 700 /* posix_openpt() */
+
 #include "cli_support.h"
 
 #include <dirent.h>
@@ -152,7 +154,8 @@ const char *cli_path(void) {
     return path;
 }
 
-struct outcome run_program(const char *const *argv) {
+/* Standard error goes to `terminal`, or to a file. */
+static struct outcome run_to(const char *terminal, const char *const *argv) {
     struct outcome outcome = {.status = 0};
     posix_spawn_file_actions_t actions;
     pid_t pid;
@@ -161,14 +164,38 @@ struct outcome run_program(const char *const *argv) {
     unlink("stderr.txt");
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 1, "stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    posix_spawn_file_actions_addopen(&actions, 2, "stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (terminal != NULL)
+        posix_spawn_file_actions_addopen(&actions, 2, terminal, O_WRONLY | O_NOCTTY, 0);
+    else
+        posix_spawn_file_actions_addopen(&actions, 2, "stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
     const int error = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     ck_assert_msg(error == 0, "%s: %s", argv[0], strerror(error));
     ck_assert(waitpid(pid, &status, 0) == pid);
     outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     outcome.out = read_file("stdout.txt", &outcome.size);
-    outcome.err = read_file("stderr.txt", NULL);
+    outcome.err = terminal != NULL ? NULL : read_file("stderr.txt", NULL);
+    return outcome;
+}
+
+struct outcome run_program(const char *const *argv) {
+    return run_to(NULL, argv);
+}
+
+struct outcome run_on_terminal(const char *const *argv) {
+    enum { MOST = 4095 }; /* that a terminal keeps for who reads it later */
+    const int shown = posix_openpt(O_RDWR | O_NOCTTY);
+    ck_assert(shown >= 0 && grantpt(shown) == 0 && unlockpt(shown) == 0);
+    const int kept = open(ptsname(shown), O_RDWR | O_NOCTTY); /* so that it is there until all is read */
+    ck_assert(kept >= 0);
+    struct outcome outcome = run_to(ptsname(shown), argv);
+    ck_assert(write(kept, "", 1) == 1); /* the end: never nothing to read */
+    char *text = outcome.err = calloc(1, MOST + 1);
+    ck_assert_ptr_nonnull(text);
+    for (ssize_t got; (got = read(shown, text, (size_t)(outcome.err + MOST - text))) > 0 && text[got - 1] != '\0';)
+        text += got;
+    close(kept);
+    close(shown);
     return outcome;
 }
 

@@ -56,6 +56,9 @@ struct outcome clmp(const char *first, ...);
 /* The same from an array of all arguments, argv[0] being the program. */
 struct outcome run_program(const char *const *argv);
 
+/* The same, with a terminal as standard error: up to 4095 bytes, as a terminal has them (lines end by \r\n). */
+struct outcome run_on_terminal(const char *const *argv);
+
 void outcome_free(struct outcome *outcome);
 
 /* Path of the command. */

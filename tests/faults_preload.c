@@ -79,7 +79,7 @@ static __attribute__((constructor)) void arm(void) {
             fault_arm((enum fault_function)f, error, k);
 }
 
-static __attribute__((destructor)) void tell(void) {
+static void tell(void) {
     const bool hit = fault_disarm();
     const char *path = getenv("CLMP_FAULT_CALLS");
     FILE *file = path != NULL ? fopen(path, "w") : NULL;
@@ -89,4 +89,22 @@ static __attribute__((destructor)) void tell(void) {
         fprintf(file, "%s %ld\n", fault_name((enum fault_function)f), fault_calls((enum fault_function)f));
     fprintf(file, "hit %d\n", hit);
     fclose(file);
+}
+
+static int (*program_main)(int, char **, char **);
+
+/* What is done at exit after this is not the program's: gcov, where it counts coverage, writes files then. */
+static int main_with_an_end(int argc, char **argv, char **environment) {
+    atexit(tell);
+    return program_main(argc, argv, environment);
+}
+
+int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void), void (*fini)(void),
+                      void (*loader_fini)(void), void *stack_end);
+int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void), void (*fini)(void),
+                      void (*loader_fini)(void), void *stack_end) {
+    __typeof__(&__libc_start_main) real;
+    *(void **)&real = dlsym(RTLD_NEXT, "__libc_start_main");
+    program_main = main;
+    return real(main_with_an_end, argc, argv, init, fini, loader_fini, stack_end);
 }
