@@ -44,7 +44,9 @@ clmp_head_bias_gradient(global const float *gradient, ulong gradient_at, ulong i
         for (ulong at = pixels / 16 * 16 + item; at < pixels; at += CLMP_GROUP)
             rest += plane[at];
     }
-    const float8 half_wide = wide.lo + wide.hi;
+    float lanes[16]; /* Oclgrind 21.10 takes a lane of wide.hi for undefined */
+    vstore16(wide, 0, lanes);
+    const float8 half_wide = vload8(0, lanes) + vload8(1, lanes);
     const float4 quarter = half_wide.lo + half_wide.hi;
     shares[item] = (quarter.x + quarter.y) + (quarter.z + quarter.w) + rest;
     barrier(CLK_LOCAL_MEM_FENCE);
