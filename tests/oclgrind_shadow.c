@@ -9,7 +9,8 @@
  *    lies beyond counts as unwritten, and stays so whatever is written there later;
  *  - the shadow of a buffer that was released serves the next one at its place, though it be larger;
  *  - what was written once, counts as written in the next buffer at that place.
- * Kernels keep their shadow right.  So here they write for the host, and no buffer is ever released.
+ * Kernels keep their shadow right.  So here they write for the host, and no buffer is ever released; nor is a program,
+ * whose constants lie in buffers, too.
  *
  * Words of the host that are TEST_POISON, which the tests write where results are to come, count as unwritten.
  */
@@ -93,6 +94,16 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
     if (buffer != NULL)
         clRetainMemObject(buffer); /* to the process's end */
     return buffer;
+}
+
+cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const char **strings, const size_t *lengths,
+                                     cl_int *error) {
+    cl_program (*create)(cl_context, cl_uint, const char **, const size_t *, cl_int *);
+    *(void **)&create = dlsym(RTLD_NEXT, "clCreateProgramWithSource");
+    cl_program program = create(context, count, strings, lengths, error);
+    if (program != NULL)
+        clRetainProgram(program);
+    return program;
 }
 
 cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t size,
