@@ -33,7 +33,7 @@ def expand(path, seen):
 def main():
     out, array, paths = sys.argv[1], sys.argv[2], sys.argv[3:]
     with open(out, "w", encoding="ascii") as file:
-        file.write('/* Written by kernels/embed.py; do not edit. */\n#include "source.h"\n')
+        file.write('/* Written by kernels/embed.py; do not edit. */\n#include "core/source.h"\n')
         names = []
         for path in paths:
             name = os.path.splitext(os.path.basename(path))[0]

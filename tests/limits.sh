@@ -1,5 +1,5 @@
 #!/bin/sh
-# The suites under limits that tests/fault_limits.c imposes: a device that is less than the one at hand.
+# The suites under limits that tests/support/fault_limits.c imposes: a device that is less than the one at hand.
 #
 # usage: sh tests/limits.sh [NAME=NUMBER,...]    without limits: each of the list below
 #

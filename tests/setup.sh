@@ -22,7 +22,7 @@ train='libclblast-dev libpng-dev libjpeg62-turbo-dev libjansson-dev'
 tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind'
 # tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
 torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
-# bench/peers.py and bench/plot.py, run by /usr/bin/python3: torch is large, and nothing else needs it.
+# bench/peers/peers.py and bench/plot.py, run by /usr/bin/python3: torch is large, and nothing else needs it.
 peers='libjansson-dev python3-numpy python3-pyopencl python3-torch python3-matplotlib'
 # Intel's runtime, and Intel's mathematical functions, which it needs without naming them.
 intel_packages='intel-opencl-rt intel-cmplr-lib-rt'

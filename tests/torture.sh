@@ -60,7 +60,7 @@ check_tidy() {
     # A process for each file, and each file once in a build: what clang-tidy 14 knows of va_list goes from one to the
     # next.  The trainer takes parts of the command.
     prepare plain -Dtrain=disabled
-    printf '%s\n' host/*.c host/cli/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
+    printf '%s\n' host/core/*.c host/plan/*.c host/stages/*.c host/head/*.c host/cli/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
     prepare plain-train -Dtrain=enabled -Dcli=disabled
     printf '%s\n' host/train/*.c | xargs -n 1 -P "$JOBS" clang-tidy-14 -p "$dir" --quiet
 }

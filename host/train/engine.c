@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine.h"
 
+#include "core/source.h"
 #include "gemm_tuning.h"
-#include "source.h"
 
 #include <clblast_c.h>
 #include <stdlib.h>

@@ -277,7 +277,7 @@ typedef enum clmp_sampling {
 
 /*
  * How the kernels are cut up for a device.  Results do not depend on it, bit for bit.  0 means: the environment's
- * CLMP_TUNING ("group_size=128,chunks=64"), else the library's table of devices (host/tuning.c).
+ * CLMP_TUNING ("group_size=128,chunks=64"), else the library's table of devices (host/plan/tuning.c).
  */
 typedef struct clmp_tuning {
     uint32_t vector_width; /* pixels that a work-item holds in one vector: 1, 2, 4, 8 or 16 */

@@ -1,5 +1,5 @@
 /*
- * The device of tests/support.h without Check: a failed assertion of the tests' own functions aborts.
+ * The device of tests/support/support.h without Check: a failed assertion of the tests' own functions aborts.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -42,7 +42,7 @@ struct reader {
 uint64_t take(struct reader *reader, size_t bytes);
 uint64_t take_below(struct reader *reader, uint64_t bound); /* from one byte, so bound <= 256 */
 
-/* The device of tests/support.h, with which tests/problems.c and runner.c work. */
+/* The device of tests/support/support.h, with which tests/support/problems.c and runner.c work. */
 void fuzz_device_open(void);
 
 /* A context of its own for the device, in the place of the one before; NULL: the environment's folder of programs. */

@@ -8,15 +8,15 @@
  *   odd, below 32  changes to the file of a program that a plan needs (bits 1 to 3: of which), or with bit 4 a file in
  *                  its place: a new context's plan must give the reference's bits, and leave a good file.  It takes a
  *                  tenth of a second, so few numbers mean it
- *   else           a file for a key of the fuzzer's, read by host/cache.c alone, as by a reader written here; bit 1:
- *                  with its magic and its hash made right
+ *   else           a file for a key of the fuzzer's, read by host/core/cache.c alone, as by a reader written here; bit
+ * 1: with its magic and its hash made right
  *
  * A file whose hash is right although its program is another one is no damage, but an attack by the user on himself
  * (SECURITY.md), and no program is run from it.
  */
 #include "fuzz.h"
 
-#include "cache.h"
+#include "core/cache.h"
 #include "support.h"
 
 #include <dirent.h>
@@ -49,7 +49,7 @@ static void put_number(uint8_t *at, uint64_t number) {
         at[i] = (uint8_t)(number >> (8 * i));
 }
 
-/* Whether a file is one of that key, as host/cache.h and .c have it. */
+/* Whether a file is one of that key, as host/core/cache.h and .c have it. */
 static bool is_good(const uint8_t *file, size_t size, const uint8_t *key, size_t key_length) {
     return size > HEAD + key_length && memcmp(file, magic, sizeof magic) == 0 &&
            number_at(file + KEY_LENGTH) == key_length && number_at(file + SIZE) == size - HEAD - key_length &&

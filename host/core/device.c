@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/device.h"
+
+#include "core/sized.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool clmp_name_contains(const char *text, const char *part) {
+    const size_t length = strlen(part);
+    for (; strlen(text) >= length; ++text) {
+        size_t same = 0;
+        while (same < length && tolower((unsigned char)text[same]) == tolower((unsigned char)part[same]))
+            ++same;
+        if (same == length)
+            return true;
+    }
+    return false;
+}
+
+static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
+    if (clGetDeviceInfo(device, what, size, text, NULL) != CL_SUCCESS)
+        text[0] = '\0'; /* also where it is longer than `size` */
+    text[size - 1] = '\0';
+}
+
+const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts) {
+    cl_bool available = CL_FALSE, compiler = CL_FALSE, little_endian = CL_FALSE;
+    cl_device_fp_config single = 0;
+    char version[128] = "";
+    *facts = (struct clmp_device_facts){.compute_units = 1, .max_group = 1};
+    if (clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof facts->type, &facts->type, NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof facts->compute_units, &facts->compute_units,
+                        NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof facts->local_memory, &facts->local_memory, NULL) !=
+            CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof facts->max_group, &facts->max_group, NULL) !=
+            CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_ENDIAN_LITTLE, sizeof little_endian, &little_endian, NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof single, &single, NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_VERSION, sizeof version, version, NULL) != CL_SUCCESS)
+        return "an answer to what it is";
+    device_text(device, CL_DEVICE_NAME, facts->name, sizeof facts->name);
+    device_text(device, CL_DEVICE_VENDOR, facts->vendor, sizeof facts->vendor);
+    if (!available)
+        return "availability";
+    if (!compiler)
+        return "a compiler";
+    if (!little_endian)
+        return "little-endian memory";
+    if ((single & (CL_FP_ROUND_TO_NEAREST | CL_FP_INF_NAN)) != (CL_FP_ROUND_TO_NEAREST | CL_FP_INF_NAN))
+        return "rounding to nearest, infinities or NaN";
+    /* "OpenCL <major>.<minor> ..." */
+    if (strncmp(version, "OpenCL ", 7) != 0 || strtod(version + 7, NULL) < 1.15)
+        return "OpenCL 1.2";
+    return NULL;
+}
+
+bool clmp_each_device(bool (*visit)(void *user, cl_platform_id platform, cl_device_id device), void *user) {
+    cl_uint platform_count = 0;
+    if (clGetPlatformIDs(0, NULL, &platform_count) != CL_SUCCESS || platform_count == 0)
+        return true;
+    cl_platform_id *platforms = calloc(platform_count, sizeof *platforms);
+    if (platforms == NULL)
+        return false;
+    bool enough_memory = true, go_on = true;
+    if (clGetPlatformIDs(platform_count, platforms, NULL) != CL_SUCCESS)
+        platform_count = 0;
+    for (cl_uint i = 0; i < platform_count && go_on && enough_memory; ++i) {
+        cl_uint device_count = 0;
+        /* a platform without devices is common, and no error */
+        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 0, NULL, &device_count) != CL_SUCCESS || device_count == 0)
+            continue;
+        cl_device_id *devices = calloc(device_count, sizeof *devices);
+        if (devices == NULL) {
+            enough_memory = false;
+            break;
+        }
+        if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, device_count, devices, NULL) != CL_SUCCESS)
+            device_count = 0;
+        for (cl_uint j = 0; j < device_count && go_on; ++j)
+            go_on = visit(user, platforms[i], devices[j]);
+        free(devices);
+    }
+    free(platforms);
+    return enough_memory;
+}
+
+struct listing {
+    unsigned char *infos; /* of the caller's size */
+    size_t info_size, capacity, count;
+};
+
+static bool list_device(void *user, cl_platform_id platform, cl_device_id device) {
+    struct listing *listing = user;
+    if (listing->count < listing->capacity) {
+        clmp_device_info own = {.platform = platform, .device = device}, *info = &own;
+        device_text(device, CL_DEVICE_NAME, info->name, sizeof info->name);
+        device_text(device, CL_DEVICE_VERSION, info->version, sizeof info->version);
+        device_text(device, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
+        if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform_name, info->platform_name, NULL) !=
+            CL_SUCCESS)
+            info->platform_name[0] = '\0';
+        struct clmp_device_facts facts;
+        info->supported = clmp_device_lacks(device, &facts) == NULL;
+        info->type = facts.type;
+        info->compute_units = facts.compute_units;
+        (void)clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof info->global_memory, &info->global_memory,
+                              NULL);
+        (void)clGetDeviceInfo(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof info->max_alloc, &info->max_alloc, NULL);
+        clmp_sized_put(listing->infos + listing->count * listing->info_size, listing->info_size, info, sizeof *info);
+    }
+    listing->count += 1;
+    return true;
+}
+
+clmp_status clmp_list_devices_sized(clmp_device_info *infos, size_t info_size, size_t capacity, size_t *count) {
+    if (count == NULL || (infos == NULL && capacity != 0) || !clmp_sized_fits(info_size, CLMP_FIRST_DEVICE_INFO))
+        return CLMP_INVALID_ARGUMENT;
+    struct listing listing = {.infos = (unsigned char *)infos, .info_size = info_size, .capacity = capacity};
+    *count = 0;
+    if (!clmp_each_device(list_device, &listing))
+        return CLMP_OUT_OF_MEMORY;
+    *count = listing.count;
+    return CLMP_OK;
+}

@@ -1,0 +1,167 @@
+/* A plan from inside: one problem, its kernels and its workspace.  SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLMP_PLAN_H
+#define CLMP_PLAN_H
+
+#include "core/context.h"
+#include "plan/criterion.h"
+#include "plan/layout.h"
+#include "plan/logits.h"
+#include "plan/taps.h"
+
+enum clmp_kernel_id {
+    CLMP_KERNEL_LOSS,
+    CLMP_KERNEL_FILL,
+    CLMP_KERNEL_SORT_KEYS,
+    CLMP_KERNEL_SORT_COUNT,
+    CLMP_KERNEL_SORT_SCAN,
+    CLMP_KERNEL_SORT_SCATTER,
+    CLMP_KERNEL_SORT_SUMS,
+    CLMP_KERNEL_SORT_BINS,
+    CLMP_KERNEL_SUM,
+    CLMP_KERNEL_SELECT,
+    CLMP_KERNEL_TOTAL,
+    CLMP_KERNEL_COUNT_LABELS,
+    CLMP_KERNEL_ADD_COUNTS,
+    CLMP_KERNEL_CONFUSION, /* built at the first use */
+    CLMP_KERNEL_DRAW_SHARES,
+    CLMP_KERNEL_DRAW_PIXELS,
+    CLMP_KERNEL_DRAW_RESULT,
+    CLMP_KERNEL_WEIGHTS,
+    CLMP_KERNEL_GRADIENT,
+    CLMP_KERNEL_UPSAMPLE_SPLIT,
+    CLMP_KERNEL_UPSAMPLE_LOSS,
+    CLMP_KERNEL_UPSAMPLE_GRADIENT,
+    CLMP_KERNEL_UPSAMPLE_GATHER,
+    CLMP_KERNEL_HEAD_BIAS, /* of a head's plan */
+    CLMP_KERNEL_HEAD_BIAS_GRADIENT,
+    CLMP_KERNEL_HEAD_WEIGHT_GRADIENT,
+    CLMP_KERNEL_COUNT
+};
+
+/* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are.
+ */
+struct clmp_workspace_layout {
+    size_t plane;                /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t high, low, tile_sums; /* with interpolation only */
+    size_t pools;
+    size_t bins;
+    size_t segments;
+    size_t sets;    /* search only */
+    size_t keys[2]; /* from here on: sort only */
+    size_t counters;
+    size_t sums;
+    size_t offsets;
+    size_t partial;
+    size_t counts; /* drawn plans only, up to here */
+    size_t draws;
+    size_t shares;
+    size_t drawn;
+    size_t size;
+};
+
+/* A run of rows of logits, and the rows of tiles that they depend on: the gradient is made band by band, so that the
+ * tiles' sums of one are in memory at a time. */
+struct clmp_band {
+    uint64_t first_logit, logits, first_row, rows;
+};
+enum { CLMP_MOST_BANDS = 4 };
+
+/* What interpolation needs of a plan. */
+struct clmp_upsample {
+    cl_mem tables; /* kernels/taps.clh */
+    uint64_t row_tiles, column_tiles;
+    uint32_t slot, most_rows;
+    uint32_t bands;
+    uint64_t band_rows; /* of the largest band */
+    struct clmp_band band[CLMP_MOST_BANDS];
+    bool exact, on_grid, contiguous;
+};
+
+struct clmp_plan {
+    clmp_context *context;
+    clmp_plan_params params; /* class_weights is not kept there */
+    uint64_t plane_pixels;   /* H W */
+    uint64_t image_pixels;   /* H W, of binary losses C H W */
+    uint64_t image_logits;   /* of a class: h w */
+    uint64_t planes;         /* of labels and losses: N, of binary losses N C */
+    uint64_t pixels;         /* of all planes */
+    uint64_t label_classes;  /* C, of binary losses 2 */
+    struct clmp_logits logits;
+    uint64_t pools; /* 1, or N */
+    uint64_t pool_pixels;
+    size_t label_size; /* bytes */
+    bool drawn;        /* weights are those of a plane of draws: kernels/threshold_draw.cl */
+    bool upsampled;    /* the logits are smaller than the labels */
+    struct clmp_upsample upsample;
+    uint32_t confusion_group; /* work-items of a work-group of that kernel */
+    clmp_tuning tuning;
+    uint64_t sort_workers; /* of a pool */
+    uint64_t sort_run;     /* pixels of one */
+    struct clmp_workspace_layout layout;
+    cl_kernel kernels[CLMP_KERNEL_COUNT]; /* those that the plan needs */
+    cl_mem problem;                       /* one clmp_problem */
+    cl_mem class_weights;                 /* clmp_criterion_weights(); NULL: none */
+    char criterion[CLMP_CRITERION_MACROS];
+    cl_mem workspace;        /* the plan's own, from the first use on */
+    cl_event workspace_free; /* the last command that used it */
+    bool serial;             /* a step waits for the last one, whosever workspace it has */
+};
+
+/* "params" errors as clmp_plan_create() reports them; fills what follows from the params alone. */
+clmp_status clmp_plan_check(struct clmp_plan *plan);
+
+/* Whether work-groups share sets of bins: then each round has sets of its own, as a step clears all of them at once. */
+static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
+    return plan->tuning.bin_sets < plan->tuning.chunks;
+}
+
+/* Pixels of one of the work-groups that share a pool's, a multiple of `unit`. */
+static inline uint64_t clmp_plan_run(const clmp_plan *plan, uint64_t unit) {
+    return (plan->pool_pixels + plan->tuning.chunks * unit - 1) / (plan->tuning.chunks * unit) * unit;
+}
+
+/* Whether class weights are applied to what is drawn, and not in stage loss. */
+static inline bool clmp_plan_weighs_late(const clmp_plan *plan) {
+    return plan->drawn && plan->params.weighting == CLMP_WEIGHTING_OHEM;
+}
+
+/* Where the plane lies from which the weights follow; CLMP_INPUT_LOGITS only. */
+static inline size_t clmp_plan_weighed_plane(const clmp_plan *plan) {
+    return plan->drawn ? plan->layout.drawn : plan->layout.plane;
+}
+
+/* The type of labels in a kernel. */
+const char *clmp_label_type_name(clmp_label_type type);
+
+/* Makes the kernels; changes what the library chose of the tuning where the device has no room for their work-groups.
+ */
+clmp_status clmp_plan_build_kernels(struct clmp_plan *plan);
+void clmp_plan_release_kernels(struct clmp_plan *plan);
+
+/* Whether a kernel runs in work-groups of `group`, and if not, `why`; fails where the runtime does not answer. */
+#define CLMP_WHY 128
+clmp_status clmp_plan_kernel_fits(const struct clmp_plan *plan, enum clmp_kernel_id id, uint32_t group, bool *fits,
+                                  char why[CLMP_WHY]);
+
+/* The macros of the kernels that count; `text` has room for 256 characters. */
+void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size);
+
+/* Lays out the workspace.  False where the sizes overflow. */
+bool clmp_plan_lay_out(struct clmp_plan *plan);
+
+/* A region of the workspace: `count` records of `size` bytes, aligned for every type.  False where the sizes overflow.
+ */
+bool clmp_plan_take(size_t *end, uint64_t count, size_t size, size_t *at);
+
+/* With interpolation: its tables and how its kernels are cut up, its kernels, and its part
+ * of the workspace. */
+clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights);
+clmp_status clmp_upsample_kernels(struct clmp_plan *plan);
+/* Work-items of a work-group of its loss and gradient kernels: those that share a tile of columns are in one group. */
+uint32_t clmp_upsample_group(const struct clmp_plan *plan);
+uint32_t clmp_upsample_least_group(const struct clmp_plan *plan);
+bool clmp_upsample_lay_out(struct clmp_plan *plan);
+/* The macros of kernels that walk tiles; room for 256 characters. */
+void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size);
+
+#endif

@@ -1,0 +1,131 @@
+/* Interpolation, at the making of a plan.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan/plan.h"
+
+#include "core/program.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static float most_class_weight(const clmp_plan_params *params, const float *class_weights) {
+    float most = class_weights == NULL ? 1.0f : 0.0f;
+    for (uint64_t c = 0; class_weights != NULL && c < params->classes; ++c)
+        most = class_weights[c] > most ? class_weights[c] : most;
+    return most;
+}
+
+/* Neighbouring bands have a row of tiles in common, which is done twice: so bands are not small.  And a device with
+ * many processors is not to wait for few. */
+#define LEAST_BAND 16
+
+static void cut_bands(struct clmp_upsample *upsample, const unsigned char *tables) {
+    const clmp_axis *rows = &((const clmp_taps *)(const void *)tables)->rows;
+    const clmp_touch *touches = (const void *)(tables + rows->touches_at);
+    uint64_t bands = rows->logits / LEAST_BAND;
+    bands = bands < 1 ? 1 : bands > CLMP_MOST_BANDS ? CLMP_MOST_BANDS : bands;
+    upsample->bands = (uint32_t)bands;
+    upsample->band_rows = 0;
+    for (uint64_t b = 0; b < bands; ++b) {
+        const uint64_t first = rows->logits * b / bands, end = rows->logits * (b + 1) / bands;
+        uint64_t first_row = rows->tiles, end_row = 0;
+        for (uint64_t i = first; i < end; ++i) { /* a logit may have no pixel near */
+            const uint64_t begin = (uint64_t)touches[i].first, count = (uint64_t)touches[i].count;
+            if (count > 0 && begin < first_row)
+                first_row = begin;
+            if (count > 0 && begin + count > end_row)
+                end_row = begin + count;
+        }
+        const uint64_t count = end_row > first_row ? end_row - first_row : 0;
+        upsample->band[b] = (struct clmp_band){first, end - first, first_row, count};
+        if (count > upsample->band_rows)
+            upsample->band_rows = count;
+    }
+}
+
+clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights) {
+    const clmp_plan_params *params = &plan->params;
+    struct clmp_upsample *upsample = &plan->upsample;
+    const uint64_t logits[2] = {params->logits_height, params->logits_width};
+    const uint64_t pixels[2] = {params->height, params->width};
+    struct clmp_tables tables;
+    if (!clmp_tables_make(logits, pixels, params->align_corners, most_class_weight(params, class_weights), &tables))
+        return clmp_fail(&plan->context->log, CLMP_OUT_OF_MEMORY,
+                         "no memory for the tables of %" PRIu64 " x %" PRIu64 " pixels", params->height, params->width);
+    const clmp_taps *head = (const void *)tables.bytes;
+    upsample->row_tiles = head->rows.tiles;
+    upsample->column_tiles = head->columns.tiles;
+    upsample->slot = head->columns.slot;
+    upsample->most_rows = tables.most_rows;
+    upsample->exact = tables.exact;
+    upsample->on_grid = tables.on_grid;
+    upsample->contiguous = tables.contiguous;
+    cut_bands(upsample, tables.bytes);
+    cl_int error = CL_SUCCESS;
+    upsample->tables =
+        clCreateBuffer(plan->context->cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, tables.size, tables.bytes, &error);
+    free(tables.bytes);
+    return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(&plan->context->log, error, "clCreateBuffer");
+}
+
+uint32_t clmp_upsample_least_group(const struct clmp_plan *plan) {
+    const uint32_t parts = plan->upsample.slot / plan->tuning.vector_width;
+    return parts > 1 ? parts : 1;
+}
+
+uint32_t clmp_upsample_group(const struct clmp_plan *plan) {
+    const uint32_t least = clmp_upsample_least_group(plan);
+    return plan->tuning.group_size > least ? plan->tuning.group_size : least;
+}
+
+void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size) {
+    const struct clmp_upsample *upsample = &plan->upsample;
+    const clmp_tuning *tuning = &plan->tuning;
+    snprintf(text, size,
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s"
+             " -DCLMP_SLOT=%" PRIu32 " -DCLMP_ROWS=%" PRIu32 "%s%s%s",
+             clmp_upsample_group(plan), tuning->vector_width, plan->params.classes,
+             clmp_label_type_name(plan->params.label_type), upsample->slot, upsample->most_rows,
+             upsample->exact ? " -DCLMP_EXACT" : "", upsample->on_grid ? " -DCLMP_ON_GRID" : "",
+             upsample->contiguous ? " -DCLMP_CONTIGUOUS" : "");
+}
+
+clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
+    static const struct {
+        enum clmp_kernel_id id;
+        const char *source, *name;
+        int macros;
+    } wanted[] = {{CLMP_KERNEL_UPSAMPLE_SPLIT, "upsample_split", "clmp_upsample_split", 0},
+                  {CLMP_KERNEL_UPSAMPLE_LOSS, "upsample_loss", "clmp_upsample_loss", 1},
+                  {CLMP_KERNEL_UPSAMPLE_GRADIENT, "upsample_gradient", "clmp_upsample_gradient", 2},
+                  {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather", 0}};
+    const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
+    const clmp_tuning *tuning = &plan->tuning;
+    char logits[CLMP_LOGITS_MACROS], tile[256], macros[3][512];
+    clmp_logits_macros(&plan->params, &plan->logits, logits);
+    snprintf(macros[0], sizeof macros[0],
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 "%s", tuning->group_size,
+             tuning->vector_width, plan->params.classes, logits);
+    clmp_upsample_macros(plan, tile, sizeof tile);
+    snprintf(macros[1], sizeof macros[1], "%s%s%s", tile, plan->criterion,
+             clmp_plan_weighs_late(plan) ? "" : class_weights);
+    snprintf(macros[2], sizeof macros[2], "%s%s%s%s", tile, plan->criterion, class_weights,
+             plan->drawn ? " -DCLMP_DRAWN" : "");
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i) {
+        const clmp_status status = clmp_kernel_create(plan->context, wanted[i].source, macros[wanted[i].macros],
+                                                      wanted[i].name, &plan->kernels[wanted[i].id]);
+        if (status != CLMP_OK)
+            return status;
+    }
+    return CLMP_OK;
+}
+
+bool clmp_upsample_lay_out(struct clmp_plan *plan) {
+    struct clmp_workspace_layout *layout = &plan->layout;
+    const uint64_t planes = plan->params.images * plan->params.classes; /* of logits: cannot overflow */
+    const uint64_t rows = plan->upsample.band_rows, columns = plan->upsample.column_tiles; /* each below 2^31 */
+    if (planes > UINT64_MAX / (rows * columns))
+        return false;
+    return clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->high) &&
+           clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->low) &&
+           clmp_plan_take(&layout->size, planes * rows * columns, 4 * sizeof(float), &layout->tile_sums);
+}

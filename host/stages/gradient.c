@@ -1,0 +1,20 @@
+/* Stage gradient: kernels/gradient.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "stages/stages.h"
+
+clmp_status clmp_stage_gradient(struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    if (plan->upsampled)
+        return clmp_upsample_gradient(step);
+    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_GRADIENT);
+    clmp_argument_inputs(&arguments, step);
+    clmp_argument_floats(&arguments, clmp_from_first_pixel(step, plane));
+    clmp_argument_mem(&arguments, plan->problem);
+    clmp_argument_workspace(&arguments, step);
+    clmp_argument_offset(&arguments, step, plan->layout.pools);
+    clmp_argument_ulong(&arguments, plan->planes / plan->pools);
+    clmp_argument_ulong(&arguments, step->slab != NULL ? step->slab->pool : 0);
+    clmp_argument_float(&arguments, step->buffers->gradient_scale);
+    clmp_argument_logits(&arguments, step, step->slab != NULL ? step->slab->logits : step->buffers->gradient);
+    return clmp_launch_inputs(step, &arguments);
+}

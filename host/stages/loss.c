@@ -1,0 +1,67 @@
+/* Stage loss: kernels/loss.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "stages/stages.h"
+
+void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    clmp_argument_mem(arguments, step->buffers->labels.mem);
+    clmp_argument_ulong(arguments, step->buffers->labels.offset / step->plan->label_size + clmp_first_pixel(step));
+}
+
+void clmp_argument_logits(struct clmp_arguments *arguments, const struct clmp_step *step, clmp_buffer buffer) {
+    clmp_argument_mem(arguments, buffer.mem);
+    clmp_argument_ulong(arguments, buffer.offset / step->plan->logits.element);
+}
+
+void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    const struct clmp_logits *logits = &step->plan->logits;
+    const struct clmp_slab *slab = step->slab; /* one row of one image */
+    clmp_argument_ulong(arguments, slab != NULL ? 0 : logits->image_stride);
+    clmp_argument_ulong(arguments, slab != NULL ? slab->pixels : logits->class_stride);
+    clmp_argument_ulong(arguments, slab != NULL ? 0 : logits->row_stride);
+}
+
+void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    const clmp_buffers *buffers = step->buffers;
+    clmp_argument_logits(arguments, step, step->slab != NULL ? step->slab->logits : buffers->logits);
+    clmp_argument_strides(arguments, step);
+    clmp_argument_labels(arguments, step);
+    /* some buffer, where none is read */
+    clmp_argument_mem(arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
+    clmp_argument_long(arguments, plan->params.ignore_index);
+    clmp_argument_ulong(arguments, step->slab != NULL ? 1 : plan->logits.rows);
+    clmp_argument_ulong(arguments, step->slab != NULL ? step->slab->pixels : plan->logits.pixels);
+}
+
+clmp_buffer clmp_from_first_pixel(const struct clmp_step *step, clmp_buffer plane) {
+    plane.offset += (size_t)clmp_first_pixel(step) * sizeof(float);
+    return plane;
+}
+
+clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t pixels,
+                               uint64_t rows) {
+    const clmp_tuning *tuning = &step->plan->tuning;
+    return clmp_launch(step, arguments, (pixels + tuning->vector_width - 1) / tuning->vector_width, rows,
+                       tuning->group_size);
+}
+
+clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments) {
+    const clmp_plan *plan = step->plan;
+    if (step->slab != NULL)
+        return clmp_launch_pixels(step, arguments, step->slab->pixels, 1);
+    return clmp_launch_pixels(step, arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
+}
+
+clmp_status clmp_stage_loss(struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    if (plan->upsampled)
+        return clmp_upsample_loss(step);
+    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
+    /* losses that go without class weights yet are stored when these are applied */
+    const bool store = step->buffers->losses.mem != NULL && !clmp_plan_weighs_late(plan);
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_LOSS);
+    clmp_argument_inputs(&arguments, step);
+    clmp_argument_floats(&arguments, clmp_from_first_pixel(step, plane));
+    clmp_argument_floats(&arguments, clmp_from_first_pixel(step, store ? step->buffers->losses : plane));
+    clmp_argument_int(&arguments, store);
+    return clmp_launch_inputs(step, &arguments);
+}

@@ -1,0 +1,75 @@
+/* The four stages, in the order in which data walks.  Each enqueues its kernels.  SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CLMP_STAGES_H
+#define CLMP_STAGES_H
+
+#include "stages/buffers.h"
+#include "stages/launch.h"
+
+/* A call of an entry, or of one that is made of stages in its own way. */
+struct clmp_call {
+    enum clmp_entry entry;
+    clmp_status (*run)(struct clmp_step *step, void *user); /* NULL: the entry's own stages */
+    void *user;
+    const struct clmp_place *more; /* further buffers to check */
+    size_t more_count;
+};
+
+/* Checks all, and then runs the call's stages on `queue`. */
+clmp_status clmp_enqueue(clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
+                         const clmp_buffers *buffers, cl_uint wait_count, const cl_event *wait, cl_event *event);
+
+clmp_status clmp_stage_loss(struct clmp_step *step);
+
+clmp_status clmp_stage_threshold(struct clmp_step *step);
+/* Its two ways to bins: before round one, and in every round.  The search leaves bin_sets sets of them, from byte
+ * clmp_search_sets() of the workspace on; the sort leaves the bins. */
+clmp_status clmp_search_begin(struct clmp_step *step);
+clmp_status clmp_search_fill(struct clmp_step *step, uint32_t round);
+size_t clmp_search_sets(const clmp_plan *plan, uint32_t round);
+clmp_status clmp_sort_begin(struct clmp_step *step);
+clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round);
+
+/* What follows the threshold, or stands for it, where weights come of draws. */
+clmp_status clmp_stage_draw(struct clmp_step *step);
+
+clmp_status clmp_stage_weights(struct clmp_step *step);
+
+clmp_status clmp_stage_gradient(struct clmp_step *step);
+
+/* Counts of labels, and of predictions against them: no stage of a step. */
+clmp_status clmp_count_labels(struct clmp_step *step);
+clmp_status clmp_count_confusion(struct clmp_step *step);
+
+/* The labels, and their offset in labels. */
+void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_step *step);
+/* The loss and the gradient stage where logits are interpolated. */
+clmp_status clmp_upsample_loss(struct clmp_step *step);
+clmp_status clmp_upsample_gradient(struct clmp_step *step);
+/* Their first part, and what kernels that walk tiles begin with: tables, and the logits' parts. */
+clmp_status clmp_upsample_split(struct clmp_step *step);
+void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step);
+/* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
+clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
+
+/* Logits, or a gradient, and their offset in elements; and their strides. */
+void clmp_argument_logits(struct clmp_arguments *arguments, const struct clmp_step *step, clmp_buffer buffer);
+void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_step *step);
+
+/* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, rows, pixels. */
+void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);
+
+/* The pixel of the batch that a step works from, and a plane of numbers of pixels from there on. */
+static inline uint64_t clmp_first_pixel(const struct clmp_step *step) {
+    return step->slab != NULL ? step->slab->first : 0;
+}
+clmp_buffer clmp_from_first_pixel(const struct clmp_step *step, clmp_buffer plane);
+
+/* One work-item for each vector of pixels of the inputs. */
+clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments);
+
+/* One work-item for each vector of pixels of each of `rows` rows. */
+clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t pixels,
+                               uint64_t rows);
+
+#endif

@@ -1,0 +1,104 @@
+/* Stages loss and gradient from logits of lower resolution: kernels/upsample_*.cl.  SPDX-License-Identifier: Apache-2.0
+ */
+#include "stages/stages.h"
+
+clmp_status clmp_upsample_split(struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_SPLIT);
+    clmp_argument_logits(&arguments, step, step->buffers->logits);
+    clmp_argument_strides(&arguments, step);
+    clmp_argument_ulong(&arguments, plan->logits.rows);
+    clmp_argument_ulong(&arguments, plan->logits.pixels);
+    clmp_argument_workspace(&arguments, step);
+    clmp_argument_offset(&arguments, step, plan->layout.high);
+    clmp_argument_offset(&arguments, step, plan->layout.low);
+    return clmp_launch_pixels(step, &arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
+}
+
+void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    clmp_argument_mem(arguments, step->plan->upsample.tables);
+    clmp_argument_workspace(arguments, step);
+    clmp_argument_offset(arguments, step, step->plan->layout.high);
+    clmp_argument_offset(arguments, step, step->plan->layout.low);
+}
+
+static void argument_classes(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    clmp_argument_labels(arguments, step);
+    /* some buffer, where none is read */
+    clmp_argument_mem(arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
+    clmp_argument_long(arguments, plan->params.ignore_index);
+}
+
+clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows) {
+    const clmp_plan *plan = step->plan;
+    const uint64_t lanes = plan->upsample.column_tiles * plan->upsample.slot, vector = plan->tuning.vector_width;
+    return clmp_launch(step, arguments, (lanes + vector - 1) / vector, plan->params.images * rows,
+                       clmp_upsample_group(plan));
+}
+
+clmp_status clmp_upsample_loss(struct clmp_step *step) {
+    const clmp_plan *plan = step->plan;
+    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
+    /* losses that go without class weights yet are stored when these are applied */
+    const bool store = step->buffers->losses.mem != NULL && !clmp_plan_weighs_late(plan);
+    const clmp_status status = clmp_upsample_split(step);
+    if (status != CLMP_OK)
+        return status;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_LOSS);
+    clmp_upsample_argument_parts(&arguments, step);
+    argument_classes(&arguments, step);
+    clmp_argument_floats(&arguments, plane);
+    clmp_argument_floats(&arguments, store ? step->buffers->losses : plane);
+    clmp_argument_int(&arguments, store);
+    return clmp_upsample_launch_tiles(step, &arguments, plan->upsample.row_tiles);
+}
+
+static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *band) {
+    const clmp_plan *plan = step->plan;
+    const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GRADIENT);
+    clmp_upsample_argument_parts(&arguments, step);
+    clmp_argument_offset(&arguments, step, plan->layout.tile_sums);
+    argument_classes(&arguments, step);
+    clmp_argument_floats(&arguments, plane);
+    clmp_argument_mem(&arguments, plan->problem);
+    clmp_argument_offset(&arguments, step, plan->layout.pools);
+    clmp_argument_ulong(&arguments, plan->params.images / plan->pools);
+    clmp_argument_ulong(&arguments, band->first_row);
+    clmp_argument_ulong(&arguments, band->rows);
+    return clmp_upsample_launch_tiles(step, &arguments, band->rows);
+}
+
+static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) {
+    const clmp_plan *plan = step->plan;
+    const clmp_plan_params *params = &plan->params;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GATHER);
+    clmp_argument_mem(&arguments, plan->upsample.tables);
+    clmp_argument_workspace(&arguments, step);
+    clmp_argument_offset(&arguments, step, plan->layout.tile_sums);
+    clmp_argument_offset(&arguments, step, plan->layout.pools);
+    clmp_argument_ulong(&arguments, params->images / plan->pools);
+    clmp_argument_ulong(&arguments, band->first_row);
+    clmp_argument_ulong(&arguments, band->rows);
+    clmp_argument_ulong(&arguments, band->first_logit);
+    clmp_argument_ulong(&arguments, band->logits);
+    clmp_argument_float(&arguments, step->buffers->gradient_scale);
+    clmp_argument_logits(&arguments, step, step->buffers->gradient);
+    clmp_argument_strides(&arguments, step);
+    /* one work-item more, for the first and the last of a row */
+    return clmp_launch_pixels(step, &arguments, params->logits_width + plan->tuning.vector_width,
+                              params->images * params->classes * band->logits);
+}
+
+clmp_status clmp_upsample_gradient(struct clmp_step *step) {
+    const struct clmp_upsample *upsample = &step->plan->upsample;
+    clmp_status status = CLMP_OK;
+    for (uint32_t b = 0; b < upsample->bands && status == CLMP_OK; ++b) {
+        if (upsample->band[b].rows > 0)
+            status = tile_sums(step, &upsample->band[b]);
+        if (status == CLMP_OK)
+            status = gather(step, &upsample->band[b]);
+    }
+    return status;
+}

@@ -1,0 +1,471 @@
+/*
+ * The library's arithmetic in plain C, one pixel after another: what every device must give, bit for bit.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The functions of kernels/arith.clh and select.clh are the library's; loops, sums and the order of everything are
+ * written out here once more, in the plainest way.  reference_exact.c bounds the error of both.
+ */
+#include "reference_upsample.h"
+
+#include <stdlib.h>
+
+#include "opencl_c.h"
+#define CLMP_GLOBAL
+#include "arith.clh"
+#include "layout.clh"
+#include "plan/problem.h"
+#include "real.clh"
+#include "select.clh"
+
+#include "draw.clh"
+#include "ohem.clh"
+
+#define NOT_VALID(reason) (-(float)(reason))
+
+struct shape {
+    uint64_t images, classes, label_classes, image_pixels, pools, pool_pixels;
+};
+
+static void *allocate(size_t count, size_t size) {
+    void *memory = calloc(count == 0 ? 1 : count, size);
+    if (memory == NULL)
+        abort(); /* a test without memory has no result */
+    return memory;
+}
+
+static int64_t label_at(const struct reference_input *in, uint64_t i) {
+    switch (in->params.label_type) {
+    case CLMP_LABEL_UINT8:
+        return ((const uint8_t *)in->labels)[i];
+    case CLMP_LABEL_UINT16:
+        return ((const uint16_t *)in->labels)[i];
+    case CLMP_LABEL_INT32:
+        return ((const int32_t *)in->labels)[i];
+    default:
+        return ((const int64_t *)in->labels)[i];
+    }
+}
+
+/* Maximum, sum of the other classes' exponentials, the label's one, as kernels/softmax.clh. */
+struct softmax {
+    float maximum, label_logit, label_exp, others;
+    bool finite;
+};
+
+static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes, int64_t label) {
+    struct softmax s = {-INFINITY, x[(uint64_t)label * stride], 0.0f, 0.0f, true};
+    for (uint64_t c = 0; c < classes; ++c) {
+        const float logit = x[c * stride];
+        s.finite = s.finite && logit < INFINITY;
+        if (logit > s.maximum)
+            s.maximum = logit;
+    }
+    s.finite = s.finite && s.label_logit > -INFINITY;
+    float error = 0.0f;
+    for (uint64_t c = 0; c < classes; ++c) {
+        const float e = clmp_exp_scaled(x[c * stride], s.maximum);
+        float term = e;
+        if (c == (uint64_t)label) {
+            s.label_exp = e;
+            term = 0.0f;
+        }
+        const float sum = s.others + term;
+        error += (s.others - sum) + term;
+        s.others = sum;
+    }
+    s.others += error;
+    return s;
+}
+
+bool reference_binary(const clmp_plan_params *params) {
+    return params->loss == CLMP_LOSS_BINARY_CROSS_ENTROPY || params->loss == CLMP_LOSS_BINARY_FOCAL;
+}
+
+uint64_t reference_image_pixels(const clmp_plan_params *params) {
+    return params->height * params->width * (reference_binary(params) ? params->classes : 1);
+}
+
+uint64_t reference_label_classes(const clmp_plan_params *params) {
+    return reference_binary(params) ? 2 : params->classes;
+}
+
+float bits_label_weight(const struct reference_input *in, uint64_t pixel, int64_t label) {
+    const clmp_plan_params *params = &in->params;
+    const bool binary = reference_binary(params);
+    const bool alpha =
+        (params->loss == CLMP_LOSS_FOCAL || params->loss == CLMP_LOSS_BINARY_FOCAL) && params->focal_alpha >= 0.0;
+    const uint64_t of = binary ? pixel / (params->height * params->width) % params->classes : (uint64_t)label;
+    const double weight = params->class_weights == NULL ? 1.0 : (double)params->class_weights[of];
+    const double scaled =
+        !alpha ? weight : weight * (binary && label == 0 ? 1.0 - params->focal_alpha : params->focal_alpha);
+    return scaled < 0x1p-126 ? 0.0f : (float)scaled;
+}
+
+bool bits_focal(const clmp_plan_params *params) {
+    return (params->loss == CLMP_LOSS_FOCAL || params->loss == CLMP_LOSS_BINARY_FOCAL) && params->focal_gamma > 0.0;
+}
+
+static float share(float part, float whole) {
+    return clmp_flush(part * CLMP_EXP_UNSCALE * clmp_reciprocal(whole * CLMP_EXP_UNSCALE));
+}
+
+float bits_focal_loss(const clmp_plan_params *params, float others, float label_exp, float cross_entropy) {
+    return clmp_power(share(others, others + label_exp), (float)params->focal_gamma) * cross_entropy;
+}
+
+float bits_focal_slope(const clmp_plan_params *params, float others, float label_exp, float cross_entropy) {
+    const float t = share(others, others + label_exp), p = share(label_exp, others + label_exp);
+    const float ratio = t < 0x1p-30f ? 1.0f : cross_entropy * clmp_reciprocal(t);
+    const float gamma = (float)params->focal_gamma;
+    const float slope = clmp_power(t, gamma) * fmaf(gamma * p, ratio, 1.0f);
+    return slope >= 0x1p-40f ? slope : 0.0f;
+}
+
+/* Label smoothing: the shares of the label, of each class, and of all together. */
+static float smooth_hard(const clmp_plan_params *params) {
+    return (float)(1.0 - params->label_smoothing);
+}
+
+static double smooth_share(const clmp_plan_params *params) {
+    return params->label_smoothing / (double)reference_label_classes(params);
+}
+
+static float smooth_total(const clmp_plan_params *params) {
+    double sum = 0.0;
+    if (reference_binary(params) || params->class_weights == NULL)
+        return (float)params->label_smoothing;
+    for (uint64_t c = 0; c < params->classes; ++c)
+        sum += (double)params->class_weights[c];
+    return (float)(sum * smooth_share(params));
+}
+
+/* What class c weighs in the smoothed part; a channel's weight is applied to all of a binary loss instead. */
+static float smooth_weight(const clmp_plan_params *params, uint64_t c) {
+    if (reference_binary(params) || params->class_weights == NULL)
+        return 1.0f;
+    return params->class_weights[c] < 0x1p-126f ? 0.0f : params->class_weights[c];
+}
+
+/* The logits of a pixel: where the first is, and how far apart they are.  Of a binary loss, 0 and the channel's, in
+ * `both`. */
+static const float *logits_of(const struct reference_input *in, const struct shape *shape, uint64_t i, float both[2],
+                              uint64_t *stride) {
+    if (reference_binary(&in->params)) {
+        both[0] = 0.0f;
+        both[1] = in->logits[i];
+        *stride = 1;
+        return both;
+    }
+    *stride = shape->image_pixels;
+    return in->logits + i / shape->image_pixels * shape->classes * shape->image_pixels + i % shape->image_pixels;
+}
+
+/* Sum of w_c (maximum - x_c). */
+static float distances(const clmp_plan_params *params, const float *x, uint64_t stride, uint64_t classes,
+                       float maximum) {
+    float sum = 0.0f, error = 0.0f;
+    for (uint64_t c = 0; c < classes; ++c) {
+        const float term = clmp_flush((maximum - x[c * stride]) * smooth_weight(params, c)), next = sum + term;
+        error += clmp_flush((sum - next) + term);
+        sum = next;
+    }
+    return sum + error;
+}
+
+static float log_sum_of(const struct softmax *s) {
+    const float others = s->others * CLMP_EXP_UNSCALE;
+    if (others < 0x1.a8p-2f)
+        return clmp_log1p_core(others);
+    return clmp_log((s->others + s->label_exp) * CLMP_EXP_UNSCALE);
+}
+
+/* A pixel's loss, or its mark. */
+static float pixel_loss(const struct reference_input *in, const struct shape *shape, uint64_t i, bool weighted) {
+    const clmp_plan_params *params = &in->params;
+    const int64_t label = label_at(in, i);
+    if (label == params->ignore_index)
+        return NOT_VALID(CLMP_IGNORED);
+    if (label < 0 || (uint64_t)label >= shape->label_classes)
+        return NOT_VALID(CLMP_INVALID_LABEL);
+    float both[2];
+    uint64_t stride;
+    const float *x = logits_of(in, shape, i, both, &stride);
+    const struct softmax s = softmax(x, stride, shape->label_classes, label);
+    const float log_sum = log_sum_of(&s), weight = weighted ? bits_label_weight(in, i, label) : 1.0f;
+    float loss = (s.maximum - s.label_logit) + log_sum;
+    if (params->label_smoothing > 0.0) {
+        const float soft =
+            clmp_flush(distances(params, x, stride, shape->label_classes, s.maximum) * (float)smooth_share(params));
+        const float total = clmp_flush(log_sum * smooth_total(params));
+        if (reference_binary(params))
+            loss = ((clmp_flush(loss * smooth_hard(params)) + soft) + total) * weight;
+        else
+            loss = (clmp_flush(loss * clmp_limit(weight * smooth_hard(params))) + soft) + total;
+    } else {
+        if (bits_focal(params))
+            loss = bits_focal_loss(params, s.others, s.label_exp, loss);
+        loss *= weight;
+    }
+    loss = clmp_flush(loss);
+    const bool finite = s.finite && !(reference_binary(params) && both[1] == -INFINITY);
+    return finite && loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
+}
+
+/* A loss, or its mark, as a key. */
+static uint32_t key_of(float loss, bool marked) {
+    if (loss >= 0.0f && loss < INFINITY) {
+        const uint32_t key = as_uint(loss) & 0x7fffffffu;
+        return key < 0x00800000u ? 0 : key;
+    }
+    if (marked && loss == NOT_VALID(CLMP_IGNORED))
+        return CLMP_IGNORED << 20;
+    if (marked && loss == NOT_VALID(CLMP_INVALID_LABEL))
+        return CLMP_INVALID_LABEL << 20;
+    return CLMP_NONFINITE << 20;
+}
+
+static bool is_loss(uint32_t key) {
+    return key == 0 || key >= 0x00800000u;
+}
+
+static void fill_bins(const uint32_t *keys, uint64_t pixels, uint32_t round, const clmp_problem *problem,
+                      const clmp_pool *pool, clmp_bin *bins) {
+    const uint32_t parent = CLMP_PARENT(round), child = CLMP_CHILD(round), window_bins = CLMP_WINDOW_BINS(round);
+    memset(bins, 0, CLMP_BINS * sizeof *bins);
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const uint32_t prefix = keys[i] >> parent;
+        uint32_t bin = (keys[i] >> child) & (window_bins - 1);
+        if (round != 1 && prefix == pool->window[0])
+            bin += window_bins;
+        else if (round != 1 && prefix != pool->window[1])
+            continue;
+        const float power = clmp_power_in_octave(keys[i], keys[i] | ((1u << child) - 1), problem->q_log2e);
+        bins[bin].count += 1;
+        bins[bin].mantissas += (keys[i] & 0x007fffffu) | 0x00800000u;
+        bins[bin].powers += clmp_fixed(as_uint(power), problem->fraction_bits);
+    }
+}
+
+static void solve(const uint32_t *keys, uint64_t pixels, clmp_weighting weighting, const clmp_problem *problem,
+                  clmp_pool *pool, clmp_record *record) {
+    clmp_bin *bins = allocate(CLMP_BINS, sizeof *bins);
+    clmp_segment *segments = allocate(CLMP_SEGMENTS, sizeof *segments);
+    pool->solved = 0;
+    for (uint32_t round = 1; round <= CLMP_ROUNDS && !pool->solved; ++round) {
+        fill_bins(keys, pixels, round, problem, pool, bins);
+        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
+            clmp_segment_sum(round, i, bins, problem, pool, segments);
+        if (weighting == CLMP_WEIGHTING_OHEM) {
+            clmp_ohem_choose(round, pixels, bins, problem, pool, segments, record);
+            continue;
+        }
+        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
+            clmp_segment_decay(round, i, problem, pool, segments);
+        clmp_segments_scan(round, pixels, bins, problem, pool, segments);
+        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
+            clmp_segment_test(i, problem, pool, segments);
+        if (pool->solved)
+            clmp_solve_slack(problem, pool, record);
+        else
+            clmp_segments_choose(round, bins, problem, pool, segments, record);
+    }
+    if (weighting != CLMP_WEIGHTING_OHEM)
+        clmp_record_finish(pool, record);
+    free(segments);
+    free(bins);
+}
+
+/* What threshold_draw.cl does with a pool whose first pixel is `first`; `draws` gets how often each pixel is drawn. */
+static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t pixels, const float *losses,
+                      const uint32_t *keys, clmp_pool *pool, clmp_record *record, uint32_t *draws) {
+    const clmp_plan_params *params = &in->params;
+    const bool hard = params->weighting == CLMP_WEIGHTING_OHEM;
+    clmp_draw *draw = allocate(1, sizeof *draw);
+    const uint64_t classes = reference_label_classes(params);
+    clmp_share *shares = allocate(classes, sizeof *shares);
+    ulong *counts = allocate(CLMP_COUNTS(classes), sizeof *counts);
+    if (!hard) {
+        ulong valid = 0, present = 0, fewest = UINT64_MAX, most = 0;
+        for (uint64_t i = first; i < first + pixels; ++i)
+            counts[is_loss(keys[i]) ? (uint64_t)label_at(in, i) : classes + (keys[i] >> 20)] += 1;
+        for (uint64_t c = 0; c < classes; ++c) {
+            valid += counts[c];
+            present += counts[c] != 0;
+            fewest = counts[c] != 0 && counts[c] < fewest ? counts[c] : fewest;
+            most = counts[c] > most ? counts[c] : most;
+        }
+        clmp_draw_quota((uint)params->sampling, valid, present, fewest, most, draw);
+        clmp_draw_pool(pixels, valid, counts + classes, pool);
+        for (uint64_t c = 0; c < classes; ++c)
+            clmp_draw_share(draw, counts[c], shares + c);
+        record->alpha = 0.0f;
+    }
+    for (uint64_t i = first; i < first + pixels; ++i) {
+        if (!is_loss(keys[i]))
+            continue;
+        float loss = losses[i];
+        draws[i] = hard ? keys[i] > pool->v || pool->at_zero > 0.0f
+                        : clmp_draws(shares + label_at(in, i), clmp_philox(params->seed, in->step, i));
+        if (hard && !(loss < INFINITY)) {
+            draws[i] = 0;
+            draw->overflowed += 1;
+            continue;
+        }
+        draw->drawn += draws[i];
+        draw->pixels += draws[i] != 0;
+        if (loss > 0.0f)
+            draw->mantissas[as_uint(loss) >> 23] += (ulong)draws[i] * ((as_uint(loss) & 0x007fffffu) | 0x00800000u);
+    }
+    if (hard)
+        draw->most = draw->drawn != 0;
+    clmp_draw_solve(draw, pool, record);
+    clmp_record_finish(pool, record);
+    free(counts);
+    free(shares);
+    free(draw);
+}
+
+static float weight_of(uint32_t key, const clmp_pool *pool, const clmp_problem *problem) {
+    if (!is_loss(key))
+        return 0.0f;
+    if (key == 0)
+        return pool->at_zero;
+    if (key > pool->v)
+        return pool->tau;
+    if (key == pool->v)
+        return pool->at;
+    return clmp_flush(pool->at * clmp_ratio_power(key, pool->v, pool->reciprocal_v, problem->slope));
+}
+
+/* Of a valid pixel, class c of its logits; or of the channel's logit. */
+static void pixel_gradient(const struct reference_input *in, const struct shape *shape, uint64_t i, float weight,
+                           float tau, float image_share, float *gradient) {
+    const clmp_plan_params *params = &in->params;
+    const int64_t label = label_at(in, i);
+    const bool binary = reference_binary(params);
+    float both[2];
+    uint64_t stride;
+    const float *x = logits_of(in, shape, i, both, &stride);
+    const struct softmax s = softmax(x, stride, shape->label_classes, label);
+    const float reciprocal = clmp_reciprocal((s.others + s.label_exp) * CLMP_EXP_UNSCALE);
+    if (bits_focal(params) && !(weight >= tau * 0x1p-40f))
+        weight = 0.0f;
+    const float scale = clmp_limit(weight * clmp_limit(in->gradient_scale * image_share));
+    float factor = clmp_limit(scale * bits_label_weight(in, i, label));
+    if (bits_focal(params))
+        factor = clmp_limit(
+            factor * bits_focal_slope(params, s.others, s.label_exp, (s.maximum - s.label_logit) + log_sum_of(&s)));
+    if (params->label_smoothing > 0.0)
+        factor = clmp_limit(factor * smooth_hard(params));
+    factor = clmp_flush(factor * reciprocal);
+    const float soft = clmp_limit(scale * (binary ? bits_label_weight(in, i, label) : 1.0f));
+    const float share = clmp_limit(soft * (float)smooth_share(params));
+    const float total = clmp_flush(clmp_limit(soft * smooth_total(params)) * reciprocal);
+    for (uint64_t c = binary; c < shape->label_classes; ++c) {
+        const float e = clmp_exp_scaled(x[c * stride], s.maximum);
+        float g = factor * ((c == (uint64_t)label ? -s.others : e) * CLMP_EXP_UNSCALE);
+        if (params->label_smoothing > 0.0) {
+            const float taken = clmp_limit(share * smooth_weight(params, c));
+            g = clmp_limit(clmp_flush(g) + clmp_flush(fmaf(total, e * CLMP_EXP_UNSCALE, -taken)));
+        }
+        gradient[binary ? 0 : c * stride] = clmp_flush(g);
+    }
+}
+
+/* The gradient of all pixels, which losses or marks tell apart. */
+static void plain_gradient(const struct reference_input *in, const struct shape *shape, const float *valid_losses,
+                           const float *weights, const float *taus, float image_share, float *gradient) {
+    const bool binary = reference_binary(&in->params);
+    const uint64_t pixels = shape->images * shape->image_pixels;
+    for (uint64_t i = 0; i < pixels * (binary ? 1 : shape->classes); ++i)
+        gradient[i] = 0.0f;
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const uint64_t image = i / shape->image_pixels, corner = image * shape->classes * shape->image_pixels;
+        if (valid_losses[i] >= 0.0f)
+            pixel_gradient(in, shape, i, weights[i], taus[i / shape->pool_pixels], image_share,
+                           gradient + (binary ? i : corner + i % shape->image_pixels));
+    }
+}
+
+uint64_t reference_philox(uint64_t seed, uint64_t step, uint64_t index) {
+    return clmp_philox(seed, step, index);
+}
+
+double reference_minus_log(double x) {
+    return clmp_minus_log(x);
+}
+
+void reference_bits(const struct reference_input *in, const struct bits_output *out) {
+    const clmp_plan_params *params = &in->params;
+    const bool from_logits = params->input == CLMP_INPUT_LOGITS;
+    const bool by_image = params->scope == CLMP_SCOPE_IMAGE;
+    struct shape shape = {
+        params->images, params->classes, reference_label_classes(params), reference_image_pixels(params), 1, 0};
+    const uint64_t pixels = shape.images * shape.image_pixels;
+    shape.pools = by_image ? shape.images : 1;
+    shape.pool_pixels = pixels / shape.pools;
+    const clmp_problem problem = clmp_problem_of(params, shape.pool_pixels, shape.images / shape.pools);
+    /* hard examples are told by their losses without class weights */
+    const bool late = from_logits && params->weighting == CLMP_WEIGHTING_OHEM && params->class_weights != NULL;
+    const bool drawn = late || params->weighting == CLMP_WEIGHTING_BALANCED;
+
+    const bool upsampled = reference_upsampled(params);
+    uint32_t *keys = allocate(pixels, sizeof *keys), *draws = allocate(pixels, sizeof *draws);
+    float *losses = allocate(pixels, sizeof *losses);
+    if (upsampled)
+        upsample_bits_losses(in, !late, losses);
+    for (uint64_t i = 0; i < pixels; ++i) {
+        if (!upsampled)
+            losses[i] = from_logits ? pixel_loss(in, &shape, i, !late) : in->losses[i];
+        keys[i] = key_of(losses[i], from_logits);
+        losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
+        if (late && is_loss(keys[i]))
+            losses[i] = clmp_flush(losses[i] * bits_label_weight(in, i, label_at(in, i)));
+    }
+
+    clmp_pool *pools = allocate(shape.pools, sizeof *pools);
+    clmp_record *records = allocate(shape.pools + 1, sizeof *records);
+    clmp_record *first = by_image ? records + 1 : records;
+    for (uint64_t i = 0; i < shape.pools; ++i) {
+        if (params->weighting != CLMP_WEIGHTING_BALANCED)
+            solve(keys + i * shape.pool_pixels, shape.pool_pixels, params->weighting, &problem, &pools[i], &first[i]);
+        if (drawn)
+            draw_pool(in, i * shape.pool_pixels, shape.pool_pixels, losses, keys, &pools[i], &first[i], draws);
+    }
+    if (by_image)
+        clmp_total(shape.pools, pools, records);
+    if (out->result != NULL)
+        memcpy(out->result, records, (by_image ? 1 + shape.pools : 1) * sizeof *records);
+
+    float *valid_losses = allocate(pixels, sizeof *valid_losses); /* -1: not valid */
+    float *weights = allocate(pixels, sizeof *weights), *taus = allocate(shape.pools, sizeof *taus);
+    for (uint64_t i = 0; i < shape.pools; ++i)
+        taus[i] = pools[i].tau;
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const clmp_pool *pool = &pools[i / shape.pool_pixels];
+        if (!(losses[i] < INFINITY)) { /* by its class weight */
+            keys[i] = CLMP_NONFINITE << 20;
+            losses[i] = 0.0f;
+        }
+        const float weight = drawn ? clmp_flush(pool->at * (float)draws[i]) : weight_of(keys[i], pool, &problem);
+        weights[i] = weight;
+        valid_losses[i] = is_loss(keys[i]) ? losses[i] : -1.0f;
+        if (from_logits && out->losses != NULL)
+            out->losses[i] = losses[i];
+        if (out->weights != NULL)
+            out->weights[i] = weight;
+    }
+    if (from_logits && !upsampled && out->gradient != NULL)
+        plain_gradient(in, &shape, valid_losses, weights, taus, pools[0].image_share, out->gradient);
+    if (upsampled && out->gradient != NULL)
+        upsample_bits_gradient(in, valid_losses, weights, taus, pools[0].image_share, out->gradient);
+    free(taus);
+    free(weights);
+    free(valid_losses);
+    free(records);
+    free(pools);
+    free(losses);
+    free(draws);
+    free(keys);
+}
