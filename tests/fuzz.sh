@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fuzzes with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer: each fuzzer of tests/fuzz in turn, on one core.
 #
-# usage: sh tests/fuzz.sh [SECONDS [NAME...]]    SECONDS: for each (default 60); NAME: cache, npy, options, params, png
+# usage: sh tests/fuzz.sh [SECONDS [NAME...]]    SECONDS: for each (default 60); NAME: cache, npy, options, params, picture, png
 #
 # Builds in build-fuzz, where logs, findings (NAME-crash-..) and inputs that reach new code (NAME/) go; the committed
 # corpus is only read.  The exit status is 1 where there are findings: `build-fuzz/tests/fuzz/fuzz_NAME FILE` repeats one.
@@ -13,7 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-fuzz
 seconds=${1-60}
 [ $# -eq 0 ] || shift
-[ $# -ne 0 ] || set -- npy png options cache params
+[ $# -ne 0 ] || set -- npy png picture options cache params
 
 clang=${CLANG-clang-14}
 if ! command -v "$clang" >/dev/null ||

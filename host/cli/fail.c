@@ -4,22 +4,25 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+/* A line of its own, or NULL. */
+static char *line_of(const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    const int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *line = length >= 0 ? malloc((size_t)length + 1) : NULL;
+    if (line != NULL)
+        vsnprintf(line, (size_t)length + 1, format, arguments);
+    return line;
+}
+
 bool fail_with(struct failure *failure, int code, const char *format, ...) {
     if (failure->code != 0)
         return false;
     failure->code = code;
     va_list arguments;
     va_start(arguments, format);
-    const int length = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
-    if (length < 0)
-        return false;
-    const size_t size = (size_t)length + 1;
-    failure->line = malloc(size);
-    if (failure->line == NULL)
-        return false;
-    va_start(arguments, format);
-    vsnprintf(failure->line, size, format, arguments);
+    failure->line = line_of(format, arguments);
     va_end(arguments);
     return false;
 }
@@ -28,16 +31,30 @@ bool fail_memory(struct failure *failure, const char *what) {
     return fail_with(failure, EXIT_OF_INPUT, "out of memory for %s", what);
 }
 
-void failure_print(const struct failure *failure, const char *program, const char *command, FILE *stream) {
+static void print_line(const char *program, const char *command, const char *kind, const char *text, FILE *stream) {
     fprintf(stream, "%s: ", program);
     if (command != NULL)
         fprintf(stream, "%s: ", command);
-    const char *text = failure->line != NULL ? failure->line : "out of memory";
+    fputs(kind, stream);
     for (; *text != '\0'; ++text) {
         const unsigned char byte = (unsigned char)*text;
         fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, stream); /* a name may hold line ends, or worse */
     }
     fputc('\n', stream);
+}
+
+void failure_print(const struct failure *failure, const char *program, const char *command, FILE *stream) {
+    print_line(program, command, "", failure->line != NULL ? failure->line : "out of memory", stream);
+}
+
+void note_print(const char *program, const char *command, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *line = line_of(format, arguments);
+    va_end(arguments);
+    if (line != NULL)
+        print_line(program, command, "note: ", line, stderr);
+    free(line);
 }
 
 void failure_clear(struct failure *failure) {

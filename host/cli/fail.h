@@ -26,6 +26,10 @@ bool fail_memory(struct failure *failure, const char *what);
 /* Prints "program: [command: ]line", as one line whatever the names of files and devices hold. */
 void failure_print(const struct failure *failure, const char *program, const char *command, FILE *stream);
 
+/* Says something on standard error that is no failure, likewise: "program: [command: ]note: ...". */
+void note_print(const char *program, const char *command, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 void failure_clear(struct failure *failure);
 
 #endif /* CLMP_CLI_FAIL_H */

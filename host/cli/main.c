@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Data walks one way: options -> tensors (npy, png_labels) -> session (the library) -> output, heatmap, report.
+ * Data walks one way: options -> tensors (npy, png_input) -> session (the library) -> output, heatmap, report.
  */
 #include "cleanup.h"
 #include "commands.h"

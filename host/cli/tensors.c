@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tensors.h"
 
-#include "png_labels.h"
+#include "png_input.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -118,18 +118,28 @@ static bool read_npy_labels(struct input *input, const struct logits *logits, bo
     return true;
 }
 
+static bool check_kind(const char *path, const struct png_facts *facts, struct failure *failure) {
+    static const char *const kinds[] = {"grey", "grey with alpha", "palette", "RGB", "RGBA"};
+    if ((facts->kind == PNG_GREY || facts->kind == PNG_PALETTE) && facts->depth <= 8)
+        return true;
+    return fail_with(failure, EXIT_OF_INPUT, "%s is a %s PNG of %d bits, expected 8-bit grey or palette", path,
+                     kinds[facts->kind], facts->depth);
+}
+
 static bool read_png_labels(struct input *input, const struct logits *logits, bool binary, struct labels *labels,
                             struct failure *failure) {
-    uint64_t shape[2] = {0, 0};
-    struct png_labels *png = png_labels_open(input, &shape[0], &shape[1], failure);
-    bool good = png != NULL && check_label_shape(input->path, shape, 2, logits, binary, labels, failure);
+    struct png_facts facts;
+    struct png_input *png = png_input_open(input, &facts, failure);
+    const uint64_t shape[2] = {png != NULL ? facts.height : 0, png != NULL ? facts.width : 0};
+    bool good = png != NULL && check_kind(input->path, &facts, failure) &&
+                check_label_shape(input->path, shape, 2, logits, binary, labels, failure);
     if (good) {
         labels->type = CLMP_LABEL_UINT8;
         labels->element = 1;
         labels->values = malloc((size_t)(shape[0] * shape[1])); /* each below 2^31 */
-        good = labels->values != NULL ? png_labels_read(png, labels->values) : fail_memory(failure, input->path);
+        good = labels->values != NULL ? png_input_values(png, labels->values) : fail_memory(failure, input->path);
     }
-    png_labels_close(png);
+    png_input_close(png);
     return good;
 }
 

@@ -2,7 +2,7 @@
 #include "files.h"
 
 #include "output.h"
-#include "png_labels.h"
+#include "tensors.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -74,26 +74,18 @@ bool file_labels(const char *path, const struct classes *classes, const uint8_t 
 
 bool file_read_labels(const char *path, uint8_t **labels, size_t height, size_t width, struct failure *failure) {
     struct stat status;
-    struct input input = {.file = NULL};
-    struct png_labels *png = NULL;
-    uint64_t rows = 0, columns = 0;
+    struct labels read;
     *labels = NULL;
     if (stat(path, &status) != 0)
         return true;
-    bool good = input_open(&input, path, failure);
-    if (good) {
-        png = png_labels_open(&input, &rows, &columns, failure);
-        good = png != NULL;
-    }
-    if (good && (rows != height || columns != width))
+    bool good = labels_read(path, NULL, false, &read, failure);
+    if (good && (read.type != CLMP_LABEL_UINT8 || read.planes != 1 || read.height != height || read.width != width))
         good =
             fail_with(failure, EXIT_OF_INPUT, "%s is of another run: its size is not %zu x %zu", path, width, height);
-    if (good) {
-        *labels = malloc(height * width);
-        good = *labels != NULL ? png_labels_read(png, *labels) : fail_memory(failure, path);
-    }
-    png_labels_close(png);
-    input_close(&input);
+    if (good)
+        *labels = read.values;
+    else
+        free(read.values);
     return good;
 }
 

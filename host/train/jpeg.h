@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* JPEG files.  SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLMP_TRAIN_JPEG_H
 #define CLMP_TRAIN_JPEG_H
 
@@ -7,7 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads a JPEG file as (height, width, 3), to be freed; NULL after a failure. */
-bool jpeg_read(const char *path, uint8_t **rgb, size_t *height, size_t *width, struct failure *failure);
+enum { JPEG_WARNING = 200 };
+
+struct jpeg_facts {
+    size_t height, width;       /* as stored */
+    int orientation;            /* of Exif; 1: upright */
+    char warning[JPEG_WARNING]; /* what libjpeg says of bytes that it passed over; "": nothing */
+};
+
+/*
+ * Reads a whole JPEG file, grey, colour or CMYK, as red, green and blue: (height, width, 3), to be freed.  Bytes
+ * between its parts that belong to none are a warning; a file whose picture is not all there is refused.
+ */
+bool jpeg_read(const char *path, uint8_t **rgb, struct jpeg_facts *facts, struct failure *failure);
 
 #endif /* CLMP_TRAIN_JPEG_H */

@@ -1,87 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pictures.h"
 
-#include "jpeg.h"
-#include "png_labels.h"
+#include "image.h"
+#include "tensors.h"
 
-#include <png.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_png(const char *path, struct picture *picture, struct failure *failure) {
-    png_image image;
-    memset(&image, 0, sizeof image);
-    image.version = PNG_IMAGE_VERSION;
-    if (!png_image_begin_read_from_file(&image, path))
-        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, image.message);
-    image.format = PNG_FORMAT_RGB;
-    picture->height = image.height;
-    picture->width = image.width;
-    picture->rgb = malloc(3 * picture->height * picture->width);
-    if (picture->rgb == NULL) {
-        png_image_free(&image);
-        return fail_memory(failure, path);
-    }
-    if (!png_image_finish_read(&image, NULL, picture->rgb, 0, NULL))
-        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, image.message);
-    return true;
-}
-
-static bool read_image(const char *path, struct picture *picture, struct failure *failure) {
-    unsigned char head[2] = {0, 0};
-    FILE *file = fopen(path, "rb");
-    const bool some = file != NULL && fread(head, 1, sizeof head, file) == sizeof head;
-    if (file != NULL)
-        fclose(file);
-    if (some && head[0] == 0xff && head[1] == 0xd8)
-        return jpeg_read(path, &picture->rgb, &picture->height, &picture->width, failure);
-    return read_png(path, picture, failure);
-}
-
-static bool check_labels(const char *path, const struct classes *classes, const struct picture *picture,
-                         struct failure *failure) {
-    for (size_t i = 0; i < picture->height * picture->width; ++i)
-        if (picture->labels[i] >= classes->count && picture->labels[i] != classes->ignore)
+/* Labels as bytes, where each is a class or the one that is ignored. */
+static bool narrow(const char *path, const struct classes *classes, const struct labels *labels, uint8_t *bytes,
+                   struct failure *failure) {
+    const uint64_t pixels = labels_pixels(labels);
+    for (uint64_t i = 0; i < pixels; ++i) {
+        const int64_t label = labels_get(labels, i);
+        if ((label < 0 || label >= (int64_t)classes->count) && label != classes->ignore)
             return fail_with(failure, EXIT_OF_INPUT,
-                             "%s has label %d at column %zu, row %zu, expected 0 to %zu, or %d to be ignored", path,
-                             picture->labels[i], i % picture->width, i / picture->width, classes->count - 1,
-                             classes->ignore);
+                             "%s has label %" PRId64 " at column %" PRIu64 ", row %" PRIu64
+                             ", expected 0 to %zu, or %d to be ignored",
+                             path, label, i % labels->width, i / labels->width, classes->count - 1, classes->ignore);
+        bytes[i] = (uint8_t)label;
+    }
     return true;
 }
 
 static bool read_labels(const struct sample *sample, const struct classes *classes, struct picture *picture,
                         struct failure *failure) {
-    struct input input = {.file = NULL};
-    uint64_t height = 0, width = 0;
-    struct png_labels *png = NULL;
-    bool good = input_open(&input, sample->labels, failure);
-    if (good && !png_is(&input))
-        good = fail_with(failure, EXIT_OF_INPUT, "%s is no PNG file", sample->labels);
-    if (good) {
-        png = png_labels_open(&input, &height, &width, failure);
-        good = png != NULL;
-    }
-    if (good && (height != picture->height || width != picture->width))
-        good = fail_with(failure, EXIT_OF_INPUT, "%s is %zu x %zu, but its labels %s are %zu x %zu", sample->image,
-                         picture->width, picture->height, sample->labels, (size_t)width, (size_t)height);
+    struct labels labels;
+    bool good = labels_read(sample->labels, NULL, false, &labels, failure);
+    if (good && (labels.planes != 1 || labels.height != picture->height || labels.width != picture->width))
+        good = fail_with(failure, EXIT_OF_INPUT, "%s is %zu x %zu, but its labels %s are %" PRIu64 " x %" PRIu64,
+                         sample->image, picture->width, picture->height, sample->labels, labels.width, labels.height);
     if (good) {
         picture->labels = malloc(picture->height * picture->width);
-        good = picture->labels != NULL
-                   ? png_labels_read(png, picture->labels) && check_labels(sample->labels, classes, picture, failure)
-                   : fail_memory(failure, sample->labels);
+        good = picture->labels != NULL ? narrow(sample->labels, classes, &labels, picture->labels, failure)
+                                       : fail_memory(failure, sample->labels);
     }
-    png_labels_close(png);
-    input_close(&input);
+    free(labels.values);
     return good;
 }
 
-bool picture_read(const struct sample *sample, const struct classes *classes, struct picture *picture,
-                  struct failure *failure) {
+/* Reads a pair; what there is to be said of the image is the split's, once. */
+static bool read_pair(struct pictures *pictures, size_t index, struct picture *picture, struct failure *failure) {
+    const struct sample *sample = &pictures->split->samples[index];
+    struct image image;
     *picture = (struct picture){.rgb = NULL};
-    if (read_image(sample->image, picture, failure) && read_labels(sample, classes, picture, failure))
-        return true;
-    picture_free(picture);
-    return false;
+    if (!image_read(sample->image, &image, failure))
+        return false;
+    *picture = (struct picture){.height = image.height, .width = image.width, .rgb = image.rgb};
+    if (!read_labels(sample, pictures->classes, picture, failure)) {
+        picture_free(picture);
+        return false;
+    }
+    if (index >= pictures->looked_at && image.warning[0] != '\0' && pictures->warned++ == 0) {
+        pictures->warned_of = index;
+        memcpy(pictures->warning, image.warning, sizeof pictures->warning);
+    }
+    pictures->looked_at = index >= pictures->looked_at ? index + 1 : pictures->looked_at;
+    return true;
 }
 
 void picture_free(struct picture *picture) {
@@ -110,7 +86,7 @@ bool pictures_get(struct pictures *pictures, size_t index, struct picture *pictu
         *picture = *kept;
         return true;
     }
-    if (!picture_read(&pictures->split->samples[index], pictures->classes, picture, failure))
+    if (!read_pair(pictures, index, picture, failure))
         return false;
     const size_t size = 4 * picture->height * picture->width;
     if (size <= pictures->room) {
@@ -123,6 +99,13 @@ bool pictures_get(struct pictures *pictures, size_t index, struct picture *pictu
 void pictures_done(const struct pictures *pictures, size_t index, struct picture *picture) {
     if (pictures->kept[index].rgb != picture->rgb)
         picture_free(picture);
+}
+
+void pictures_note(const struct pictures *pictures) {
+    if (pictures->warned > 0)
+        note_print("clmp-train", NULL, "%zu JPEG file%s with bytes that belong to nothing, first %s: %s",
+                   pictures->warned, pictures->warned == 1 ? "" : "s",
+                   pictures->split->samples[pictures->warned_of].image, pictures->warning);
 }
 
 void picture_place(const struct picture *picture, const struct placement *placement, int ignore, uint8_t *rgb,

@@ -7,6 +7,7 @@
 #define CLMP_TRAIN_PICTURES_H
 
 #include "dataset.h"
+#include "image.h"
 
 struct picture {
     size_t height, width;
@@ -14,17 +15,20 @@ struct picture {
     uint8_t *labels; /* (height, width): classes, or the one that is ignored */
 };
 
-/* Reads a pair: 8-bit PNG or JPEG, and a PNG of labels; of one size, and labels are classes or ignored. */
-bool picture_read(const struct sample *sample, const struct classes *classes, struct picture *picture,
-                  struct failure *failure);
 void picture_free(struct picture *picture);
 
-/* A split, read as it is needed and kept while there is room for it. */
+/*
+ * A split, read as it is needed and kept while there is room for it.  An image and its labels are of one size, and
+ * labels are classes or ignored.
+ */
 struct pictures {
     const struct split *split;
     const struct classes *classes;
     struct picture *kept;
     size_t room; /* bytes left */
+    /* what is to be told of the files: each is counted once, as they are first read in their order */
+    size_t looked_at, warned, warned_of;
+    char warning[JPEG_WARNING]; /* of the first */
 };
 
 bool pictures_open(const struct split *split, const struct classes *classes, size_t room, struct pictures *pictures,
@@ -34,6 +38,9 @@ void pictures_close(struct pictures *pictures);
 /* A picture of the split; picture_done() when it was used. */
 bool pictures_get(struct pictures *pictures, size_t index, struct picture *picture, struct failure *failure);
 void pictures_done(const struct pictures *pictures, size_t index, struct picture *picture);
+
+/* Says on standard error which files had warnings, once all were read. */
+void pictures_note(const struct pictures *pictures);
 
 /* How a picture goes into a batch: cut or padded to height x width, from row `top` and column `left` on. */
 struct placement {

@@ -133,9 +133,15 @@ static bool make_buffers(struct trainer *trainer, struct failure *failure) {
 bool trainer_open(struct engine *engine, const struct dataset *dataset, const struct classes *classes,
                   const struct trainer_options *options, struct trainer *trainer, struct failure *failure) {
     *trainer = (struct trainer){.engine = engine, .classes = classes, .options = *options};
-    return pictures_open(&dataset->train, classes, options->memory, &trainer->train, failure) &&
-           pictures_open(&dataset->val, classes, options->memory / 4, &trainer->val, failure) &&
-           count_labels(trainer, failure) && look_at_validation(trainer, failure) && make_buffers(trainer, failure);
+    const bool good = pictures_open(&dataset->train, classes, options->memory, &trainer->train, failure) &&
+                      pictures_open(&dataset->val, classes, options->memory / 4, &trainer->val, failure) &&
+                      count_labels(trainer, failure) && look_at_validation(trainer, failure) &&
+                      make_buffers(trainer, failure);
+    if (good) {
+        pictures_note(&trainer->train);
+        pictures_note(&trainer->val);
+    }
+    return good;
 }
 
 void trainer_close(struct trainer *trainer) {

@@ -8,7 +8,6 @@
  */
 #include "fuzz.h"
 
-#include "png_labels.h"
 #include "tensors.h"
 
 #include <stdlib.h>

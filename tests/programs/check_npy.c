@@ -6,7 +6,7 @@
 #include "cli_support.h"
 
 #include "npy.h"
-#include "png_labels.h"
+#include "tensors.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -275,19 +275,13 @@ END_TEST
 static const char *read_png(const char *name, size_t pixels, uint8_t *labels) {
     static char line[2048];
     struct failure failure = {.code = 0};
-    struct input input;
-    uint64_t height = 0, width = 0;
-    struct png_labels *png = input_open(&input, name, &failure) && png_is(&input)
-                                 ? png_labels_open(&input, &height, &width, &failure)
-                                 : NULL;
-    bool good = png != NULL && height <= pixels && width <= pixels && height * width == pixels;
-    if (png != NULL && !good)
-        fail_with(&failure, EXIT_OF_INPUT, "another shape");
-    if (png == NULL && failure.code == 0)
-        fail_with(&failure, EXIT_OF_INPUT, "no PNG");
-    good = good && png_labels_read(png, labels);
-    png_labels_close(png);
-    input_close(&input);
+    struct labels read;
+    bool good = labels_read(name, NULL, false, &read, &failure);
+    if (good && (read.element != 1 || labels_pixels(&read) != pixels))
+        good = fail_with(&failure, EXIT_OF_INPUT, "another shape");
+    if (good)
+        memcpy(labels, read.values, pixels);
+    free(read.values);
     ck_assert(good == (failure.code == 0));
     ck_assert(good || (failure.code == EXIT_OF_INPUT && failure.line != NULL));
     if (!good)

@@ -407,7 +407,7 @@ START_TEST(bad_data_is_refused) {
     write_png("data/trainannot/2.png", WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_RGB, false, rgb);
     assert_refuses(short_run(), "data/trainannot/2.png", "");
     write_file("data/trainannot/2.png", "no picture at all", 17);
-    assert_refuses(short_run(), "data/trainannot/2.png is no PNG file", "");
+    assert_refuses(short_run(), "data/trainannot/2.png is neither a .npy nor a PNG file", "");
     ck_assert(unlink("data/trainannot/2.png") == 0);
     assert_refuses(short_run(), "data/train/2.png has no label map", "trainannot/2.png");
     write_pair("data/train/2.png", "data/trainannot/2.png", 2, false);
@@ -418,9 +418,11 @@ START_TEST(bad_data_is_refused) {
     size_t size;
     char *bytes = read_file("data/val/5.png", &size);
     write_file("data/val/5.png", bytes, size / 2);
-    assert_refuses(short_run(), "cannot read data/val/5.png", "");
+    assert_refuses(short_run(), "data/val/5.png is a damaged PNG", "ends early");
     write_file("data/val/5.png", "", 0);
-    assert_refuses(short_run(), "cannot read data/val/5.png", "");
+    assert_refuses(short_run(), "data/val/5.png is empty", "");
+    write_file("data/val/5.png", "RIFF....WEBPVP8 ", 16);
+    assert_refuses(short_run(), "data/val/5.png is neither a PNG nor a JPEG file", "");
     write_file("data/val/5.png", bytes, size);
     free(bytes);
     ck_assert(rename("data/val", "val") == 0 && rename("data/valannot", "valannot") == 0);

@@ -1,0 +1,102 @@
+"""Pictures of every kind that Pillow writes are read as Pillow reads them; skipped where it is not installed.
+
+usage: python3 check_pillow.py DUMP_PICTURE
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import io
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+try:
+    from PIL import Image, ImageOps
+except ImportError:
+    print("needs Pillow: Debian's python3-pil")
+    sys.exit(77)
+
+WIDTH, HEIGHT = 23, 14
+random.seed(20)
+
+
+def noise(mode, channels):
+    return Image.frombytes(mode, (WIDTH, HEIGHT), random.randbytes(WIDTH * HEIGHT * channels))
+
+
+def smooth(mode):
+    image = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
+    parts = [image.rotate(90 * i) for i in range(len(mode))]
+    return Image.merge(mode, parts) if len(mode) > 1 else image
+
+
+def with_chunk(data, kind, body):
+    """The PNG file with a chunk behind its header."""
+    chunk = struct.pack(">I", len(body)) + kind + body
+    return data[:33] + chunk + struct.pack(">I", zlib.crc32(chunk[4:])) + data[33:]
+
+
+def saved(image, kind, **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def pictures():
+    palette = noise("RGB", 3).quantize(37)
+    modes = {
+        "1": noise("L", 1).convert("1"), "L": noise("L", 1), "LA": noise("LA", 2), "RGB": noise("RGB", 3),
+        "RGBA": noise("RGBA", 4), "P": palette,
+    }
+    for mode, image in modes.items():
+        data = saved(image, "PNG")
+        yield f"{mode}.png", data
+        yield f"{mode} linear.png", with_chunk(data, b"gAMA", struct.pack(">I", 100000))
+        yield f"{mode} srgb.png", with_chunk(data, b"sRGB", b"\1")
+    for bits in 1, 2, 4:
+        few = noise("RGB", 3).quantize(1 << bits)
+        yield f"palette {bits}.png", saved(few, "PNG", bits=bits)
+    yield "palette tRNS.png", saved(palette, "PNG", transparency=bytes(range(0, 185, 5)))
+    yield "palette one clear.png", saved(palette, "PNG", transparency=3)
+    yield "grey tRNS.png", saved(noise("L", 1), "PNG", transparency=7)
+    yield "rgb tRNS.png", saved(noise("RGB", 3), "PNG", transparency=(1, 2, 3))
+    deep = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + random.randbytes(6 * WIDTH) for _ in range(HEIGHT))
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + deep + struct.pack(">I", zlib.crc32(b"IHDR" + deep))
+    end = with_chunk(start, b"IEND", b"")
+    yield "rgb 16.png", with_chunk(end, b"IDAT", zlib.compress(rows))
+    for mode in "L", "RGB", "CMYK":
+        for quality in 30, 95:
+            for progressive in False, True:
+                yield f"{mode} {quality} {progressive}.jpg", saved(
+                    smooth(mode), "JPEG", quality=quality, progressive=progressive)
+    for sampling in 0, 1, 2:
+        yield f"sampling {sampling}.jpg", saved(smooth("RGB"), "JPEG", subsampling=sampling)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[274] = orientation
+        yield f"turned {orientation}.jpg", saved(smooth("RGB"), "JPEG", exif=exif)
+        yield f"turned {orientation}.png", saved(noise("RGBA", 4), "PNG", exif=exif)
+    whole = saved(smooth("RGB"), "JPEG")
+    yield "more before the end.jpg", whole[:-2] + bytes(300) + whole[-2:]
+    table = whole.index(b"\xff\xdb")
+    yield "more before a table.jpg", whole[:table] + b"xy" + whole[table:]
+
+
+failed = count = 0
+with tempfile.TemporaryDirectory() as folder:
+    for name, data in pictures():
+        path = f"{folder}/{name}"
+        with open(path, "wb") as file:
+            file.write(data)
+        image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+        expected = b"%d %d\n" % (image.height, image.width) + image.tobytes()
+        got = subprocess.run([sys.argv[1], path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+        count += 1
+        if got != expected:
+            failed += 1
+            print(f"{name}: {got[:60]!r}, not {expected[:60]!r}")
+print(f"{count} pictures, {failed} of them not as Pillow reads them")
+sys.exit(1 if failed else 0)
