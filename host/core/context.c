@@ -209,3 +209,8 @@ cl_context clmp_context_cl(const clmp_context *context) {
 cl_device_id clmp_context_device(const clmp_context *context) {
     return context == NULL ? NULL : context->device;
 }
+
+void clmp_context_report(const clmp_context *context, const char *message) {
+    if (context != NULL && context->log.call != NULL)
+        context->log.call(context->log.user, message);
+}

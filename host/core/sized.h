@@ -17,6 +17,7 @@
 #define CLMP_FIRST_CONTEXT_PARAMS CLMP_SIZED_UP_TO(clmp_context_params, cache_dir)
 #define CLMP_FIRST_PLAN_PARAMS CLMP_SIZED_UP_TO(clmp_plan_params, logits_row_pitch)
 #define CLMP_FIRST_BUFFERS CLMP_SIZED_UP_TO(clmp_buffers, in_place)
+#define CLMP_FIRST_PART CLMP_SIZED_UP_TO(clmp_part, pixels)
 #define CLMP_FIRST_CLASS_WEIGHTS_PARAMS CLMP_SIZED_UP_TO(clmp_class_weights_params, absent)
 #define CLMP_FIRST_DEVICE_INFO CLMP_SIZED_UP_TO(clmp_device_info, supported)
 #define CLMP_FIRST_METRICS CLMP_SIZED_UP_TO(clmp_metrics, mean_iou)
@@ -24,6 +25,7 @@
 static_assert(CLMP_FIRST_CONTEXT_PARAMS == 32, "the first ABI's clmp_context_params");
 static_assert(CLMP_FIRST_PLAN_PARAMS == 272, "the first ABI's clmp_plan_params");
 static_assert(CLMP_FIRST_BUFFERS == 168, "the first ABI's clmp_buffers");
+static_assert(CLMP_FIRST_PART == 48, "the first ABI's clmp_part");
 static_assert(CLMP_FIRST_CLASS_WEIGHTS_PARAMS == 40, "the first ABI's clmp_class_weights_params");
 static_assert(CLMP_FIRST_DEVICE_INFO == 568, "the first ABI's clmp_device_info");
 static_assert(CLMP_FIRST_METRICS == 56, "the first ABI's clmp_metrics");

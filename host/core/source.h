@@ -10,8 +10,9 @@ struct clmp_source {
     size_t length;
 };
 
-/* The library's, and those of clmp-train; each ends with an entry whose name is NULL. */
+/* The library's, the head's, and those of clmp-train; each ends with an entry whose name is NULL. */
 extern const struct clmp_source clmp_sources[];
+extern const struct clmp_source clmp_head_sources[];
 extern const struct clmp_source train_sources[];
 
 #endif

@@ -32,9 +32,6 @@ enum clmp_kernel_id {
     CLMP_KERNEL_UPSAMPLE_LOSS,
     CLMP_KERNEL_UPSAMPLE_GRADIENT,
     CLMP_KERNEL_UPSAMPLE_GATHER,
-    CLMP_KERNEL_HEAD_BIAS, /* of a head's plan */
-    CLMP_KERNEL_HEAD_BIAS_GRADIENT,
-    CLMP_KERNEL_HEAD_WEIGHT_GRADIENT,
     CLMP_KERNEL_COUNT
 };
 
@@ -104,7 +101,6 @@ struct clmp_plan {
     char criterion[CLMP_CRITERION_MACROS];
     cl_mem workspace;        /* the plan's own, from the first use on */
     cl_event workspace_free; /* the last command that used it */
-    bool serial;             /* a step waits for the last one, whosever workspace it has */
 };
 
 /* "params" errors as clmp_plan_create() reports them; fills what follows from the params alone. */

@@ -127,8 +127,6 @@ static uint64_t local_memory(const struct clmp_plan *plan, enum clmp_kernel_id i
         return CLMP_DRAW_BINS * sizeof(cl_ulong);
     case CLMP_KERNEL_UPSAMPLE_GRADIENT:
         return clmp_upsample_least_group(plan) > 1 ? 8 * sizeof(cl_float) * group : 0;
-    case CLMP_KERNEL_HEAD_BIAS_GRADIENT:
-        return sizeof(cl_float) * group;
     default:
         return 0;
     }

@@ -10,26 +10,19 @@ enum clmp_entry {
     CLMP_ENTRY_GRADIENT,
     CLMP_ENTRY_LABEL_COUNTS,
     CLMP_ENTRY_CONFUSION,
-    CLMP_ENTRY_SLAB_LOSS, /* of logits that are never held as a whole: host/head/head.c */
-    CLMP_ENTRY_SLAB_GRADIENT,
-    CLMP_ENTRY_LOGITS /* which are written */
+    CLMP_ENTRY_LOSS_PART, /* the stages one by one, of logits that are never held as a whole */
+    CLMP_ENTRY_THRESHOLD,
+    CLMP_ENTRY_GRADIENT_PART
 };
 
-/* One buffer of a step, and where it lies: sub-buffers lie in a root buffer. */
-struct clmp_place {
-    const char *name;
-    clmp_buffer buffer;
-    uint64_t size; /* bytes that are read or written */
-    size_t align;  /* of the offset, in bytes */
-    bool needed, written;
-    cl_mem root;
-    size_t begin;
-};
-enum { CLMP_MORE_PLACES = 8 };
+/* Whether an entry works on a part of the pixels. */
+static inline bool clmp_entry_takes_part(enum clmp_entry entry) {
+    return entry == CLMP_ENTRY_LOSS_PART || entry == CLMP_ENTRY_GRADIENT_PART;
+}
 
 /* Checks every buffer that the entry uses: present, of the plan's context, aligned, large enough, apart from the
- * others.  `more` places are checked likewise, at most CLMP_MORE_PLACES. */
+ * others.  `part`: NULL, but for entries that take one. */
 clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers,
-                               const struct clmp_place *more, size_t more_count);
+                               const clmp_part *part);
 
 #endif

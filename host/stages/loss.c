@@ -13,23 +13,23 @@ void clmp_argument_logits(struct clmp_arguments *arguments, const struct clmp_st
 
 void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_step *step) {
     const struct clmp_logits *logits = &step->plan->logits;
-    const struct clmp_slab *slab = step->slab; /* one row of one image */
-    clmp_argument_ulong(arguments, slab != NULL ? 0 : logits->image_stride);
-    clmp_argument_ulong(arguments, slab != NULL ? slab->pixels : logits->class_stride);
-    clmp_argument_ulong(arguments, slab != NULL ? 0 : logits->row_stride);
+    const struct clmp_part *part = step->part; /* one row of one image */
+    clmp_argument_ulong(arguments, part != NULL ? 0 : logits->image_stride);
+    clmp_argument_ulong(arguments, part != NULL ? part->pixels : logits->class_stride);
+    clmp_argument_ulong(arguments, part != NULL ? 0 : logits->row_stride);
 }
 
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const clmp_buffers *buffers = step->buffers;
-    clmp_argument_logits(arguments, step, step->slab != NULL ? step->slab->logits : buffers->logits);
+    clmp_argument_logits(arguments, step, step->part != NULL ? step->part->logits : buffers->logits);
     clmp_argument_strides(arguments, step);
     clmp_argument_labels(arguments, step);
     /* some buffer, where none is read */
     clmp_argument_mem(arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
     clmp_argument_long(arguments, plan->params.ignore_index);
-    clmp_argument_ulong(arguments, step->slab != NULL ? 1 : plan->logits.rows);
-    clmp_argument_ulong(arguments, step->slab != NULL ? step->slab->pixels : plan->logits.pixels);
+    clmp_argument_ulong(arguments, step->part != NULL ? 1 : plan->logits.rows);
+    clmp_argument_ulong(arguments, step->part != NULL ? step->part->pixels : plan->logits.pixels);
 }
 
 clmp_buffer clmp_from_first_pixel(const struct clmp_step *step, clmp_buffer plane) {
@@ -46,8 +46,8 @@ clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_argumen
 
 clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments) {
     const clmp_plan *plan = step->plan;
-    if (step->slab != NULL)
-        return clmp_launch_pixels(step, arguments, step->slab->pixels, 1);
+    if (step->part != NULL)
+        return clmp_launch_pixels(step, arguments, step->part->pixels, 1);
     return clmp_launch_pixels(step, arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
 }
 

@@ -6,19 +6,6 @@
 #include "stages/buffers.h"
 #include "stages/launch.h"
 
-/* A call of an entry, or of one that is made of stages in its own way. */
-struct clmp_call {
-    enum clmp_entry entry;
-    clmp_status (*run)(struct clmp_step *step, void *user); /* NULL: the entry's own stages */
-    void *user;
-    const struct clmp_place *more; /* further buffers to check */
-    size_t more_count;
-};
-
-/* Checks all, and then runs the call's stages on `queue`. */
-clmp_status clmp_enqueue(clmp_plan *plan, const struct clmp_call *call, cl_command_queue queue,
-                         const clmp_buffers *buffers, cl_uint wait_count, const cl_event *wait, cl_event *event);
-
 clmp_status clmp_stage_loss(struct clmp_step *step);
 
 clmp_status clmp_stage_threshold(struct clmp_step *step);
@@ -61,7 +48,7 @@ void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_st
 
 /* The pixel of the batch that a step works from, and a plane of numbers of pixels from there on. */
 static inline uint64_t clmp_first_pixel(const struct clmp_step *step) {
-    return step->slab != NULL ? step->slab->first : 0;
+    return step->part != NULL ? step->part->image * step->plan->image_pixels + step->part->first : 0;
 }
 clmp_buffer clmp_from_first_pixel(const struct clmp_step *step, clmp_buffer plane);
 

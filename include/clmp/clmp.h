@@ -173,6 +173,12 @@ CLMP_API void clmp_context_destroy(clmp_context *context);
 CLMP_API cl_context clmp_context_cl(const clmp_context *context);
 CLMP_API cl_device_id clmp_context_device(const clmp_context *context);
 
+/*
+ * Tells the context's log, if there is one: for libraries that are built on this one and have errors of their own, as
+ * clmp/head.h's.  `message` as for clmp_log_fn.  A NULL context has no log.  Thread-safe.
+ */
+CLMP_API void clmp_context_report(const clmp_context *context, const char *message);
+
 /* ------------------------------------------------------------------------------------------------------------ plan */
 
 typedef struct clmp_plan clmp_plan;
@@ -450,6 +456,46 @@ CLMP_API clmp_status clmp_enqueue_loss(clmp_plan *plan, cl_command_queue queue, 
                                        cl_uint num_wait, const cl_event *wait, cl_event *event);
 CLMP_API clmp_status clmp_enqueue_gradient(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                            cl_uint num_wait, const cl_event *wait, cl_event *event);
+
+/*
+ * A step in parts, for logits that are never held as a whole: what makes them (clmp/head.h, or a last layer of yours)
+ * makes a run of pixels at a time, and once more for the gradient.  In this order, with the same plan, labels and
+ * workspace:
+ *
+ * clmp_enqueue_loss_part      for every part, until each pixel was in one.  In: logits of the part, labels of the
+ * batch. Out: the part's losses, in the workspace, and in `losses` if it is present. clmp_enqueue_threshold      once.
+ * In: labels.  Out: losses, weights (each may be absent), result. clmp_enqueue_gradient_part  for every part again. In:
+ * logits of the part, once more, and labels.  Out: their gradient, in place of them.
+ *
+ * They give the bits of clmp_enqueue_gradient() on all pixels, however these are cut into parts.  Each is an entry like
+ * the three above; the caller orders them by their events, or by an in-order queue.  The workspace must be the
+ * caller's, and nothing else may use it between the first and the last of them.  Plan with CLMP_INPUT_LOGITS and NCHW;
+ * not with interpolation, nor with binary losses.
+ */
+typedef struct clmp_part {
+    size_t struct_size; /* set by ..._init(); not to be changed */
+    clmp_buffer logits; /* logits_type (C, pixels), without gaps */
+    uint64_t image;     /* of the batch, below N */
+    uint64_t first;     /* pixel of the image, row by row, that the part begins with */
+    uint64_t pixels;    /* at least 1; first + pixels is at most H W */
+} clmp_part;
+
+/* As clmp_part_init(), for a struct of `size` bytes. */
+CLMP_API void clmp_part_init_sized(clmp_part *part, size_t size);
+
+/* Sets logits to absent, image, first and pixels to 0 (the first and the last are to be set). */
+static inline void clmp_part_init(clmp_part *part) {
+    clmp_part_init_sized(part, sizeof *part);
+}
+
+CLMP_API clmp_status clmp_enqueue_loss_part(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                            const clmp_part *part, cl_uint num_wait, const cl_event *wait,
+                                            cl_event *event);
+CLMP_API clmp_status clmp_enqueue_threshold(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                            cl_uint num_wait, const cl_event *wait, cl_event *event);
+CLMP_API clmp_status clmp_enqueue_gradient_part(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
+                                                const clmp_part *part, cl_uint num_wait, const cl_event *wait,
+                                                cl_event *event);
 
 /* ------------------------------------------------------------------------------------ class weights from label maps */
 

@@ -3,7 +3,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * There where libclmp was configured with CLBlast (-Dclblast=enabled; pkg-config's variable `clblast` says yes or no).
+ * A library of its own on libclmp's public interface, built where CLBlast is (-Dclblast=enabled): link libclmp-head, by
+ * `pkg-config --libs clmp-head`.
  *
  *     X[n, c, u] = sum_d W[c, d] F[n, d, u] + b[c]             logits, of the features F of image n at pixel u
  *     dF[n, d, u] = sum_c W[c, d] dX[n, c, u]                  with the gradient dX of clmp_enqueue_gradient()

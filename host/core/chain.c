@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const cl_event *clmp_chain_wait(const struct clmp_chain *chain, cl_uint *count) {
+    *count = chain->last == NULL ? chain->wait_count : 1;
+    return *count == 0 ? NULL : chain->last == NULL ? chain->wait : &chain->last;
+}
+
+void clmp_chain_advance(struct clmp_chain *chain, cl_event event) {
+    if (chain->last != NULL)
+        clReleaseEvent(chain->last);
+    chain->last = event;
+}
+
+clmp_status clmp_chain_also_wait(struct clmp_chain *chain, const cl_event *event, cl_event **list) {
+    *list = NULL;
+    if (chain->wait == NULL) { /* clmp_check_wait(): just where wait_count is 0 */
+        chain->wait = event;
+        chain->wait_count = 1;
+        return CLMP_OK;
+    }
+    cl_event *longer = malloc(((size_t)chain->wait_count + 1) * sizeof *longer);
+    if (longer == NULL)
+        return clmp_fail(chain->log, CLMP_OUT_OF_MEMORY, "no memory for a list of %u events",
+                         (unsigned)chain->wait_count + 1);
+    memcpy(longer, chain->wait, chain->wait_count * sizeof *longer);
+    longer[chain->wait_count++] = *event;
+    chain->wait = longer;
+    *list = longer;
+    return CLMP_OK;
+}
+
+struct clmp_arguments clmp_arguments_of(cl_kernel kernel) {
+    return (struct clmp_arguments){.kernel = kernel, .index = 0, .error = CL_SUCCESS};
+}
+
+static void set(struct clmp_arguments *arguments, size_t size, const void *value) {
+    const cl_int error = clSetKernelArg(arguments->kernel, arguments->index++, size, value);
+    if (arguments->error == CL_SUCCESS)
+        arguments->error = error;
+}
+
+void clmp_argument_mem(struct clmp_arguments *arguments, cl_mem mem) {
+    set(arguments, sizeof mem, &mem);
+}
+void clmp_argument_ulong(struct clmp_arguments *arguments, cl_ulong value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_long(struct clmp_arguments *arguments, cl_long value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_uint(struct clmp_arguments *arguments, cl_uint value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_int(struct clmp_arguments *arguments, cl_int value) {
+    set(arguments, sizeof value, &value);
+}
+void clmp_argument_float(struct clmp_arguments *arguments, cl_float value) {
+    set(arguments, sizeof value, &value);
+}
+
+void clmp_argument_floats(struct clmp_arguments *arguments, clmp_buffer buffer) {
+    clmp_argument_mem(arguments, buffer.mem);
+    clmp_argument_ulong(arguments, buffer.offset / sizeof(float));
+}
+
+clmp_status clmp_chain_launch(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
+                              uint64_t rows, uint32_t group) {
+    if (arguments->error != CL_SUCCESS)
+        return clmp_fail_cl(chain->log, arguments->error, "clSetKernelArg");
+    const size_t local[2] = {group, 1};
+    const size_t global[2] = {(size_t)((items + group - 1) / group * group), (size_t)rows};
+    cl_uint wait_count = 0;
+    const cl_event *wait = clmp_chain_wait(chain, &wait_count);
+    cl_event event = NULL;
+    const cl_int error =
+        clEnqueueNDRangeKernel(chain->queue, arguments->kernel, 2, NULL, global, local, wait_count, wait, &event);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(chain->log, error, "clEnqueueNDRangeKernel");
+    clmp_chain_advance(chain, event);
+    return CLMP_OK;
+}
+
+clmp_status clmp_chain_clear(struct clmp_chain *chain, clmp_buffer buffer, size_t size) {
+    const cl_ulong zero = 0;
+    cl_uint wait_count = 0;
+    const cl_event *wait = clmp_chain_wait(chain, &wait_count);
+    cl_event event = NULL;
+    const cl_int error = clEnqueueFillBuffer(chain->queue, buffer.mem, &zero, sizeof zero, buffer.offset, size,
+                                             wait_count, wait, &event);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(chain->log, error, "clEnqueueFillBuffer");
+    clmp_chain_advance(chain, event);
+    return CLMP_OK;
+}
