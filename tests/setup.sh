@@ -19,8 +19,8 @@ demo='libnifti2-dev libpng-dev mricron-data'
 # clmp-train multiplies matrices with CLBlast, and reads PNG, JPEG and JSON.
 train='libclblast-dev libpng-dev libjpeg62-turbo-dev libjansson-dev'
 # The tests: Check, what the clmp command needs, a C++ compiler for the header, and two more OpenCL devices; make and CMake
-# for the examples; mandoc and lexgrog for the manual pages; Pillow to read pictures with.
-tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind make cmake mandoc man-db python3-pil'
+# for the examples; mandoc and lexgrog for the manual pages; Pillow to read pictures with; locales to make one from.
+tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind make cmake mandoc man-db python3-pil locales'
 # tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
 torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
 # bench/peers/peers.py and bench/plot.py, run by /usr/bin/python3: torch is large, and nothing else needs it.

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "demo.h"
-#include <errno.h>
+#include "numbers.h"
 #include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
@@ -53,7 +53,7 @@ static void print_help(void) {
         "  -o, --output FILE    the picture (default: " DEFAULT_OUTPUT ")\n"
         "      --data FOLDER    where ch2.nii.gz, aal.nii.gz and aal.nii.txt are\n"
         "                       (default: " DEFAULT_DATA ", from Debian's package mricron-data)\n"
-        "      --device NAME    an OpenCL device whose name contains NAME (default: a GPU, else the first)\n"
+        "      --device DEVICE  #N of clmp devices, part of a name, or PLATFORM:NAME (default: a GPU, else the first)\n"
         "      --p P            the norm, at least 1; inf is the plain mean (default: 1.7)\n"
         "      --support S      least share of pixels that carry the weight, in (0, 1] (default: 0.25)\n"
         "  -h, --help           this text\n"
@@ -62,11 +62,9 @@ static void print_help(void) {
 }
 
 static bool parse_number(const char *name, const char *text, double *value) {
-    char *end;
-    errno = 0;
-    *value = strtod(text, &end);
-    if (end == text || *end || isnan(*value))
-        return demo_fail("--%s: '%s' is not a number", name, text);
+    const enum number kind = number_read(text, value);
+    if (kind != NUMBER_GOOD)
+        return demo_fail("--%s: '%s' is %s", name, text, kind == NUMBER_TOO_LARGE ? "too large" : "not a number");
     return true;
 }
 
@@ -253,6 +251,7 @@ static bool show(const options *chosen, const work *w) {
 
 int main(int argc, char **argv) {
     options chosen = {DEFAULT_DATA, NULL, DEFAULT_OUTPUT, 1.7, 0.25};
+    numbers_begin();
     const int status = parse(argc, argv, &chosen);
     if (status >= 0)
         return status;

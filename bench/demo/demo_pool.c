@@ -4,8 +4,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "core/choice.h"
 #include "demo.h"
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,39 +27,26 @@ static void log_line(void *user, const char *message) {
     demo_note("libclmp: %s", message);
 }
 
-static bool contains(const char *text, const char *part) {
-    for (; *text; text++) {
-        size_t i = 0;
-        while (part[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
-            i++;
-        if (!part[i])
-            return true;
-    }
-    return *part == '\0';
-}
-
 static bool choose_device(const char *wanted, clmp_device_info *chosen) {
-    clmp_device_info infos[32];
+    enum { MOST = 32 };
+    clmp_device_info infos[MOST];
     size_t count = 0;
-    const clmp_status status = clmp_list_devices(infos, 32, &count);
+    const clmp_status status = clmp_list_devices(infos, MOST, &count);
     if (status != CLMP_OK)
         return demo_fail("cannot list OpenCL devices: %s", clmp_status_text(status));
-    bool found = false;
-    for (size_t i = 0; i < count && i < 32; i++) {
-        const clmp_device_info *info = &infos[i];
-        if (!info->supported)
-            continue;
-        if (wanted && !contains(info->name, wanted) && !contains(info->platform_name, wanted))
-            continue;
-        if (found && (wanted || !(info->type & CL_DEVICE_TYPE_GPU) || (chosen->type & CL_DEVICE_TYPE_GPU)))
-            continue; /* the first match stays, except that a GPU comes before the rest */
-        *chosen = *info;
-        found = true;
-    }
-    if (found)
+    count = count < MOST ? count : MOST;
+    const size_t picked = clmp_device_pick(infos, count, wanted);
+    if (picked < count) {
+        *chosen = infos[picked];
         return true;
-    return wanted ? demo_fail("no OpenCL device has '%s' in its name", wanted)
-                  : demo_fail("no OpenCL device; Debian's package pocl-opencl-icd makes one of the processor");
+    }
+    if (count == 0)
+        return demo_fail(
+            "no OpenCL device; Debian's package pocl-opencl-icd makes one of the processor, if it can write "
+            "to its cache (POCL_CACHE_DIR)");
+    char why[CLMP_CHOICE_WORDS];
+    (void)clmp_device_no_pick(infos, count, wanted, why);
+    return demo_fail("%s", why);
 }
 
 demo_pool *demo_pool_open(const char *device) {

@@ -10,11 +10,12 @@
 #include "bench_startup.h"
 #include "bench_tune.h"
 #include "bench_variants.h"
+#include "core/choice.h"
+#include "numbers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { SCALING_BEGIN = 16 };
 
@@ -49,7 +50,7 @@ static enum bench_status run_scaling(const bench_device *device, const bench_opt
     return status;
 }
 
-static enum bench_status run_device(const clmp_device_info *info, const bench_options *options,
+static enum bench_status run_device(const clmp_device_info *info, size_t number, const bench_options *options,
                                     bench_records *records) {
     bench_device device;
     enum bench_status status = bench_device_open(info, &device);
@@ -61,7 +62,7 @@ static enum bench_status run_device(const clmp_device_info *info, const bench_op
         return status;
     }
     if (status == BENCH_OK && options->case_count != 0)
-        status = bench_startup(info, records);
+        status = bench_startup(info, number, records);
     for (size_t i = 0; i < options->case_count && status == BENCH_OK; ++i)
         status = run_case(&device, options->cases[i], options, records);
     if (status == BENCH_OK && options->scaling_end != 0)
@@ -74,43 +75,28 @@ static enum bench_status run_device(const clmp_device_info *info, const bench_op
     return status;
 }
 
-/* In ASCII, whatever the locale. */
-static bool contains(const char *text, const char *part) {
-    const size_t length = strlen(part);
-    for (; *text != '\0'; ++text)
-        if (strncasecmp(text, part, length) == 0)
-            return true;
-    return length == 0;
-}
-
-static bool chosen(const clmp_device_info *info, const bench_options *options) {
-    return options->device == NULL || contains(info->name, options->device) ||
-           contains(info->platform_name, options->device);
-}
-
 static enum bench_status run_devices(const clmp_device_info *infos, size_t count, const bench_options *options,
                                      bench_records *records) {
     enum bench_status result = BENCH_OK;
     size_t matches = 0, runs = 0;
     for (size_t i = 0; i < count; ++i) {
-        if (!chosen(&infos[i], options))
+        if (!clmp_device_is_meant(infos, count, i, options->device))
             continue;
         ++matches;
         if (!infos[i].supported) {
-            bench_fail(BENCH_OK, "%s is left out: libclmp does not run on it", infos[i].name);
+            bench_fail(BENCH_OK, "%s is left out: it lacks %s", infos[i].name, infos[i].lacks);
             continue;
         }
         if (runs++ > 0)
             putchar('\n');
-        const enum bench_status status = run_device(&infos[i], options, records);
+        const enum bench_status status = run_device(&infos[i], i, options, records);
         if (status == BENCH_BAD_USE)
             return status; /* and would be on all devices */
         if (status != BENCH_OK)
             result = status; /* the other devices may be well */
     }
     if (matches == 0)
-        return bench_fail(BENCH_BAD_USE, "--device is '%s', which no device's name or platform contains",
-                          options->device);
+        return bench_fail(BENCH_BAD_USE, "--device is '%s', which is no device (see clmp devices)", options->device);
     if (runs == 0)
         return bench_fail(BENCH_DEVICE_FAILED, "no device to measure");
     return result;
@@ -122,7 +108,9 @@ static enum bench_status run(const bench_options *options) {
     if (status != BENCH_OK)
         return status;
     if (clmp_list_devices(NULL, 0, &capacity) != CLMP_OK || capacity == 0)
-        return bench_fail(BENCH_DEVICE_FAILED, "there is no OpenCL device; is a driver installed?");
+        return bench_fail(BENCH_DEVICE_FAILED,
+                          "there is no OpenCL device; is a driver installed, and can PoCL's write to its cache "
+                          "(POCL_CACHE_DIR)?");
     clmp_device_info *infos = calloc(capacity, sizeof *infos);
     if (infos == NULL || clmp_list_devices(infos, capacity, &count) != CLMP_OK) {
         free(infos);
@@ -141,6 +129,7 @@ static enum bench_status run(const bench_options *options) {
 
 int main(int argc, char **argv) {
     bench_options options;
+    numbers_begin();
     enum bench_status status = bench_options_read(argc, argv, &options);
     if (status == BENCH_OK && options.startup_child)
         status = bench_startup_child(options.device);

@@ -115,8 +115,9 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-enum bench_status bench_startup(const clmp_device_info *info, bench_records *records) {
-    char folder[] = "/tmp/clmp-bench-XXXXXX";
+enum bench_status bench_startup(const clmp_device_info *info, size_t number, bench_records *records) {
+    char folder[] = "/tmp/clmp-bench-XXXXXX", device[32];
+    snprintf(device, sizeof device, "#%zu", number); /* others may have its name */
     if (mkdtemp(folder) == NULL)
         return bench_fail(BENCH_DEVICE_FAILED, "no folder for the caches of the start-up: %s", strerror(errno));
     static const char *const names[] = {"cold", "warm"};
@@ -124,7 +125,7 @@ enum bench_status bench_startup(const clmp_device_info *info, bench_records *rec
     for (int i = 0; i < 2 && status == BENCH_OK; ++i) {
         struct startup startup = {0.0, 0.0, 0.0};
         bench_progress("start-up, %s caches", names[i]);
-        if (!run_child(info->name, folder, &startup)) {
+        if (!run_child(device, folder, &startup)) {
             status = bench_fail(BENCH_DEVICE_FAILED, "the start-up could not be measured on %s", info->name);
             break;
         }

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "help.h"
+#include "numbers.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -68,6 +69,7 @@ static bool run(int argc, char **argv, enum command *command, struct failure *fa
 int main(int argc, char **argv) {
     enum command command = COMMANDS;
     struct failure failure = {.code = 0};
+    numbers_begin();
     fill_standard_streams();
     cleanup_install();
     if (!run(argc, argv, &command, &failure))

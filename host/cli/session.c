@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include "core/choice.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +36,10 @@ static bool failed_cl(const char *function, const char *what, uint64_t size, cl_
 }
 
 static bool no_device(struct failure *failure) {
-    return fail_with(failure, EXIT_OF_DEVICE,
-                     "there is no OpenCL device; is a driver installed? (clinfo -l lists them)");
+    return fail_with(
+        failure, EXIT_OF_DEVICE,
+        "there is no OpenCL device; is a driver installed (clinfo -l lists devices), and can PoCL's write to "
+        "its cache (POCL_CACHE_DIR: another folder)?");
 }
 
 bool session_devices(clmp_device_info **infos, size_t *count, struct failure *failure) {
@@ -62,38 +66,17 @@ bool session_devices(clmp_device_info **infos, size_t *count, struct failure *fa
     return false;
 }
 
-/* In ASCII, whatever the locale. */
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool contains(const char *text, const char *part) {
-    for (;; ++text) {
-        size_t same = 0;
-        while (part[same] != '\0' && lower(text[same]) == lower(part[same]))
-            ++same;
-        if (part[same] == '\0')
-            return true;
-        if (*text == '\0')
-            return false;
-    }
-}
-
-bool session_device_matches(const clmp_device_info *info, const char *part) {
-    return part == NULL || contains(info->name, part) || contains(info->platform_name, part);
-}
-
 bool session_no_match(const clmp_device_info *infos, size_t count, const char *wanted, struct failure *failure) {
-    enum { ENTRY = sizeof infos->name + sizeof infos->platform_name + 32 };
+    enum { ENTRY = sizeof infos->name + sizeof infos->platform_name + 48 };
     char *list = malloc(count * ENTRY + 1);
     if (list == NULL)
         return fail_memory(failure, "the list of devices");
     size_t used = 0;
     list[0] = '\0';
     for (size_t i = 0; i < count; ++i)
-        used += (size_t)snprintf(list + used, ENTRY, "%s'%s' (%s%s)", i == 0 ? "" : ", ", infos[i].name,
+        used += (size_t)snprintf(list + used, ENTRY, "%s#%zu '%s' (%s%s)", i == 0 ? "" : ", ", i, infos[i].name,
                                  infos[i].platform_name, infos[i].supported ? "" : ", not supported");
-    fail_with(failure, EXIT_OF_INPUT, "--device is '%s', expected part of one of: %s", wanted, list);
+    fail_with(failure, EXIT_OF_INPUT, "--device is '%s', expected the number, or part of a name, of: %s", wanted, list);
     free(list);
     return false;
 }
@@ -104,10 +87,7 @@ static bool not_found(const char *wanted, struct failure *failure) {
     size_t count = 0;
     if (!session_devices(&infos, &count, failure))
         return false;
-    if (wanted != NULL && wanted[0] != '\0')
-        session_no_match(infos, count, wanted, failure);
-    else
-        fail_with(failure, EXIT_OF_DEVICE, "none of the %zu OpenCL devices is supported (see clmp devices)", count);
+    session_no_match(infos, count, wanted != NULL ? wanted : "", failure);
     free(infos);
     return false;
 }
@@ -121,6 +101,8 @@ bool session_open(struct session *session, const char *wanted, struct failure *f
     const clmp_status status = clmp_context_open(wanted, &params, &session->context);
     if (status == CLMP_DEVICE_NOT_FOUND || status == CLMP_NO_DEVICE)
         return not_found(wanted, failure);
+    if (status == CLMP_DEVICE_UNSUPPORTED && wanted != NULL && wanted[0] != '\0')
+        return fail_with(failure, EXIT_OF_INPUT, "--device is '%s': %s", wanted, session->log);
     if (status != CLMP_OK)
         return session_failed(session, status, failure);
     const cl_device_id device = clmp_context_device(session->context);

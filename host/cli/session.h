@@ -59,10 +59,7 @@ void session_close(struct session *session);
 /* All OpenCL devices, to be freed.  None at all is a failure. */
 bool session_devices(clmp_device_info **infos, size_t *count, struct failure *failure);
 
-/* Whether a device's or its platform's name contains `part`, upper and lower case alike; NULL does match. */
-bool session_device_matches(const clmp_device_info *info, const char *part);
-
-/* The failure of a --device that matches nothing: its line lists what there is.  Always false. */
+/* The failure of a --device that means nothing: its line lists what there is.  Always false. */
 bool session_no_match(const clmp_device_info *infos, size_t count, const char *wanted, struct failure *failure);
 
 #endif /* CLMP_CLI_SESSION_H */

@@ -2,6 +2,7 @@
 #include "core/context.h"
 
 #include "core/cache.h"
+#include "core/choice.h"
 #include "core/program.h"
 #include "core/sized.h"
 
@@ -110,24 +111,6 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
     return CLMP_OK;
 }
 
-/* The index of the device to open, or `count`. */
-static size_t pick_device(const clmp_device_info *infos, size_t count, const char *wanted) {
-    size_t first = count;
-    for (size_t i = 0; i < count; ++i) {
-        if (!infos[i].supported)
-            continue;
-        if (wanted != NULL && wanted[0] != '\0') {
-            if (clmp_name_contains(infos[i].name, wanted) || clmp_name_contains(infos[i].platform_name, wanted))
-                return i;
-        } else if ((infos[i].type & CL_DEVICE_TYPE_GPU) != 0) {
-            return i;
-        } else if (first == count) {
-            first = i;
-        }
-    }
-    return first;
-}
-
 clmp_status clmp_context_open(const char *device, const clmp_context_params *params, clmp_context **context) {
     clmp_context_params own;
     struct clmp_log log;
@@ -143,7 +126,9 @@ clmp_status clmp_context_open(const char *device, const clmp_context_params *par
     if (status != CLMP_OK)
         return clmp_fail(&log, status, "no memory for the list of devices");
     if (count == 0)
-        return clmp_fail(&log, CLMP_NO_DEVICE, "there is no OpenCL device");
+        return clmp_fail(&log, CLMP_NO_DEVICE,
+                         "there is no OpenCL device: no driver is installed, or it finds none; PoCL's needs a folder "
+                         "that it can write to, POCL_CACHE_DIR");
     clmp_device_info *infos = calloc(count, sizeof *infos);
     if (infos == NULL)
         return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory for the list of devices");
@@ -151,12 +136,12 @@ clmp_status clmp_context_open(const char *device, const clmp_context_params *par
     status = clmp_list_devices(infos, count, &found);
     if (found < count)
         count = found;
-    const size_t picked = status == CLMP_OK ? pick_device(infos, count, device) : count;
+    const size_t picked = status == CLMP_OK ? clmp_device_pick(infos, count, device) : count;
     if (status != CLMP_OK) {
         clmp_fail(&log, status, "no memory for the list of devices");
     } else if (picked == count) {
-        status = clmp_fail(&log, CLMP_DEVICE_NOT_FOUND, "none of the %zu OpenCL devices matches '%s'", count,
-                           device == NULL ? "" : device);
+        char why[CLMP_CHOICE_WORDS];
+        status = clmp_fail(&log, clmp_device_no_pick(infos, count, device, why), "%s", why);
     } else {
         const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)infos[picked].platform,
                                                     0};

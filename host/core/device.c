@@ -3,26 +3,23 @@
 
 #include "core/sized.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool clmp_name_contains(const char *text, const char *part) {
-    const size_t length = strlen(part);
-    for (; strlen(text) >= length; ++text) {
-        size_t same = 0;
-        while (same < length && tolower((unsigned char)text[same]) == tolower((unsigned char)part[same]))
-            ++same;
-        if (same == length)
-            return true;
-    }
-    return false;
-}
 
 static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
     if (clGetDeviceInfo(device, what, size, text, NULL) != CL_SUCCESS)
         text[0] = '\0'; /* also where it is longer than `size` */
     text[size - 1] = '\0';
+}
+
+/* Of "OpenCL <major>.<minor> ...": two whole numbers, as a decimal point is the locale's. */
+static bool is_version_1_2(const char *version) {
+    char *end = NULL;
+    if (strncmp(version, "OpenCL ", 7) != 0 || strspn(version + 7, "0123456789") == 0)
+        return false;
+    const unsigned long major = strtoul(version + 7, &end, 10);
+    const unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    return major > 1 || (major == 1 && minor >= 2);
 }
 
 const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts) {
@@ -53,8 +50,7 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
         return "little-endian memory";
     if ((single & (CL_FP_ROUND_TO_NEAREST | CL_FP_INF_NAN)) != (CL_FP_ROUND_TO_NEAREST | CL_FP_INF_NAN))
         return "rounding to nearest, infinities or NaN";
-    /* "OpenCL <major>.<minor> ..." */
-    if (strncmp(version, "OpenCL ", 7) != 0 || strtod(version + 7, NULL) < 1.15)
+    if (!is_version_1_2(version))
         return "OpenCL 1.2";
     return NULL;
 }
@@ -105,7 +101,8 @@ static bool list_device(void *user, cl_platform_id platform, cl_device_id device
             CL_SUCCESS)
             info->platform_name[0] = '\0';
         struct clmp_device_facts facts;
-        info->supported = clmp_device_lacks(device, &facts) == NULL;
+        info->lacks = clmp_device_lacks(device, &facts);
+        info->supported = info->lacks == NULL;
         info->type = facts.type;
         info->compute_units = facts.compute_units;
         (void)clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof info->global_memory, &info->global_memory,

@@ -12,11 +12,8 @@ struct clmp_device_facts {
     char name[128], vendor[128];
 };
 
-/* Fills `facts`; NULL where the library runs on the device, else what it lacks. */
+/* Fills `facts`; NULL where the library runs on the device, else what it lacks, a string that stays. */
 const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts);
-
-/* Whether `text` contains `part`, upper and lower case alike. */
-bool clmp_name_contains(const char *text, const char *part);
 
 /* Calls `visit` for every device of every platform until it returns false.  Devices are those of platforms that have
  * any; false if memory ran out. */

@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/log.h"
 
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+/* vsnprintf() whose numbers are the same in every locale that the program may have set. */
+static void format_in_c(char *text, size_t size, const char *format, va_list arguments) {
+    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* takes no memory where that is at hand */
+    const locale_t before = c != (locale_t)0 ? uselocale(c) : (locale_t)0;
+    vsnprintf(text, size, format, arguments);
+    if (c != (locale_t)0) {
+        uselocale(before);
+        freelocale(c);
+    }
+}
 
 clmp_status clmp_fail(const struct clmp_log *log, clmp_status status, const char *format, ...) {
     if (log != NULL && log->call != NULL) {
         char message[512]; /* a longer one is cut; build logs go a way of their own */
         va_list arguments;
         va_start(arguments, format);
-        vsnprintf(message, sizeof message, format, arguments);
+        format_in_c(message, sizeof message, format, arguments);
         va_end(arguments);
         log->call(log->user, message);
     }

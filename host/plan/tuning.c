@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/tuning.h"
 
+#include "core/choice.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>

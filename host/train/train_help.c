@@ -36,7 +36,8 @@ static const char help_of_all[] =
     "  --classes FILE         a class a line, 'NAME RED GREEN BLUE', and 'ignore LABEL' (DATA/classes.txt)\n"          \
     "  --show NAME            file name of the validation image whose segmentation is kept as it evolves (the one\n"   \
     "                         with the most pixels of rare classes)\n"                                                 \
-    "  --device SUBSTRING     part of a device's name (the first GPU, else the first device)\n"                        \
+    "  --device DEVICE        '#N', its number in clmp devices; part of its name or of its platform's; or both,\n"     \
+    "                         'PLATFORM:NAME' (the first GPU, else the first device)\n"                                \
     "  -h, --help             this text\n"                                                                             \
     "  --version              the version\n"
 

@@ -6,6 +6,7 @@
  * Data walks one way: options -> dataset, pictures -> network (engine) -> clmp_head -> run -> compare, evolution, plot.
  */
 #include "compare.h"
+#include "numbers.h"
 #include "run.h"
 #include "train_help.h"
 #include "train_options.h"
@@ -99,6 +100,7 @@ static bool run(int argc, char **argv, const char **name, struct failure *failur
 int main(int argc, char **argv) {
     const char *command = NULL;
     struct failure failure = {.code = 0};
+    numbers_begin();
     signal(SIGPIPE, SIG_IGN); /* errors of a write, and told as such */
     signal(SIGXFSZ, SIG_IGN);
     if (!run(argc, argv, &command, &failure))

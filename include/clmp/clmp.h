@@ -113,6 +113,8 @@ typedef struct clmp_device_info {
     cl_ulong global_memory; /* bytes */
     cl_ulong max_alloc;     /* bytes of one buffer */
     cl_bool supported;      /* whether the library runs on it */
+    cl_uint reserved;       /* 0 */
+    const char *lacks; /* what it lacks where it is not supported, as "OpenCL 1.2", else NULL; the string is static */
 } clmp_device_info;
 
 /* As clmp_list_devices(), for entries of `info_size` bytes each. */
@@ -160,9 +162,13 @@ CLMP_API clmp_status clmp_context_create(cl_context cl, cl_device_id device, con
                                          clmp_context **context);
 
 /*
- * Opens a device by name, with an OpenCL context of its own: the first supported device whose name or platform name
- * contains `device` (upper and lower case alike).  NULL or "": the first GPU, else the first device.  Else as
- * clmp_context_create().  Errors besides: NO_DEVICE, DEVICE_NOT_FOUND.
+ * Opens a device, with an OpenCL context of its own: the first supported one that `device` means, which is
+ *     "#N"             the one at index N of clmp_list_devices(), counted from 0: of two alike, the second, too
+ *     "NAME"           those of this name; where there are none, those whose name or platform name contains it
+ *     "PLATFORM:NAME"  those whose platform name contains the one and whose name the other
+ *     NULL or ""       the first supported GPU, else the first supported device
+ * Upper and lower case of ASCII are alike.  Else as clmp_context_create(); DEVICE_UNSUPPORTED where no device that is
+ * meant is supported.  Errors besides: NO_DEVICE, DEVICE_NOT_FOUND.
  */
 CLMP_API clmp_status clmp_context_open(const char *device, const clmp_context_params *params, clmp_context **context);
 

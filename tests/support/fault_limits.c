@@ -31,7 +31,7 @@ size_t fault_needed(void) {
     return needed;
 }
 
-/* "group=64,bare=1": for programs that are not written for it. */
+/* "group=64,bare=1", "opencl=11": for programs that are not written for it. */
 static __attribute__((constructor)) void read_environment(void) {
     const char *text = getenv("CLMP_TEST_LIMITS");
     unsigned long group = 0, kernel_group = 0, local = 0;
@@ -48,6 +48,9 @@ static __attribute__((constructor)) void read_environment(void) {
         local = strcmp(name, "local_memory") == 0 ? value : local;
         limits.bare = limits.bare || strcmp(name, "bare") == 0;
         limits.gpu = limits.gpu || strcmp(name, "gpu") == 0;
+        limits.no_compiler = limits.no_compiler || strcmp(name, "no_compiler") == 0;
+        if (strcmp(name, "opencl") == 0)
+            limits.version = value == 11 ? "OpenCL 1.1 limited" : "OpenCL 1.2 CUDA";
     }
     limits.group = group;
     limits.kernel_group = kernel_group;
@@ -73,7 +76,14 @@ bool limit_device_info(cl_device_info what, size_t size, void *value, size_t *us
     const cl_device_type gpu = CL_DEVICE_TYPE_GPU;
     const cl_ulong memory = limits.memory;
     const cl_device_fp_config none = 0;
+    const cl_bool no = CL_FALSE;
     switch (what) {
+    case CL_DEVICE_VERSION:
+        *status = limits.version != NULL ? answer(limits.version, strlen(limits.version) + 1, size, value, used) : 0;
+        return limits.version != NULL;
+    case CL_DEVICE_COMPILER_AVAILABLE:
+        *status = answer(&no, sizeof no, size, value, used);
+        return limits.no_compiler;
     case CL_DEVICE_MAX_WORK_GROUP_SIZE:
         *status = answer(groups, sizeof groups[0], size, value, used);
         return limits.group != 0;

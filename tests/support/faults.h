@@ -125,6 +125,8 @@ struct fault_limits {      /* 0: as it is */
     size_t memory;         /* bytes, for buffers that are made from now on */
     bool bare;             /* no fp64, no fp16, no 64-bit atomics, nor other extensions */
     bool gpu;              /* it says that it is a GPU, and is tuned as one */
+    bool no_compiler;      /* it says that it has none */
+    const char *version;   /* what it says of OpenCL */
 };
 void fault_limit(const struct fault_limits *limits);
 

@@ -1,0 +1,29 @@
+/*
+ * Numbers as programs read and write them: the same in every locale.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CLMP_CLI_NUMBERS_H
+#define CLMP_CLI_NUMBERS_H
+
+#include <stdint.h>
+
+/*
+ * From here on a decimal point is a point in this thread, whatever the process's locale is or becomes (the programs set
+ * none, but a driver or a module that is loaded with them may): for printf() and strtod(), and what calls them.
+ */
+void numbers_begin(void);
+
+enum number {
+    NUMBER_GOOD,
+    NUMBER_NONE,     /* no number */
+    NUMBER_TOO_LARGE /* one, but there is no room for it */
+};
+
+/* A decimal number, or a word for infinity; what is NaN, hexadecimal or followed by anything is none. */
+enum number number_read(const char *text, double *value);
+
+/* A whole number of digits alone, up to `most`. */
+enum number number_read_whole(const char *text, uint64_t most, uint64_t *value);
+
+#endif /* CLMP_CLI_NUMBERS_H */
