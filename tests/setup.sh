@@ -21,9 +21,11 @@ train='libclblast-dev libpng-dev libjpeg62-turbo-dev libjansson-dev'
 # The tests: Check, what the clmp command needs, a C++ compiler for the header, and two more OpenCL devices; make and CMake
 # for the examples; mandoc and lexgrog for the manual pages; Pillow to read pictures with; locales to make one from.
 tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind make cmake mandoc man-db python3-pil locales'
+# The Python package's tests: NumPy, PyOpenCL and torch of /usr/bin/python3, and what checks its types.
+python='python3-numpy python3-pyopencl python3-torch mypy'
 # tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
 torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
-# bench/peers/peers.py and bench/plot.py, run by /usr/bin/python3: torch is large, and nothing else needs it.
+# bench/peers/peers.py and bench/plot.py, run by /usr/bin/python3.
 peers='libjansson-dev python3-numpy python3-pyopencl python3-torch python3-matplotlib'
 # Intel's runtime, and Intel's mathematical functions, which it needs without naming them.
 intel_packages='intel-opencl-rt intel-cmplr-lib-rt'
@@ -31,8 +33,8 @@ intel=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/intel
 
 case ${1-} in
 demo) wanted="$build $demo" ;;
-tests) wanted="$build $demo $train $tests" ;;
-torture) wanted="$build $demo $train $tests $torture" ;;
+tests) wanted="$build $demo $train $tests $python" ;;
+torture) wanted="$build $demo $train $tests $python $torture" ;;
 train) wanted="$build $train" ;;
 peers) wanted="$build $peers" ;;
 intel) wanted="$build $tests python3-venv" ;;

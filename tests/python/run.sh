@@ -1,0 +1,21 @@
+#!/bin/sh
+# Runs one module of tests of the Python package, with a Python that has what it needs.
+#
+# usage: run.sh FOLDER-OF-PACKAGE MODULE NEEDED...     FOLDER-OF-PACKAGE as for PYTHONPATH; NEEDED are modules
+#
+# The Python on PATH need not be Debian's, for which tests/setup.sh installs; CLMP_PYTHON names another.  Skipped where none
+# has what is needed.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+export PYTHONPATH="$1" PYTHONDONTWRITEBYTECODE=1
+module=$2
+shift 2
+imports="import $(echo "$*" | tr ' ' ',')"
+for python in ${CLMP_PYTHON-python3 /usr/bin/python3}; do
+    if "$python" -c "$imports" >/dev/null 2>&1; then
+        exec "$python" -W error::ResourceWarning "$(dirname "$0")/run.py" "$module"
+    fi
+done
+echo "no Python has $*: skipped"
+exit 77
