@@ -2,13 +2,20 @@
  * Loss max-pooling on real data: a T1 brain scan, its 116 anatomical regions and a background that holds most of the
  * pixels.  A small model is fitted on the even slices; the odd slices go through libclmp as a training step would.
  *
+ * Data walk one way: scan (NIfTI) -> model (logits) -> pool (libclmp on a device) -> table, picture.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "demo.h"
+#include "demo_model.h"
+#include "demo_picture.h"
+#include "demo_pool.h"
+#include "demo_say.h"
+#include "demo_scan.h"
+#include "demo_table.h"
 #include "numbers.h"
+
 #include <getopt.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,25 +30,6 @@ typedef struct options {
     const char *data, *device, *output;
     double p, support;
 } options;
-
-void demo_note(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("demo: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-}
-
-bool demo_fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("demo: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return false;
-}
 
 static void print_help(void) {
     puts(

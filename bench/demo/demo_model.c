@@ -9,7 +9,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "demo.h"
+#include "demo_model.h"
+
+#include "demo_say.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>

@@ -4,8 +4,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "demo_picture.h"
+
 #include "canvas.h"
-#include "demo.h"
+#include "demo_say.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "demo_pool.h"
+
 #include "core/choice.h"
-#include "demo.h"
+#include "demo_say.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "demo.h"
+#include "demo_scan.h"
+
+#include "demo_say.h"
+
 #include <errno.h>
 #include <nifti2_io.h>
 #include <stdio.h>

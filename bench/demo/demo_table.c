@@ -3,7 +3,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "demo.h"
+#include "demo_table.h"
+
+#include "demo_say.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
