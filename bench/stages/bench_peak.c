@@ -54,7 +54,7 @@ enum bench_status bench_peak(const bench_device *device, uint32_t width, double 
     char options[64];
     cl_int error = CL_SUCCESS;
     cl_kernel kernel = NULL;
-    snprintf(options, sizeof options, width > 1 ? "-DFLOATV=float%u" : "-DFLOATV=float", (unsigned)width);
+    snprintf(options, sizeof options, width > 1 ? "-w -DFLOATV=float%u" : "-w -DFLOATV=float", (unsigned)width);
     cl_program program = clCreateProgramWithSource(device->cl, 1, &text, NULL, &error);
     cl_mem to = error == CL_SUCCESS
                     ? clCreateBuffer(device->cl, CL_MEM_READ_WRITE, ITEMS * width * sizeof(float), NULL, &error)

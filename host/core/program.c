@@ -194,7 +194,8 @@ static struct clmp_program *build(clmp_context *context, const char *name, const
 clmp_status clmp_kernel_create(clmp_context *context, const char *source, const char *macros, const char *kernel,
                                cl_kernel *out) {
     char options[MAX_OPTIONS];
-    const int length = snprintf(options, sizeof options, "-cl-std=CL1.2%s", macros);
+    /* -w: some compilers write what they think of a vector's ABI to standard error, which is the program's alone. */
+    const int length = snprintf(options, sizeof options, "-cl-std=CL1.2 -w%s", macros);
     if (length < 0 || (size_t)length >= sizeof options)
         return clmp_fail(&context->log, CLMP_BUILD_FAILED, "the options of %s.cl are too long", source);
 

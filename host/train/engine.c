@@ -50,7 +50,7 @@ static bool build(struct engine *engine, const struct clmp_source *source, struc
                                                    (const char *[]){source->text}, &source->length, &error);
     if (!good(error, "clCreateProgramWithSource", failure))
         return false;
-    snprintf(options, sizeof options, "-cl-std=CL1.2 -DTRAIN_GROUP=%zu", engine->group);
+    snprintf(options, sizeof options, "-cl-std=CL1.2 -w -DTRAIN_GROUP=%zu", engine->group);
     error = clBuildProgram(program, 1, &device, options, NULL, NULL);
     if (error != CL_SUCCESS) {
         first_line(program, device, line, sizeof line);

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Runs tests on PoCL as on another CPU than this one, one after another, so that what one has compiled serves the next.
+#
+# usage: cpu.sh avx2|sse41 PROGRAM...
+#
+# avx2: vectors of 8, no AVX-512; sse41: vectors of 4, and no fma but in software.  Skipped where this CPU, or this PoCL,
+# cannot play that one.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+
+kind=$1
+shift
+case $kind in
+avx2) flag=avx2 name=haswell ;;
+sse41) flag=sse4_1 name=penryn ;;
+*) exit 2 ;;
+esac
+grep -qw "$flag" /proc/cpuinfo 2>/dev/null || {
+    echo "no CPU with $kind: skipped"
+    exit 77
+}
+export POCL_KERNELLIB_NAME="$kind" CLMP_TEST_DEVICE="$name" # which PoCL calls its device then
+failed=0
+for program in "$@"; do
+    status=0
+    "$program" || status=$?
+    case $status in
+    0) ;;
+    77) exit 77 ;;
+    *)
+        echo "$program: exit status $status"
+        failed=1
+        ;;
+    esac
+done
+exit $failed
