@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that the demo, the tests, the long checks, clmp-train or the comparison with torch need, as
-# far as they are missing.
+# Installs the Debian packages that the demo, the tests, the long checks, clmp-train, the comparison with torch, the
+# reference site or the Debian package need, as far as they are missing.
 #
-# usage: sh tests/setup.sh demo|tests|torture|train|peers|intel
+# usage: sh tests/setup.sh demo|tests|torture|train|peers|docs|package|intel
 #
 # intel: Intel's OpenCL for CPUs, from the Python package index, into build-torture/intel (CLMP_TORTURE_DIR), 0.9 GB, for
 # tests/matrix.sh and tests/torture.sh.  It has a licence of Intel's own.
@@ -27,6 +27,10 @@ python='python3-numpy python3-pyopencl python3-torch mypy'
 torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
 # bench/peers/peers.py and bench/plot.py, run by /usr/bin/python3.
 peers='libjansson-dev python3-numpy python3-pyopencl python3-torch python3-matplotlib'
+# docs/build.sh: Sphinx and its theme, KaTeX, mandoc for the manual pages as HTML.
+docs='python3-sphinx furo python3-myst-parser python3-sphinx-copybutton katex libjs-katex fonts-katex nodejs mandoc'
+# debian/: builds the packages and looks at them; to try them in a system that has nothing else.
+package='dpkg-dev debhelper fakeroot lintian autopkgtest debootstrap'
 # Intel's runtime, and Intel's mathematical functions, which it needs without naming them.
 intel_packages='intel-opencl-rt intel-cmplr-lib-rt'
 intel=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/intel
@@ -37,9 +41,11 @@ tests) wanted="$build $demo $train $tests $python" ;;
 torture) wanted="$build $demo $train $tests $python $torture" ;;
 train) wanted="$build $train" ;;
 peers) wanted="$build $peers" ;;
+docs) wanted="$build $train $docs" ;;
+package) wanted="$build $train $package" ;;
 intel) wanted="$build $tests python3-venv" ;;
 *)
-    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers|intel' >&2
+    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers|docs|package|intel' >&2
     exit 2
     ;;
 esac
