@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "label_files.h"
+#include "labels.h"
 #include "progress.h"
 #include "report.h"
 #include "session.h"
-#include "tensors.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,6 +14,8 @@
 
 struct counting {
     struct label_files files;
+    struct label_rules rules;
+    unsigned seen; /* labels, of all files */
     struct outputs outputs;
     struct output *to_weights; /* NULL: not wanted */
     struct session session;
@@ -105,9 +107,10 @@ static bool count_on_device(struct counting *counting, const struct options *opt
 static bool count_file(struct counting *counting, const struct options *options, const char *path,
                        struct failure *failure) {
     struct labels labels;
-    const bool good = labels_read(path, NULL, false, &labels, failure) &&
+    const bool good = labels_read(path, &counting->rules, NULL, false, &labels, failure) &&
                       find_classes(counting, options, path, &labels, failure) &&
                       count_on_device(counting, options, &labels, failure);
+    counting->seen |= labels.seen;
     free(labels.values);
     return good;
 }
@@ -187,13 +190,18 @@ static bool print_listing(const struct counting *counting, const struct options 
 bool command_class_weights(const struct options *options, struct failure *failure) {
     struct counting counting = {.classes = 0};
     counting.to_weights = outputs_add(&counting.outputs, "-o", options->weights);
-    bool good = label_files_find(options->operands, options->operand_count, &counting.files, failure) &&
-                outputs_open(&counting.outputs, (const char *const *)counting.files.paths, counting.files.count,
-                             options->json, failure) &&
-                session_open(&counting.session, options->device, failure) && count_all(&counting, options, failure) &&
-                weigh(&counting, options, failure);
+    bool good =
+        label_files_find(options->operands, options->operand_count, &counting.files, failure) &&
+        outputs_open(&counting.outputs, (const char *const *)counting.files.paths, counting.files.count, options->json,
+                     failure) &&
+        label_rules_read(options->label_map, options->ignored, options->ignored_count, &counting.rules, failure) &&
+        session_open(&counting.session, options->device, failure) && count_all(&counting, options, failure) &&
+        weigh(&counting, options, failure);
     if (good && !counting.outputs.to_stdout)
         good = options->json ? print_json(&counting, options, failure) : print_listing(&counting, options, failure);
+    if (good)
+        labels_note(&counting.rules, counting.seen, "clmp", "class-weights");
+    label_rules_free(&counting.rules);
     clmp_plan_destroy(counting.kept.plan);
     session_close(&counting.session);
     outputs_discard(&counting.outputs);

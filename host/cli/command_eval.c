@@ -11,6 +11,8 @@
 
 struct evaluation {
     struct pairs pairs;
+    struct label_rules rules;
+    unsigned seen; /* labels, of all pairs */
     struct session session;
     struct kept_plan kept;
     bool binary;      /* a matrix of two classes for each class */
@@ -75,8 +77,9 @@ static bool add_pair(struct evaluation *evaluation, const struct options *option
     struct session *session = &evaluation->session;
     struct pair pair;
     cl_mem logits = NULL, labels = NULL;
-    bool good =
-        pair_read(&evaluation->pairs.paths[i], &options->params, &pair, failure) && prepare(evaluation, &pair, failure);
+    bool good = pair_read(&evaluation->pairs.paths[i], options, &evaluation->rules, &pair, failure) &&
+                prepare(evaluation, &pair, failure);
+    evaluation->seen |= pair.labels.seen;
     if (good) {
         const uint64_t pixels = labels_pixels(&pair.labels);
         good = session_buffer(session, "logits", pair.logits.values, pair.logits.bytes, &logits, failure) &&
@@ -248,11 +251,16 @@ static bool print_listing(const struct evaluation *evaluation, const struct opti
 
 bool command_eval(const struct options *options, struct failure *failure) {
     struct evaluation evaluation = {.binary = loss_is_binary(options->params.loss)};
-    bool good = pairs_read(options, &evaluation.pairs, failure) &&
-                session_open(&evaluation.session, options->device, failure) && add_all(&evaluation, options, failure) &&
-                finish(&evaluation, failure);
+    bool good =
+        pairs_read(options, &evaluation.pairs, failure) &&
+        label_rules_read(options->label_map, options->ignored, options->ignored_count, &evaluation.rules, failure) &&
+        session_open(&evaluation.session, options->device, failure) && add_all(&evaluation, options, failure) &&
+        finish(&evaluation, failure);
     if (good)
         good = options->json ? print_json(&evaluation, failure) : print_listing(&evaluation, options, failure);
+    if (good)
+        labels_note(&evaluation.rules, evaluation.seen, "clmp", "eval");
+    label_rules_free(&evaluation.rules);
     clmp_plan_destroy(evaluation.kept.plan);
     if (evaluation.confusion_mem != NULL)
         clReleaseMemObject(evaluation.confusion_mem);

@@ -16,16 +16,19 @@ struct files {
     struct output *to_losses, *to_weights, *to_gradient, *to_heatmap; /* NULL: not wanted */
 };
 
-static bool read_files(struct files *files, const struct options *options, struct failure *failure) {
+static bool read_files(struct files *files, struct loss_run *run, struct failure *failure) {
+    const struct options *options = run->options;
     const struct pair_paths paths = {options->operands[0], options->operands[1]};
-    const char *const inputs[] = {paths.logits, paths.labels, options->class_weights};
+    const char *const inputs[] = {paths.logits, paths.labels, options->class_weights, options->label_map};
     files->to_losses = outputs_add(&files->outputs, "--losses", options->losses);
     files->to_weights = outputs_add(&files->outputs, "--weights", options->weights);
     files->to_gradient = outputs_add(&files->outputs, "--gradient", options->gradient);
     files->to_heatmap = outputs_add(&files->outputs, "--heatmap", options->heatmap);
-    if (!outputs_open(&files->outputs, inputs, 3, options->json, failure) ||
-        !pair_read(&paths, &options->params, &files->pair, failure))
+    if (!outputs_open(&files->outputs, inputs, 4, options->json, failure) ||
+        !label_rules_read(options->label_map, options->ignored, options->ignored_count, &run->rules, failure) ||
+        !pair_read(&paths, options, &run->rules, &files->pair, failure))
         return false;
+    run->seen = files->pair.labels.seen;
     if (options->class_weights != NULL &&
         !class_weights_read(options->class_weights, &files->pair.logits, &files->class_weights, failure))
         return false;
@@ -103,7 +106,7 @@ bool command_loss(const struct options *options, struct failure *failure) {
     struct files files = {.class_weights = NULL};
     struct loss_run run = {.session = &session, .options = options, .step = options->step};
     bool good =
-        read_files(&files, options, failure) && compute(&run, &files, failure) && write_files(&run, &files, failure);
+        read_files(&files, &run, failure) && compute(&run, &files, failure) && write_files(&run, &files, failure);
     if (good) {
         char note[128];
         const struct report report = {.results = run.results,
@@ -113,7 +116,10 @@ bool command_loss(const struct options *options, struct failure *failure) {
                                       .note = interpolation_note(&files.pair, options, note, sizeof note)};
         good = report_print(&report, options, failure);
     }
+    if (good)
+        labels_note(&run.rules, run.seen, "clmp", "loss");
     loss_run_free(&run);
+    label_rules_free(&run.rules);
     session_close(&session);
     outputs_discard(&files.outputs);
     pair_free(&files.pair);

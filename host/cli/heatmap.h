@@ -9,8 +9,8 @@
 #ifndef CLMP_CLI_HEATMAP_H
 #define CLMP_CLI_HEATMAP_H
 
+#include "labels.h"
 #include "output.h"
-#include "tensors.h"
 
 struct heatmap {
     const struct labels *labels;

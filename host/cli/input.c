@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-bool input_open(struct input *input, const char *path, struct failure *failure) {
+bool input_open_any(struct input *input, const char *path, struct failure *failure) {
     *input = (struct input){.path = path};
     input->file = fopen(path, "rb");
     if (input->file == NULL)
@@ -23,11 +23,14 @@ bool input_open(struct input *input, const char *path, struct failure *failure) 
     size_t got = 0;
     if (!input_read(input, input->head, sizeof input->head, &got, failure))
         return false;
-    if (got == 0)
-        return fail_with(failure, EXIT_OF_INPUT, "%s is empty", path);
     input->head_size = got;
     input->taken = 0; /* looked at, not taken */
     return true;
+}
+
+bool input_open(struct input *input, const char *path, struct failure *failure) {
+    return input_open_any(input, path, failure) &&
+           (input->head_size > 0 || fail_with(failure, EXIT_OF_INPUT, "%s is empty", path));
 }
 
 bool input_read(struct input *input, void *bytes, size_t size, size_t *got, struct failure *failure) {

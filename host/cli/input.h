@@ -23,8 +23,9 @@ struct input {
     size_t head_size; /* less than INPUT_HEAD only where the whole file is */
 };
 
-/* Opens a file and looks at its first bytes.  An empty file is an error. */
+/* Opens a file and looks at its first bytes.  An empty file is an error; with the second it is not. */
 bool input_open(struct input *input, const char *path, struct failure *failure);
+bool input_open_any(struct input *input, const char *path, struct failure *failure);
 
 /* Reads up to `size` bytes; `*got` is less than that only at the end of the file. */
 bool input_read(struct input *input, void *bytes, size_t size, size_t *got, struct failure *failure);

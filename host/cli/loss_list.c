@@ -45,8 +45,9 @@ static bool prepare(struct streamed *streamed, const struct pair *pair, struct f
 
 static bool run_pair(struct streamed *streamed, size_t i, struct failure *failure) {
     struct pair pair;
-    bool good = pair_read(&streamed->pairs.paths[i], &streamed->run.options->params, &pair, failure) &&
+    bool good = pair_read(&streamed->pairs.paths[i], streamed->run.options, &streamed->run.rules, &pair, failure) &&
                 prepare(streamed, &pair, failure);
+    streamed->run.seen |= pair.labels.seen;
     streamed->run.step = streamed->run.options->step + i; /* each pair has draws of its own */
     good = good && loss_run_compute(&streamed->run, streamed->kept.plan, &pair, failure);
     if (good)
@@ -76,9 +77,14 @@ bool loss_list(const struct options *options, struct failure *failure) {
     if (good) {
         streamed.totals = calloc(streamed.pairs.count, sizeof *streamed.totals);
         good = (streamed.totals != NULL || fail_memory(failure, "the results")) &&
+               label_rules_read(options->label_map, options->ignored, options->ignored_count, &streamed.run.rules,
+                                failure) &&
                session_open(&streamed.session, options->device, failure) && run_all(&streamed, failure) &&
                report_list(&streamed.pairs, streamed.totals, streamed.session.device, options, failure);
     }
+    if (good)
+        labels_note(&streamed.run.rules, streamed.run.seen, "clmp", "loss");
+    label_rules_free(&streamed.run.rules);
     clmp_plan_destroy(streamed.kept.plan);
     session_close(&streamed.session);
     pairs_free(&streamed.pairs);

@@ -12,6 +12,8 @@
 struct loss_run {
     struct session *session;
     const struct options *options;
+    struct label_rules rules;   /* owned */
+    unsigned seen;              /* labels, of all pairs */
     const float *class_weights; /* NULL: all 1 */
     bool wants_losses, wants_weights, wants_gradient, wants_means;
     uint64_t step;

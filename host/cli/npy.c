@@ -14,9 +14,10 @@ static const struct {
     const char *name;
     size_t size;
 } types_known[NPY_TYPES] = {
-    [NPY_UINT8] = {"uint8", 1},     [NPY_UINT16] = {"uint16", 2},   [NPY_INT32] = {"int32", 4},
-    [NPY_INT64] = {"int64", 8},     [NPY_FLOAT16] = {"float16", 2}, [NPY_FLOAT32] = {"float32", 4},
-    [NPY_FLOAT64] = {"float64", 8},
+    [NPY_BOOL] = {"bool", 1},       [NPY_UINT8] = {"uint8", 1},     [NPY_INT8] = {"int8", 1},
+    [NPY_UINT16] = {"uint16", 2},   [NPY_INT16] = {"int16", 2},     [NPY_UINT32] = {"uint32", 4},
+    [NPY_INT32] = {"int32", 4},     [NPY_UINT64] = {"uint64", 8},   [NPY_INT64] = {"int64", 8},
+    [NPY_FLOAT16] = {"float16", 2}, [NPY_FLOAT32] = {"float32", 4}, [NPY_FLOAT64] = {"float64", 8},
 };
 
 size_t npy_type_size(enum npy_type type) {

@@ -11,7 +11,21 @@
 
 #include "input.h"
 
-enum npy_type { NPY_UINT8, NPY_UINT16, NPY_INT32, NPY_INT64, NPY_FLOAT16, NPY_FLOAT32, NPY_FLOAT64, NPY_TYPES };
+enum npy_type {
+    NPY_BOOL,
+    NPY_UINT8,
+    NPY_INT8,
+    NPY_UINT16,
+    NPY_INT16,
+    NPY_UINT32,
+    NPY_INT32,
+    NPY_UINT64,
+    NPY_INT64,
+    NPY_FLOAT16, /* from here on as they are written */
+    NPY_FLOAT32,
+    NPY_FLOAT64,
+    NPY_TYPES
+};
 
 #define NPY_BIT(type) (1u << (type))
 

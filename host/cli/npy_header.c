@@ -173,12 +173,13 @@ static void types_text(unsigned types, char *text, size_t size) {
 
 static bool find_type(struct parser *p, unsigned types, struct npy_header *header) {
     static const char *const codes[NPY_TYPES] = {
-        [NPY_UINT8] = "u1",   [NPY_UINT16] = "u2",  [NPY_INT32] = "i4",   [NPY_INT64] = "i8",
-        [NPY_FLOAT16] = "f2", [NPY_FLOAT32] = "f4", [NPY_FLOAT64] = "f8",
+        [NPY_BOOL] = "b1",  [NPY_UINT8] = "u1",   [NPY_INT8] = "i1",    [NPY_UINT16] = "u2",
+        [NPY_INT16] = "i2", [NPY_UINT32] = "u4",  [NPY_INT32] = "i4",   [NPY_UINT64] = "u8",
+        [NPY_INT64] = "i8", [NPY_FLOAT16] = "f2", [NPY_FLOAT32] = "f4", [NPY_FLOAT64] = "f8",
     };
     const char *descr = p->descr, *code = descr;
     const char order = *descr != '\0' && strchr("<>|=", *descr) != NULL ? *code++ : '=';
-    char expected[64];
+    char expected[128];
     types_text(types, expected, sizeof expected);
     unsigned type = 0;
     while (type < NPY_TYPES && strcmp(code, codes[type]) != 0)

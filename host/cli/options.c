@@ -15,6 +15,7 @@ enum option_id {
     OPTION_SUPPORT,
     OPTION_SCOPE,
     OPTION_IGNORE_INDEX,
+    OPTION_LABEL_MAP,
     OPTION_CLASS_WEIGHTS,
     OPTION_SOLVER,
     OPTION_ALIGN_CORNERS,
@@ -65,6 +66,7 @@ static const struct {
     {{"support", required_argument, NULL, OPTION_SUPPORT}, WEIGHTS | LOSS},
     {{"scope", required_argument, NULL, OPTION_SCOPE}, LOSS},
     {{"ignore-index", required_argument, NULL, OPTION_IGNORE_INDEX}, LOSS | CLASS_WEIGHTS | EVAL},
+    {{"label-map", required_argument, NULL, OPTION_LABEL_MAP}, LOSS | CLASS_WEIGHTS | EVAL},
     {{"class-weights", required_argument, NULL, OPTION_CLASS_WEIGHTS}, LOSS},
     {{"solver", required_argument, NULL, OPTION_SOLVER}, WEIGHTS | LOSS},
     {{"align-corners", no_argument, NULL, OPTION_ALIGN_CORNERS}, LOSS | EVAL},
@@ -165,14 +167,27 @@ static bool read_support(const char *text, double *support, struct failure *fail
     return fail_with(failure, EXIT_OF_INPUT, "--support is '%s', expected a number in (0, 1]", text);
 }
 
-static bool read_ignore_index(const char *text, int64_t *index, struct failure *failure) {
-    char *end = NULL;
-    const bool number = text[0] != '\0' && strchr("+-0123456789", text[0]) != NULL;
-    errno = 0;
-    const long long value = number ? strtoll(text, &end, 10) : 0;
-    if (!number || end == text || *end != '\0' || errno != 0)
-        return fail_with(failure, EXIT_OF_INPUT, "--ignore-index is '%s', expected a whole number of 64 bits", text);
-    *index = value;
+/* One label, or several with commas between them. */
+static bool read_ignore_index(const char *text, struct options *options, struct failure *failure) {
+    const char *at = text;
+    options->ignored_count = 0;
+    for (;;) {
+        char *end = NULL;
+        const bool number = at[0] != '\0' && strchr("+-0123456789", at[0]) != NULL;
+        errno = 0;
+        const long long value = number ? strtoll(at, &end, 10) : 0;
+        if (!number || end == at || (*end != '\0' && *end != ',') || errno != 0)
+            return fail_with(failure, EXIT_OF_INPUT,
+                             "--ignore-index is '%s', expected a whole number of 64 bits, or several as '0,255'", text);
+        if (options->ignored_count == OPTIONS_IGNORED)
+            return fail_with(failure, EXIT_OF_INPUT, "--ignore-index has more than %d labels (see --label-map)",
+                             OPTIONS_IGNORED);
+        options->ignored[options->ignored_count++] = value;
+        if (*end == '\0')
+            break;
+        at = end + 1;
+    }
+    options->params.ignore_index = options->ignored[0];
     return true;
 }
 
@@ -314,7 +329,10 @@ static bool read_option(int id, const char *argument, struct options *options, s
     case OPTION_SCOPE:
         return read_scope(argument, &options->params.scope, failure);
     case OPTION_IGNORE_INDEX:
-        return read_ignore_index(argument, &options->params.ignore_index, failure);
+        return read_ignore_index(argument, options, failure);
+    case OPTION_LABEL_MAP:
+        options->label_map = argument;
+        return true;
     case OPTION_CLASS_WEIGHTS:
         options->class_weights = argument;
         return true;
@@ -403,6 +421,8 @@ bool options_read(enum command command, int argc, char **argv, struct options *o
     *options = (struct options){.action = ACTION_RUN, .gradient_scale = 1.0f};
     clmp_plan_params_init(&options->params);
     clmp_class_weights_params_init(&options->class_weighting);
+    options->ignored[0] = options->params.ignore_index;
+    options->ignored_count = 1;
     opterr = 0; /* the lines are our own */
     optind = 1;
     for (int id; (id = getopt_long(argc, argv, commands[command].short_options, table, NULL)) != -1;) {

@@ -12,6 +12,8 @@
 
 enum command { COMMAND_DEVICES, COMMAND_WEIGHTS, COMMAND_LOSS, COMMAND_CLASS_WEIGHTS, COMMAND_EVAL, COMMANDS };
 
+enum { OPTIONS_IGNORED = 16 };
+
 struct options {
     enum { ACTION_RUN, ACTION_HELP, ACTION_VERSION } action;
     char *const *operands;
@@ -20,8 +22,11 @@ struct options {
     float gradient_scale;
     uint64_t step; /* of sampling */
     clmp_class_weights_params class_weighting;
-    uint64_t classes;   /* 0: not given */
-    const char *device; /* part of a name, or NULL */
+    int64_t ignored[OPTIONS_IGNORED]; /* labels; the first is params.ignore_index */
+    size_t ignored_count;             /* at least 1 */
+    const char *label_map;            /* input or a name, or NULL */
+    uint64_t classes;                 /* 0: not given */
+    const char *device;               /* part of a name, or NULL */
     bool json;
     const char *class_weights;                         /* input, or NULL */
     const char *list;                                  /* of pairs of inputs, or NULL */

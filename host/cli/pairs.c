@@ -19,70 +19,33 @@ static bool add_pair(struct pairs *pairs, size_t *capacity, const char *logits, 
     return true;
 }
 
-static bool read_text(const char *path, char **text, struct failure *failure) {
-    enum { PIECE = 1 << 16 };
-    struct input input;
-    size_t used = 0, got = PIECE;
-    bool good = input_open(&input, path, failure);
-    *text = NULL;
-    while (good && got == PIECE) {
-        char *more = realloc(*text, used + PIECE + 1);
-        if (more == NULL) {
-            fail_memory(failure, path);
-            good = false;
-            break;
-        }
-        *text = more;
-        good = input_read(&input, *text + used, PIECE, &got, failure);
-        used += got;
-        (*text)[used] = '\0';
-    }
-    if (good && strlen(*text) != used)
-        good = fail_with(failure, EXIT_OF_INPUT, "%s is no text: it has a byte 0", path);
-    input_close(&input);
-    return good;
-}
-
-/* Cuts blanks off both ends. */
-static char *trim(char *text) {
-    text += strspn(text, " \t\r");
-    for (size_t length = strlen(text); length > 0 && strchr(" \t\r", text[length - 1]) != NULL;)
-        text[--length] = '\0';
-    return text;
-}
-
-static bool read_line(const char *path, size_t number, char *line, char **logits, char **labels,
-                      struct failure *failure) {
-    *logits = trim(line);
+/* The two names of a line, without blanks around them. */
+static bool read_line(const struct text *text, char *line, char **logits, char **labels, struct failure *failure) {
+    *logits = line;
     char *cut = strchr(*logits, '\t');
     if (cut == NULL)
         cut = strchr(*logits, ' ');
     if (cut != NULL) {
         const char separator = *cut;
+        for (char *end = cut; end > line && (end[-1] == ' ' || end[-1] == '\t'); --end)
+            end[-1] = '\0';
         *cut = '\0';
-        *labels = trim(cut + 1);
+        *labels = cut + 1 + strspn(cut + 1, " \t");
         if ((*labels)[0] != '\0' && strchr(*labels, separator) == NULL)
             return true;
     }
-    return fail_with(failure, EXIT_OF_INPUT, "%s, line %zu, has %s, expected LOGITS.npy and LABELS%s", path, number,
-                     cut == NULL ? "one name" : "more than two names",
+    return fail_with(failure, EXIT_OF_INPUT, "%s, line %zu, has %s, expected LOGITS.npy and LABELS%s", text->path,
+                     text->number, cut == NULL ? "one name" : "more than two names",
                      cut == NULL ? "" : " (separated by a tab where names have blanks)");
 }
 
 static bool read_list(const char *path, struct pairs *pairs, struct failure *failure) {
-    size_t capacity = 0, number = 0;
-    if (!read_text(path, &pairs->text, failure))
+    size_t capacity = 0;
+    if (!text_open(&pairs->text, path, failure))
         return false;
-    for (char *line = pairs->text, *next; line != NULL; line = next) {
+    for (char *line; (line = text_line(&pairs->text)) != NULL;) {
         char *logits = NULL, *labels = NULL;
-        next = strchr(line, '\n');
-        if (next != NULL)
-            *next++ = '\0';
-        ++number;
-        line = trim(line);
-        if (line[0] == '\0' || line[0] == '#')
-            continue;
-        if (!read_line(path, number, line, &logits, &labels, failure) ||
+        if (!read_line(&pairs->text, line, &logits, &labels, failure) ||
             !add_pair(pairs, &capacity, logits, labels, failure))
             return false;
     }
@@ -102,15 +65,15 @@ bool pairs_read(const struct options *options, struct pairs *pairs, struct failu
 
 void pairs_free(struct pairs *pairs) {
     free(pairs->paths);
-    free(pairs->text);
+    text_close(&pairs->text);
 }
 
-bool pair_read(const struct pair_paths *paths, const clmp_plan_params *params, struct pair *pair,
-               struct failure *failure) {
-    const bool binary = loss_is_binary(params->loss);
+bool pair_read(const struct pair_paths *paths, const struct options *options, const struct label_rules *rules,
+               struct pair *pair, struct failure *failure) {
+    const bool binary = loss_is_binary(options->params.loss);
     *pair = (struct pair){.logits = {.values = NULL}};
-    return logits_read(paths->logits, params->logits_layout, &pair->logits, failure) &&
-           labels_read(paths->labels, &pair->logits, binary, &pair->labels, failure);
+    return logits_read(paths->logits, options->params.logits_layout, &pair->logits, failure) &&
+           labels_read(paths->labels, rules, &pair->logits, binary, &pair->labels, failure);
 }
 
 void pair_free(struct pair *pair) {

@@ -6,8 +6,9 @@
 #ifndef CLMP_CLI_PAIRS_H
 #define CLMP_CLI_PAIRS_H
 
+#include "labels.h"
 #include "options.h"
-#include "tensors.h"
+#include "text.h"
 
 struct pair_paths {
     const char *logits, *labels;
@@ -16,7 +17,7 @@ struct pair_paths {
 struct pairs {
     struct pair_paths *paths; /* owned */
     size_t count;             /* at least 1 */
-    char *text;               /* of the list, owned */
+    struct text text;         /* of the list, owned */
 };
 
 /*
@@ -31,9 +32,9 @@ struct pair {
     struct labels labels;
 };
 
-/* Reads both files, for the loss and the layout of params; pair_free() after a failure, too. */
-bool pair_read(const struct pair_paths *paths, const clmp_plan_params *params, struct pair *pair,
-               struct failure *failure);
+/* Reads both files, for the loss and the layout of the options; pair_free() after a failure, too. */
+bool pair_read(const struct pair_paths *paths, const struct options *options, const struct label_rules *rules,
+               struct pair *pair, struct failure *failure);
 void pair_free(struct pair *pair);
 
 /* That a pair has as many classes as the first one of its list. */

@@ -111,14 +111,14 @@ struct png_input *png_input_open(struct input *input, struct png_facts *facts, s
 }
 
 /* Row by row: libpng's own way to read an image wants a pointer to each.  What follows the image is read, too. */
-static void read_rows(const struct png_input *self, uint8_t *bytes, size_t row) {
+static void read_rows(const struct png_input *self, uint8_t *bytes, size_t row, size_t stride) {
     png_set_interlace_handling(self->png);
     png_read_update_info(self->png, self->info);
     if (png_get_rowbytes(self->png, self->info) != row)
         png_error(self->png, "its rows have another length than its width");
     for (int pass = png_set_interlace_handling(self->png); pass > 0; --pass)
         for (size_t i = 0; i < self->facts.height; ++i)
-            png_read_row(self->png, bytes + i * row, NULL);
+            png_read_row(self->png, bytes + i * stride, NULL);
     png_read_end(self->png, self->info);
 }
 
@@ -127,22 +127,48 @@ bool png_input_values(struct png_input *png, void *values) {
         return false;
     png_set_packing(png->png); /* one byte a pixel, and the value as it is */
     png_set_swap(png->png);    /* files are big endian */
-    read_rows(png, values, png->facts.width * (png->facts.depth == 16 ? 2 : 1));
+    const size_t row = png->facts.width * (png->facts.depth == 16 ? 2 : 1);
+    read_rows(png, values, row, row);
     return true;
+}
+
+/* Colours of indices at the start of each row.  One without a colour is as grey as it is high, as Pillow has it. */
+static void expand(const struct png_input *self, uint8_t *rgb) {
+    uint8_t table[256][3];
+    png_colorp palette = NULL;
+    int colours = 0;
+    (void)png_get_PLTE(self->png, self->info, &palette, &colours);
+    for (int i = 0; i < 256; ++i) {
+        table[i][0] = i < colours ? palette[i].red : (uint8_t)i;
+        table[i][1] = i < colours ? palette[i].green : (uint8_t)i;
+        table[i][2] = i < colours ? palette[i].blue : (uint8_t)i;
+    }
+    for (size_t y = 0; y < self->facts.height; ++y) {
+        uint8_t *row = rgb + 3 * y * self->facts.width;
+        for (size_t x = self->facts.width; x-- > 0;) {
+            const uint8_t *colour = table[row[x]];
+            for (size_t i = 0; i < 3; ++i)
+                row[3 * x + i] = colour[i];
+        }
+    }
 }
 
 bool png_input_rgb(struct png_input *png, uint8_t *rgb) {
     if (setjmp(png_jmpbuf(png->png)) != 0)
         return false;
-    if (png->facts.kind == PNG_PALETTE)
-        png_set_palette_to_rgb(png->png);
+    if (png->facts.kind == PNG_PALETTE) {
+        png_set_packing(png->png);
+        read_rows(png, rgb, png->facts.width, 3 * png->facts.width);
+        expand(png, rgb);
+        return true;
+    }
     if (png->facts.kind == PNG_GREY || png->facts.kind == PNG_GREY_ALPHA) {
         png_set_expand_gray_1_2_4_to_8(png->png);
         png_set_gray_to_rgb(png->png);
     }
     png_set_strip_16(png->png);
     png_set_strip_alpha(png->png);
-    read_rows(png, rgb, 3 * png->facts.width);
+    read_rows(png, rgb, 3 * png->facts.width, 3 * png->facts.width);
     return true;
 }
 

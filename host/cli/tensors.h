@@ -1,5 +1,5 @@
 /*
- * What the commands read: logits, labels, losses and class weights, in the form that the library takes.
+ * What the commands read: logits, losses and class weights, in the form that the library takes; labels.h has labels.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -28,25 +28,6 @@ void logits_describe(const struct logits *logits, clmp_plan_params *params);
 
 /* Whether each class has a label map of its own. */
 bool loss_is_binary(clmp_loss loss);
-
-struct labels {
-    void *values;                   /* (planes, H, W), owned */
-    uint64_t planes, height, width; /* images, or with binary losses images times classes */
-    clmp_label_type type;
-    size_t element; /* bytes */
-};
-
-/*
- * A .npy or PNG file, told by its first bytes.  It must have as many images as `logits`, none smaller than these, and,
- * for a binary loss, a label map for each class; NULL: any.
- */
-bool labels_read(const char *path, const struct logits *logits, bool binary, struct labels *labels,
-                 struct failure *failure);
-
-uint64_t labels_pixels(const struct labels *labels);
-
-/* The label of a pixel, of any type. */
-int64_t labels_get(const struct labels *labels, uint64_t pixel);
 
 struct losses {
     float *values; /* owned */

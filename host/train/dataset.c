@@ -8,68 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---------------------------------------------------------------------------------------------------------- classes */
-
-static const char spaces[] = " \t\r\n";
-
-/* So many numbers from 0 to 255, and nothing else. */
-static bool read_bytes(const char *text, uint8_t *values, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-        char *end = NULL;
-        const long value = strtol(text, &end, 10);
-        if (end == text || value < 0 || value > 255)
-            return false;
-        values[i] = (uint8_t)value;
-        text = end;
-    }
-    return text[strspn(text, spaces)] == '\0';
-}
-
-static bool read_class(const char *path, size_t number, const char *line, struct classes *classes,
-                       struct failure *failure) {
-    uint8_t values[3];
-    line += strspn(line, spaces);
-    const size_t length = strcspn(line, spaces);
-    if (length == 0 || line[0] == '#')
-        return true;
-    if (length == strlen("ignore") && strncmp(line, "ignore", length) == 0 && read_bytes(line + length, values, 1)) {
-        classes->ignore = values[0];
-        return true;
-    }
-    if (length >= CLASS_NAME || !read_bytes(line + length, values, 3))
-        return fail_with(
-            failure, EXIT_OF_INPUT,
-            "%s, line %zu: expected 'NAME RED GREEN BLUE' or 'ignore LABEL', with numbers from 0 to 255 and a "
-            "name of less than %d letters",
-            path, number, CLASS_NAME);
-    if (classes->count == MOST_CLASSES)
-        return fail_with(failure, EXIT_OF_INPUT, "%s has more than %d classes", path, MOST_CLASSES);
-    memcpy(classes->names[classes->count], line, length);
-    classes->names[classes->count][length] = '\0';
-    memcpy(classes->colours[classes->count++], values, sizeof values);
-    return true;
-}
-
-bool classes_read(const char *path, struct classes *classes, struct failure *failure) {
-    char line[256];
-    *classes = (struct classes){.ignore = 255};
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
-    bool good = true;
-    for (size_t number = 1; good && fgets(line, sizeof line, file) != NULL; ++number)
-        good = read_class(path, number, line, classes, failure);
-    if (good && ferror(file))
-        good = fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
-    fclose(file);
-    if (good && classes->count < 2)
-        return fail_with(failure, EXIT_OF_INPUT, "%s has %zu classes, expected at least 2", path, classes->count);
-    if (good && (size_t)classes->ignore < classes->count)
-        return fail_with(failure, EXIT_OF_INPUT, "%s: ignore is %d, but that is class %s", path, classes->ignore,
-                         classes->names[classes->ignore]);
-    return good;
-}
-
 /* ------------------------------------------------------------------------------------------------------------ pairs */
 
 /* A string of its own, or NULL. */

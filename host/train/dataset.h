@@ -17,18 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CLASS_NAME = 32, MOST_CLASSES = 255 };
-
-/* From a text file: a class a line, "NAME RED GREEN BLUE", in the order of its labels; "ignore LABEL"; # comments. */
-struct classes {
-    size_t count;
-    int ignore; /* label that is no class; 255 unless the file says otherwise */
-    char names[MOST_CLASSES][CLASS_NAME];
-    uint8_t colours[MOST_CLASSES][3];
-};
-
-bool classes_read(const char *path, struct classes *classes, struct failure *failure);
-
 struct sample {
     char *image, *labels; /* paths */
 };

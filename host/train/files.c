@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files.h"
 
+#include "labels.h"
 #include "output.h"
-#include "tensors.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -75,10 +75,11 @@ bool file_labels(const char *path, const struct classes *classes, const uint8_t 
 bool file_read_labels(const char *path, uint8_t **labels, size_t height, size_t width, struct failure *failure) {
     struct stat status;
     struct labels read;
+    struct label_rules rules = {.ignore_index = UINT8_MAX};
     *labels = NULL;
     if (stat(path, &status) != 0)
         return true;
-    bool good = labels_read(path, NULL, false, &read, failure);
+    bool good = labels_read(path, &rules, NULL, false, &read, failure);
     if (good && (read.type != CLMP_LABEL_UINT8 || read.planes != 1 || read.height != height || read.width != width))
         good =
             fail_with(failure, EXIT_OF_INPUT, "%s is of another run: its size is not %zu x %zu", path, width, height);

@@ -7,7 +7,7 @@
 #define CLMP_TRAIN_FILES_H
 
 #include "checkpoint.h"
-#include "dataset.h"
+#include "classes.h"
 #include "run.h"
 
 enum { FILE_PATH = 4096 };

@@ -2,16 +2,32 @@
 #include "pictures.h"
 
 #include "image.h"
-#include "tensors.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The refusal of a label that the table does not name. */
+static bool fail_unnamed(const char *path, const struct classes *classes, const struct labels *labels,
+                         struct failure *failure) {
+    char what[48];
+    if (labels->in_colours)
+        snprintf(what, sizeof what, "the colour %d,%d,%d", (int)(labels->unnamed >> 16),
+                 (int)(labels->unnamed >> 8 & 255), (int)(labels->unnamed & 255));
+    else
+        snprintf(what, sizeof what, "label %" PRId64, labels->unnamed);
+    return fail_with(failure, EXIT_OF_INPUT,
+                     "%s has %s at column %" PRIu64 ", row %" PRIu64 ", which --label-map %s does not name", path, what,
+                     labels->unnamed_pixel % labels->width, labels->unnamed_pixel / labels->width,
+                     classes->rules.map.name);
+}
+
 /* Labels as bytes, where each is a class or the one that is ignored. */
 static bool narrow(const char *path, const struct classes *classes, const struct labels *labels, uint8_t *bytes,
                    struct failure *failure) {
     const uint64_t pixels = labels_pixels(labels);
+    if (labels->unnamed_pixel < pixels)
+        return fail_unnamed(path, classes, labels, failure);
     for (uint64_t i = 0; i < pixels; ++i) {
         const int64_t label = labels_get(labels, i);
         if ((label < 0 || label >= (int64_t)classes->count) && label != classes->ignore)
@@ -25,9 +41,9 @@ static bool narrow(const char *path, const struct classes *classes, const struct
 }
 
 static bool read_labels(const struct sample *sample, const struct classes *classes, struct picture *picture,
-                        struct failure *failure) {
+                        unsigned *seen, struct failure *failure) {
     struct labels labels;
-    bool good = labels_read(sample->labels, NULL, false, &labels, failure);
+    bool good = labels_read(sample->labels, &classes->rules, NULL, false, &labels, failure);
     if (good && (labels.planes != 1 || labels.height != picture->height || labels.width != picture->width))
         good = fail_with(failure, EXIT_OF_INPUT, "%s is %zu x %zu, but its labels %s are %" PRIu64 " x %" PRIu64,
                          sample->image, picture->width, picture->height, sample->labels, labels.width, labels.height);
@@ -36,6 +52,7 @@ static bool read_labels(const struct sample *sample, const struct classes *class
         good = picture->labels != NULL ? narrow(sample->labels, classes, &labels, picture->labels, failure)
                                        : fail_memory(failure, sample->labels);
     }
+    *seen |= labels.seen;
     free(labels.values);
     return good;
 }
@@ -48,7 +65,7 @@ static bool read_pair(struct pictures *pictures, size_t index, struct picture *p
     if (!image_read(sample->image, &image, failure))
         return false;
     *picture = (struct picture){.height = image.height, .width = image.width, .rgb = image.rgb};
-    if (!read_labels(sample, pictures->classes, picture, failure)) {
+    if (!read_labels(sample, pictures->classes, picture, &pictures->seen, failure)) {
         picture_free(picture);
         return false;
     }
@@ -102,6 +119,7 @@ void pictures_done(const struct pictures *pictures, size_t index, struct picture
 }
 
 void pictures_note(const struct pictures *pictures) {
+    labels_note(&pictures->classes->rules, pictures->seen, "clmp-train", NULL);
     if (pictures->warned > 0)
         note_print("clmp-train", NULL, "%zu JPEG file%s with bytes that belong to nothing, first %s: %s",
                    pictures->warned, pictures->warned == 1 ? "" : "s",

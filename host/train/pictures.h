@@ -6,6 +6,7 @@
 #ifndef CLMP_TRAIN_PICTURES_H
 #define CLMP_TRAIN_PICTURES_H
 
+#include "classes.h"
 #include "dataset.h"
 #include "image.h"
 
@@ -27,6 +28,7 @@ struct pictures {
     struct picture *kept;
     size_t room; /* bytes left */
     /* what is to be told of the files: each is counted once, as they are first read in their order */
+    unsigned seen; /* labels, as in labels.h */
     size_t looked_at, warned, warned_of;
     char warning[JPEG_WARNING]; /* of the first */
 };

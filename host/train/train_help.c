@@ -33,7 +33,10 @@ static const char help_of_all[] =
     "  --rate R               the largest learning rate of the one-cycle schedule (0.004)\n"                           \
     "  --crop WIDTHxHEIGHT    what is cut out of an image, at random; smaller images are padded (the first\n"          \
     "                         image's size)\n"                                                                         \
-    "  --classes FILE         a class a line, 'NAME RED GREEN BLUE', and 'ignore LABEL' (DATA/classes.txt)\n"          \
+    "  --classes FILE         a class a line, 'NAME RED GREEN BLUE', and 'ignore LABEL' for each label that is\n"      \
+    "                         none (DATA/classes.txt)\n"                                                               \
+    "  --label-map TABLE      what the labels of the data become: a file with lines 'OLD NEW', or ade20k,\n"           \
+    "                         cityscapes, voc or mask (see clmp loss --help)\n"                                        \
     "  --show NAME            file name of the validation image whose segmentation is kept as it evolves (the one\n"   \
     "                         with the most pixels of rare classes)\n"                                                 \
     "  --device DEVICE        '#N', its number in clmp devices; part of its name or of its platform's; or both,\n"     \

@@ -40,7 +40,7 @@ static bool read_classes(const struct train_options *options, struct classes *cl
     snprintf(path, sizeof path, "%s/classes.txt", options->data);
     if (options->classes == NULL && access(path, F_OK) != 0)
         return fail_with(failure, EXIT_OF_INPUT, "--classes is missing, and there is no %s", path);
-    return classes_read(options->classes != NULL ? options->classes : path, classes, failure);
+    return classes_read(options->classes != NULL ? options->classes : path, options->label_map, classes, failure);
 }
 
 static bool do_command(enum train_command command, const struct train_options *options, struct failure *failure) {
@@ -63,6 +63,8 @@ static bool do_command(enum train_command command, const struct train_options *o
     engine_close(&engine);
     dataset_free(&dataset);
     free(specs);
+    if (classes != NULL)
+        classes_free(classes);
     free(classes);
     return good && flushed(failure);
 }

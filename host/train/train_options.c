@@ -18,6 +18,7 @@ enum option_id {
     OPTION_RATE,
     OPTION_CROP,
     OPTION_CLASSES,
+    OPTION_LABEL_MAP,
     OPTION_SHOW,
     OPTION_DEVICE,
     OPTION_VERSION,
@@ -40,6 +41,7 @@ static const struct {
     {{"rate", required_argument, NULL, OPTION_RATE}, ALL},
     {{"crop", required_argument, NULL, OPTION_CROP}, ALL},
     {{"classes", required_argument, NULL, OPTION_CLASSES}, ALL},
+    {{"label-map", required_argument, NULL, OPTION_LABEL_MAP}, ALL},
     {{"show", required_argument, NULL, OPTION_SHOW}, ALL},
     {{"device", required_argument, NULL, OPTION_DEVICE}, ALL},
     {{"output", required_argument, NULL, OPTION_OUTPUT}, ALL},
@@ -109,6 +111,9 @@ static bool read_option(int id, const char *argument, struct train_options *opti
         return read_crop(argument, &options->trainer, failure);
     case OPTION_CLASSES:
         options->classes = argument;
+        return true;
+    case OPTION_LABEL_MAP:
+        options->label_map = argument;
         return true;
     case OPTION_SHOW:
         options->trainer.shown = argument;

@@ -8,9 +8,10 @@ enum train_command { TRAIN_RUN, TRAIN_COMPARE, TRAIN_COMMANDS };
 
 struct train_options {
     enum { TRAIN_DO, TRAIN_HELP, TRAIN_VERSION } action;
-    const char *data;    /* folder */
-    const char *output;  /* folder */
-    const char *classes; /* file; NULL: classes.txt in the data's folder */
+    const char *data;      /* folder */
+    const char *output;    /* folder */
+    const char *classes;   /* file; NULL: classes.txt in the data's folder */
+    const char *label_map; /* file or name, or NULL */
     const char *device;
     const char *weightings;
     uint64_t seed, seeds;

@@ -65,6 +65,29 @@ static bool count_labels(struct trainer *trainer, struct failure *failure) {
     return good;
 }
 
+/* A training split without labels teaches nothing; one that lacks a class does not teach that. */
+static bool check_labels(const struct trainer *trainer, struct failure *failure) {
+    enum { NAMED = 8 };
+    const struct classes *classes = trainer->classes;
+    char names[NAMED * (CLASS_NAME + 2) + 1] = "";
+    size_t absent = 0, used = 0;
+    for (size_t c = 0; c < classes->count; ++c) {
+        if (trainer->label_counts[c] > 0)
+            continue;
+        if (++absent <= NAMED)
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s%s", absent > 1 ? ", " : "", classes->names[c]);
+    }
+    if (absent == classes->count)
+        return fail_with(failure, EXIT_OF_INPUT,
+                         "no pixel of the training split has a class: all labels are ignored, those of %s, too",
+                         trainer->train.split->samples[0].labels);
+    if (absent > 0)
+        note_print("clmp-train", NULL, "no pixel of the training split has %s %s%s", absent == 1 ? "class" : "classes",
+                   names, absent > NAMED ? " and more" : "");
+    return true;
+}
+
 /* Pixels of the picture, each by how rare its class is in training: the picture with most of them is worth a look. */
 static double interest(const struct trainer *trainer, const struct picture *picture) {
     double sum = 0.0;
@@ -84,13 +107,14 @@ static bool look_at_validation(struct trainer *trainer, struct failure *failure)
     const struct split *split = trainer->val.split;
     const char *wanted = trainer->options.shown;
     double most = -1.0;
-    bool found = wanted == NULL;
+    bool found = wanted == NULL, labelled = false;
     for (size_t i = 0; i < split->count; ++i) {
         struct picture picture;
         if (!pictures_get(&trainer->val, i, &picture, failure))
             return false;
         trainer->val_height = picture.height > trainer->val_height ? picture.height : trainer->val_height;
         trainer->val_width = picture.width > trainer->val_width ? picture.width : trainer->val_width;
+        labelled = labelled || interest(trainer, &picture) > 0.0;
         const double score = wanted == NULL ? interest(trainer, &picture) : 0.0;
         if (wanted == NULL ? score > most : strcmp(base_of(split->samples[i].image), wanted) == 0) {
             trainer->shown = i;
@@ -99,6 +123,9 @@ static bool look_at_validation(struct trainer *trainer, struct failure *failure)
         }
         pictures_done(&trainer->val, i, &picture);
     }
+    if (!labelled)
+        return fail_with(failure, EXIT_OF_INPUT,
+                         "no pixel of the validation split has a class: all labels are ignored");
     return found || fail_with(failure, EXIT_OF_INPUT, "--show is '%s', but no validation image has that name", wanted);
 }
 
@@ -135,8 +162,8 @@ bool trainer_open(struct engine *engine, const struct dataset *dataset, const st
     *trainer = (struct trainer){.engine = engine, .classes = classes, .options = *options};
     const bool good = pictures_open(&dataset->train, classes, options->memory, &trainer->train, failure) &&
                       pictures_open(&dataset->val, classes, options->memory / 4, &trainer->val, failure) &&
-                      count_labels(trainer, failure) && look_at_validation(trainer, failure) &&
-                      make_buffers(trainer, failure);
+                      count_labels(trainer, failure) && check_labels(trainer, failure) &&
+                      look_at_validation(trainer, failure) && make_buffers(trainer, failure);
     if (good) {
         pictures_note(&trainer->train);
         pictures_note(&trainer->val);
@@ -165,6 +192,9 @@ void trainer_settings(const struct trainer *trainer, const struct spec *spec, ui
              "%zu network 1",
              spec->text, seed, options->steps, options->batch, options->rate, options->width, options->height,
              trainer->train.split->count, trainer->val.split->count, trainer->classes->count);
+    const size_t used = strlen(text);
+    if (trainer->classes->rules.map.name != NULL)
+        snprintf(text + used, size - used, " labels %016" PRIx64, trainer->classes->rules.map.hash);
 }
 
 /* -------------------------------------------------------------------------------------------------------- validation

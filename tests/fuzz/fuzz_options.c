@@ -5,7 +5,7 @@
  *
  * The whole command runs, in a folder with good and bad files, up to where it opens a device: there is none, as the
  * OpenCL loader finds no driver.  Words are separated by line ends or zeros; a '/' becomes '_', so that nothing outside
- * the folder is reached.  The same bytes are read as a list of pairs of files, too.
+ * the folder is reached.  The same bytes are read as a list of pairs of files and as a table of labels, too.
  */
 #include "fuzz.h"
 
@@ -57,6 +57,7 @@ static void prepare(void) {
     write_text("t", "x y\n# a comment\nx\ty\r\n");
     write_text("b", "x y z\n");
     write_text("e", "");
+    write_text("m", "0-1 1-2\n255 ignore\n");
     fuzz_assert(mkdir(fuzz_path("d"), 0700) == 0, "%s", strerror(errno));
     write_npy("d/y.npy", "|u1", "(2, 2)", 4);
     outside = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -135,6 +136,23 @@ static void check_list(const uint8_t *data, size_t size) {
     failure_clear(&failure);
 }
 
+static void check_label_map(const uint8_t *data, size_t size) {
+    struct failure failure = {.code = 0};
+    struct label_map map;
+    const bool good = label_map_read(fuzz_file(data, size), &map, &failure);
+    fuzz_assert(good == (failure.code == 0), "success %d with code %d", good, failure.code);
+    const int64_t labels[] = {INT64_MIN, -1, 0, 1, 7, 255, 65535, 16777215, INT64_MAX};
+    for (size_t i = 0; good && i < sizeof labels / sizeof *labels; ++i)
+        fuzz_assert(label_map_label(&map, labels[i]) >= LABEL_KEPT && label_map_label(&map, labels[i]) <= INT32_MAX &&
+                        label_map_colour(&map, labels[i]) >= LABEL_UNNAMED &&
+                        label_map_colour(&map, labels[i]) <= INT32_MAX,
+                    "label %lld", (long long)labels[i]);
+    if (!good)
+        check_failure(&failure, COMMAND_LOSS);
+    label_map_free(&map);
+    failure_clear(&failure);
+}
+
 static void check(int argc, char **argv) {
     enum command command = COMMANDS;
     struct failure failure = {.code = 0};
@@ -172,6 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         entries = count_entries();
     }
     check_list(data, size);
+    check_label_map(data, size);
     char *text = malloc(size + 1), *argv[MOST_WORDS + 1] = {(char *)(uintptr_t) "clmp"};
     fuzz_assert(text != NULL, "no memory");
     int argc = 1;

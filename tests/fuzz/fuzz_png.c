@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "tensors.h"
+#include "labels.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +43,27 @@ static void mend(uint8_t *bytes, size_t size) {
     }
 }
 
-static bool read_labels(const char *path, const struct logits *logits, bool binary, struct labels *labels) {
+/* Without a table, with one of the colours alone, and with one of both. */
+enum { TABLES = 3 };
+static struct label_rules *tables(void) {
+    static struct label_rules rules[TABLES];
+    static bool made;
     struct failure failure = {.code = 0};
-    const bool good = labels_read(path, logits, binary, labels, &failure);
+    const int64_t ignored[] = {255, 7};
+    if (!made) {
+        static const char colours[] = "0,0,0 0\n1,2,3 1\n* 3\n";
+        fuzz_write(fuzz_path("colours"), colours, sizeof colours - 1);
+        const char *const names[TABLES] = {NULL, strdup(fuzz_path("colours")), "voc"};
+        for (size_t i = 0; i < TABLES; ++i)
+            fuzz_assert(label_rules_read(names[i], ignored, 1 + i % 2, &rules[i], &failure), "%s", failure.line);
+        made = true;
+    }
+    return rules;
+}
+
+static bool read_labels(const char *path, int table, const struct logits *logits, bool binary, struct labels *labels) {
+    struct failure failure = {.code = 0};
+    const bool good = labels_read(path, &tables()[table], logits, binary, labels, &failure);
     fuzz_assert(good == (failure.code == 0), "success %d with code %d", good, failure.code);
     fuzz_assert(good || (failure.code == EXIT_OF_INPUT && failure.line != NULL), "code %d without a line",
                 failure.code);
@@ -58,24 +76,30 @@ static void check(const uint8_t *data, size_t size) {
     struct labels labels, others;
     logits.header = (struct npy_header){.dims = 3, .shape = {3, 9, 13}};
     const char *path = fuzz_file(data, size);
-    const bool good = read_labels(path, NULL, false, &labels);
+    const bool good = read_labels(path, 0, NULL, false, &labels);
     const size_t pixels = good ? (size_t)labels_pixels(&labels) : 0;
-    unsigned sum = 0;
-    for (size_t i = 0; i < pixels; ++i) /* a sanitizer sees memory that is not there, or was not written */
-        sum += (unsigned)labels_get(&labels, i) & 0xffu;
-    fuzz_assert(!good || (pixels > 0 && sum <= 255 * pixels), "%zu pixels", pixels);
+    for (int table = 0; table < TABLES; ++table) {
+        const bool read = read_labels(path, table, NULL, false, &others);
+        int64_t sum = 0;
+        for (size_t i = 0; read && i < labels_pixels(&others); ++i) /* a sanitizer sees memory that was not written */
+            sum += labels_get(&others, i);
+        fuzz_assert(!read || sum <= 65535 * (int64_t)labels_pixels(&others), "labels are %lld", (long long)sum);
+        fuzz_assert(!good || (read && labels_pixels(&others) == pixels && pixels > 0), "%zu pixels", pixels);
+        free(others.values);
+    }
     for (int binary = 0; binary < 2; ++binary) {
-        (void)read_labels(path, &logits, binary, &others);
+        (void)read_labels(path, 0, &logits, binary, &others);
         free(others.values);
     }
     const bool has_size = size >= HEIGHT + LENGTH;
     const uint64_t said = has_size ? (uint64_t)big_endian(data + WIDTH) * big_endian(data + HEIGHT) : 0;
     const char *pipe = said <= MOST_PIXELS ? fuzz_pipe(data, size) : NULL;
     if (pipe != NULL) {
-        const bool piped = read_labels(pipe, NULL, false, &others);
+        const bool piped = read_labels(pipe, 0, NULL, false, &others);
         fuzz_assert(piped == good, "a pipe is not what a file is");
-        fuzz_assert(!good || (others.height == labels.height && others.width == labels.width &&
-                              memcmp(labels.values, others.values, pixels) == 0),
+        fuzz_assert(!good || (others.height == labels.height && others.element == labels.element &&
+                              others.width == labels.width &&
+                              memcmp(labels.values, others.values, pixels * labels.element) == 0),
                     "a pipe is not what a file is");
         free(others.values);
         fuzz_pipe_close();

@@ -63,7 +63,6 @@ static void write_other_files(void) {
     write_png("flat.png", 5, 1, 8, PNG_COLOR_TYPE_GRAY, false, (const unsigned char[5]){0});
     write_png("rgb.png", 2, 2, 8, PNG_COLOR_TYPE_RGB, false, rows);
     write_png("alpha.png", 2, 2, 8, PNG_COLOR_TYPE_GRAY_ALPHA, false, rows);
-    write_png("deep.png", 2, 2, 16, PNG_COLOR_TYPE_GRAY, false, rows);
     write_png("good.png", 2, 2, 8, PNG_COLOR_TYPE_GRAY, false, rows);
     char *bytes = read_file("good.png", &size);
     write_file("short.png", bytes, size - 20);
@@ -145,12 +144,15 @@ static const struct {
     {{"loss", "logits.npy", "batch-labels.npy"},
      "batch-labels.npy",
      "2x2x2, expected 2x2, or larger images, as logits.npy"},
-    {{"loss", "logits.npy", "float-labels.npy"}, "float-labels.npy", "expected uint8, uint16, int32 or int64"},
+    {{"loss", "logits.npy", "float-labels.npy"},
+     "float-labels.npy",
+     "uint8, int8, uint16, int16, uint32, int32, uint64 or int64"},
     {{"loss", "logits.npy", "big-labels.npy"}, "big-labels.npy", "('>i8')"},
     {{"loss", "logits.npy", "flat.png"}, "flat.png", "has 1 x 5 labels an image, but logits.npy has 2 x 2 logits"},
-    {{"loss", "logits.npy", "rgb.png"}, "rgb.png", "RGB"},
+    {{"loss", "logits.npy", "rgb.png"}, "rgb.png is an RGB PNG of 8 bits, with the colours 0,0,0,", "--label-map FILE"},
     {{"loss", "logits.npy", "alpha.png"}, "alpha.png", "alpha"},
-    {{"loss", "logits.npy", "deep.png"}, "deep.png", "16 bits"},
+    {{"loss", "logits.npy", "labels.npy", "--label-map", "coco"}, "'coco'", "ade20k, cityscapes, mask, voc"},
+    {{"eval", "logits.npy", "labels.npy", "--ignore-index", "1,"}, "--ignore-index is '1,'", "'0,255'"},
     {{"loss", "logits.npy", "short.png"}, "short.png", "damaged PNG"},
     {{"loss", "logits.npy", "damaged.png"}, "damaged.png", "damaged PNG"},
     {{"loss", "logits.npy", "labels.npy", "--class-weights", "class-two.npy"}, "class-two.npy", "expected 3"},

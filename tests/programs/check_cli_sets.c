@@ -421,7 +421,7 @@ static const struct {
     {{"class-weights", "nowhere"}, "nowhere", "No such file"},
     {{"class-weights", "empty"}, "empty", "no .png or .npy file"},
     {{"class-weights", "a.npy"}, "a.npy", "float32"},
-    {{"class-weights", "deep.npy"}, "deep.npy", "(N,H,W)"},
+    {{"class-weights", "deep.npy"}, "deep.npy is 1x2x1x1", "(N,1,H,W)"},
     {{"class-weights", "ignored.npy"}, "no pixel", "class"},
     {{"class-weights", "huge.npy"}, "1048576", "below 2^20"},
     {{"class-weights", "maps", "-o", "maps/a.npy"}, "maps/a.npy", "also read"},
@@ -442,7 +442,7 @@ static void write_bad_inputs(void) {
     write_npy("five.npy", "<f4", "(5, 6, 7)", five, sizeof five);
     write_npy("losses.npy", "<f4", "(2,)", losses, sizeof losses);
     write_npy("ignored.npy", "|u1", "(1, 2)", ignored, sizeof ignored);
-    write_npy("deep.npy", "|u1", "(1, 1, 1, 2)", ignored, sizeof ignored);
+    write_npy("deep.npy", "|u1", "(1, 2, 1, 1)", ignored, sizeof ignored);
     write_npy("huge.npy", "<i4", "(1, 2)", huge, sizeof huge);
     write_file("comments.txt", "# only\n", 7);
     write_file("one.txt", "a.npy maps/a.npy\nc.npy\n", 23);

@@ -5,8 +5,8 @@
  */
 #include "cli_support.h"
 
+#include "labels.h"
 #include "npy.h"
-#include "tensors.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -50,6 +50,11 @@ static const struct {
     {"{'descr':'<u1','fortran_order':False,'shape':(5L,)}", NPY_UINT8, 1, {5}},
     {"{'descr':'<u2','fortran_order':False,'shape':(5,)}", NPY_UINT16, 1, {5}},
     {"{'descr':'>u1','fortran_order':False,'shape':(5,)}", NPY_UINT8, 1, {5}},
+    {"{'descr':'|b1','fortran_order':False,'shape':(5,)}", NPY_BOOL, 1, {5}},
+    {"{'descr':'|i1','fortran_order':False,'shape':(5,)}", NPY_INT8, 1, {5}},
+    {"{'descr':'<i2','fortran_order':False,'shape':(5,)}", NPY_INT16, 1, {5}},
+    {"{'descr':'<u4','fortran_order':False,'shape':(5,)}", NPY_UINT32, 1, {5}},
+    {"{'descr':'<u8','fortran_order':False,'shape':(5,)}", NPY_UINT64, 1, {5}},
     {"{'descr':'=i4','fortran_order':False,'shape':(1_000, +2)}", NPY_INT32, 2, {1000, 2}},
     {"{'descr':'f2','fortran_order':False,'shape':(1, 1, 1)}", NPY_FLOAT16, 3, {1, 1, 1}},
 };
@@ -275,8 +280,9 @@ END_TEST
 static const char *read_png(const char *name, size_t pixels, uint8_t *labels) {
     static char line[2048];
     struct failure failure = {.code = 0};
+    const struct label_rules rules = {.ignore_index = 255};
     struct labels read;
-    bool good = labels_read(name, NULL, false, &read, &failure);
+    bool good = labels_read(name, &rules, NULL, false, &read, &failure);
     if (good && (read.element != 1 || labels_pixels(&read) != pixels))
         good = fail_with(&failure, EXIT_OF_INPUT, "another shape");
     if (good)
@@ -315,7 +321,6 @@ static const struct {
     int depth, colour;
     const char *words;
 } other_pngs[] = {
-    {16, PNG_COLOR_TYPE_GRAY, "grey PNG of 16 bits"},
     {8, PNG_COLOR_TYPE_GRAY_ALPHA, "grey with alpha"},
     {8, PNG_COLOR_TYPE_RGB, "RGB PNG"},
     {8, PNG_COLOR_TYPE_RGB_ALPHA, "RGBA PNG"},

@@ -59,6 +59,11 @@ def pictures():
         few = noise("RGB", 3).quantize(1 << bits)
         yield f"palette {bits}.png", saved(few, "PNG", bits=bits)
     yield "palette tRNS.png", saved(palette, "PNG", transparency=bytes(range(0, 185, 5)))
+    for entries in 1, 5, 255:
+        body = bytes(range(entries)) * 3
+        data = saved(noise("L", 1), "PNG").replace(b"\x08\0\0\0\0", b"\x08\3\0\0\0", 1)
+        data = data[:29] + struct.pack(">I", zlib.crc32(data[12:29])) + data[33:]
+        yield f"palette of {entries}.png", with_chunk(data, b"PLTE", body)
     yield "palette one clear.png", saved(palette, "PNG", transparency=3)
     yield "grey tRNS.png", saved(noise("L", 1), "PNG", transparency=7)
     yield "rgb tRNS.png", saved(noise("RGB", 3), "PNG", transparency=(1, 2, 3))

@@ -432,6 +432,86 @@ START_TEST(bad_data_is_refused) {
 }
 END_TEST
 
+/* Writes the label maps of a split anew, each label as the table says; what it does not name stays. */
+static void relabel(int first, int last, const char *split, const int table[][2]) {
+    for (int i = first; i < last; ++i) {
+        unsigned char rgb[3 * PIXELS], labels[PIXELS];
+        char name[64];
+        make_picture(i, rgb, labels);
+        for (size_t j = 0; j < PIXELS; ++j)
+            for (int k = 0; table[k][0] >= 0; ++k)
+                if (labels[j] == table[k][0]) {
+                    labels[j] = (unsigned char)table[k][1];
+                    break;
+                }
+        snprintf(name, sizeof name, "data/%sannot/%d.png", split, i);
+        write_png(name, WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_GRAY, false, labels);
+    }
+}
+
+static void assert_told(struct outcome outcome, const char *words, int times) {
+    ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
+    int found = 0;
+    for (const char *at = outcome.err; (at = strstr(at, words)) != NULL; ++at)
+        ++found;
+    ck_assert_msg(found == times, "%d times '%s' in: %s", found, words, outcome.err);
+    outcome_free(&outcome);
+}
+
+START_TEST(splits_without_labels_are_refused_and_without_a_class_told) {
+    static const int none[][2] = {{0, 255}, {1, 255}, {2, 255}, {-1, 0}}, two[][2] = {{2, 1}, {-1, 0}},
+                     masks[][2] = {{1, 255}, {2, 255}, {-1, 0}}, whole[][2] = {{-1, 0}};
+    write_camvid();
+    relabel(0, TRAIN, "train", none);
+    assert_refuses(short_run(), "no pixel of the training split has a class", "data/trainannot/0.png");
+    relabel(0, TRAIN, "train", whole);
+    relabel(TRAIN, TRAIN + VAL, "val", none);
+    assert_refuses(short_run(), "no pixel of the validation split has a class", "");
+    relabel(TRAIN, TRAIN + VAL, "val", whole);
+    relabel(0, TRAIN, "train", two);
+    assert_told(short_run(), "note: no pixel of the training split has class sign\n", 1);
+    relabel(0, TRAIN, "train", masks);
+    assert_told(clmp("run", "data", "-o", "masks", "--steps", "2", "--batch", "2", NULL),
+                "note: all labels are 0 or 255, and 255 is ignored", 1);
+}
+END_TEST
+
+START_TEST(a_table_of_labels_is_what_it_says) {
+    static const int other[][2] = {{0, 40}, {1, 70}, {2, 9}, {255, 3}, {-1, 0}};
+    static const char table[] = "40 0\n70 1\n9 2\n", lacking[] = "40 0\n70 1\n";
+    static const char ignoring[] = "sky 10 20 200\nroad 90 90 90\nsign 250 200 0\nignore 255\nignore 3\n";
+    write_camvid();
+    assert_trained(short_run());
+    relabel(0, TRAIN, "train", other);
+    relabel(TRAIN, TRAIN + VAL, "val", other);
+    write_file("map.txt", table, sizeof table - 1);
+    assert_refuses(clmp("run", "data", "-o", "map", "--steps", "2", "--batch", "2", "--label-map", "map.txt", NULL),
+                   "data/trainannot/0.png has label 3 at column 0, row 0", "--label-map map.txt does not name");
+    write_file("data/classes.txt", ignoring, sizeof ignoring - 1); /* of the new labels */
+    assert_refuses(clmp("run", "data", "-o", "map", "--steps", "2", "--batch", "2", "--label-map", "map.txt", NULL),
+                   "has label 3", "does not name");
+    static const char whole[] = "40 0\n70 1\n9 2\n3 ignore\n";
+    write_file("map.txt", whole, sizeof whole - 1);
+    assert_trained(clmp("run", "data", "-o", "map", "--steps", "2", "--batch", "2", "--label-map", "map.txt", NULL));
+    assert_same("map/log.csv", "out/log.csv");
+    assert_same("map/step-000002.png", "out/step-000002.png");
+    write_file("map.txt", lacking, sizeof lacking - 1); /* another table is another run */
+    assert_refuses(clmp("run", "data", "-o", "map", "--steps", "2", "--batch", "2", "--label-map", "map.txt", NULL),
+                   "does not name", "");
+    static const char swapped[] = "40 1\n70 0\n9 2\n3 ignore\n";
+    write_file("map.txt", swapped, sizeof swapped - 1);
+    assert_refuses(clmp("run", "data", "-o", "map", "--steps", "2", "--batch", "2", "--label-map", "map.txt", NULL),
+                   "map/result.json", "another run");
+    static const char ignore[] = "ignore 255\nignore 3\nsky 10 20 200\nroad 90 90 90\nsign 250 200 0\n";
+    static const int more[][2] = {{255, 3}, {-1, 0}};
+    write_file("data/classes.txt", ignore, sizeof ignore - 1);
+    relabel(0, TRAIN, "train", more);
+    relabel(TRAIN, TRAIN + VAL, "val", more);
+    assert_trained(clmp("run", "data", "-o", "two", "--steps", "2", "--batch", "2", NULL));
+    assert_same("two/log.csv", "out/log.csv");
+}
+END_TEST
+
 START_TEST(bad_classes_are_refused) {
     static const struct {
         const char *text, *one;
@@ -443,6 +523,14 @@ START_TEST(bad_classes_are_refused) {
         {"sky 1 2 3\nroad 1 2 3 4\n", "line 2"},
         {"sky 1 2 3\nroad 1 2 3\nignore 1\n", "ignore is 1, but that is class road"},
         {"sky 1 2 3\nroad 1 2 3\nignore -1\n", "line 3: expected"},
+        {"sky 1 2 3\nroad 1 2 3\nignore 70000\n", "line 3: expected"},
+        {"sky 1 2 3\nstra\xdf"
+         "e 1 2 3\n",
+         "line 2: 'stra\xdf"
+         "e 1 2 3' is not in UTF-8"},
+        {"sky 1 2 3\nro\xed\xa0\x80"
+         "ad 1 2 3\n",
+         "line 2"}, /* a surrogate */
     };
     write_camvid();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
@@ -523,6 +611,10 @@ int main(void) {
     tcase_add_test(quick, bad_use_is_refused);
     tcase_add_test(quick, bad_data_is_refused);
     tcase_add_test(quick, bad_classes_are_refused);
+    TCase *labels = add_case(suite, "labels", "full");
+    tcase_add_checked_fixture(labels, enter_folder, leave_folder);
+    tcase_add_test(labels, splits_without_labels_are_refused_and_without_a_class_told);
+    tcase_add_test(labels, a_table_of_labels_is_what_it_says);
     TCase *full = add_case(suite, "runs", "full");
     tcase_add_checked_fixture(full, enter_folder, leave_folder);
     tcase_add_loop_test(full, layouts_are_read, 0, (int)(sizeof layouts / sizeof *layouts));
