@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compare.h"
 
+#include "evolution.h"
 #include "files.h"
+#include "plot.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -10,45 +13,6 @@
 #include <string.h>
 
 static const char *const figure_names[FIGURES] = {"mean IoU", "mean class accuracy", "pixel accuracy"};
-
-/* ---------------------------------------------------------------------------------------------------------- figures */
-
-static double number_of(const struct comparison *comparison, size_t weighting, size_t seed, size_t number) {
-    const size_t classes = comparison->trainer->classes->count;
-    const struct run_result *result = &comparison->results[weighting * comparison->seeds + seed];
-    double iou[MOST_CLASSES];
-    clmp_metrics metrics;
-    clmp_confusion_metrics(result->confusion, classes, &metrics, iou, NULL);
-    if (number < classes)
-        return iou[number];
-    return number == classes + FIGURE_MEAN_IOU        ? metrics.mean_iou
-           : number == classes + FIGURE_MEAN_ACCURACY ? metrics.mean_accuracy
-                                                      : metrics.pixel_accuracy;
-}
-
-/* Mean and deviation of a sample; the deviation of one number is NaN. */
-static void mean_of(const double *numbers, size_t count, double *mean, double *deviation) {
-    double sum = 0.0, squares = 0.0;
-    for (size_t i = 0; i < count; ++i)
-        sum += numbers[i];
-    *mean = sum / (double)count;
-    for (size_t i = 0; i < count; ++i)
-        squares += (numbers[i] - *mean) * (numbers[i] - *mean);
-    *deviation = count > 1 ? sqrt(squares / (double)(count - 1)) : NAN;
-}
-
-struct figure comparison_figure(const struct comparison *comparison, size_t weighting, size_t number) {
-    struct figure figure = {.better = 0};
-    double numbers[1000], more[1000]; /* --seeds is no more */
-    for (size_t seed = 0; seed < comparison->seeds; ++seed) {
-        numbers[seed] = number_of(comparison, weighting, seed, number);
-        more[seed] = numbers[seed] - number_of(comparison, 0, seed, number);
-        figure.better += more[seed] > 0.0;
-    }
-    mean_of(numbers, comparison->seeds, &figure.mean, &figure.deviation);
-    mean_of(more, comparison->seeds, &figure.more, &figure.more_deviation);
-    return figure;
-}
 
 /* ------------------------------------------------------------------------------------------------------------ tables
  */
@@ -152,7 +116,8 @@ static void make_csv(const struct comparison *comparison, struct text *text) {
         for (size_t seed = 0; seed < comparison->seeds; ++seed) {
             put(text, "%s,%zu", comparison->specs[w].text, seed + 1);
             for (size_t i = 0; i < classes->count + FIGURES; ++i) {
-                const double number = number_of(comparison, w, seed, i < FIGURES ? classes->count + i : i - FIGURES);
+                const double number =
+                    comparison_number(comparison, w, seed, i < FIGURES ? classes->count + i : i - FIGURES);
                 if (isnan(number))
                     put(text, ",");
                 else

@@ -7,7 +7,7 @@
 #define CLMP_TRAIN_DRAWING_H
 
 #include "canvas.h"
-#include "compare.h"
+#include "comparison.h"
 
 enum { DRAWING_EDGE = 28, DRAWING_GAP = 8 };
 

@@ -4,8 +4,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "evolution.h"
+
 #include "drawing.h"
 #include "files.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <stdio.h>

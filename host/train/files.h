@@ -8,7 +8,7 @@
 
 #include "checkpoint.h"
 #include "classes.h"
-#include "run.h"
+#include "result.h"
 
 enum { FILE_PATH = 4096 };
 

@@ -4,6 +4,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "plot.h"
+
 #include "drawing.h"
 
 #include <math.h>

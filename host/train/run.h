@@ -11,14 +11,8 @@
 #ifndef CLMP_TRAIN_RUN_H
 #define CLMP_TRAIN_RUN_H
 
+#include "result.h"
 #include "trainer.h"
-
-struct run_result {
-    uint64_t *confusion; /* CLMP_CONFUSION(classes); to be freed */
-    clmp_metrics metrics;
-    double seconds; /* of training, of this process */
-    bool complete;  /* false: it was interrupted, and saved */
-};
 
 /* Steps at which the segmentation is kept: from few to all. */
 enum { RUN_FRAMES = 6 };
