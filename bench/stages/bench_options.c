@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench_options.h"
 
-#include <errno.h>
-#include <getopt.h>
+#include "option_words.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,13 +64,6 @@ static void print_help(void) {
          "Exit status: 0, 1 if a device failed, 2 for bad use.");
 }
 
-static bool read_number(const char *text, long most, long *value) {
-    char *end = NULL;
-    errno = 0;
-    *value = text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
-    return end != NULL && *end == '\0' && errno == 0 && *value >= 1 && *value <= most;
-}
-
 static enum bench_status add_case(const char *name, bench_options *options) {
     const bench_case *found = bench_case_find(name);
     if (found == NULL)
@@ -83,7 +76,9 @@ static enum bench_status add_case(const char *name, bench_options *options) {
 }
 
 static enum bench_status read_option(int id, const char *argument, bench_options *options, bool *quick) {
-    long value = 0;
+    char words[OPTION_WORDS], expected[64];
+    enum number kind = NUMBER_NONE;
+    uint64_t value = 0;
     switch (id) {
     case OPTION_DEVICE:
         options->device = strcmp(argument, "all") == 0 ? NULL : argument;
@@ -103,8 +98,12 @@ static enum bench_status read_option(int id, const char *argument, bench_options
         options->json = argument;
         return BENCH_OK;
     case OPTION_REPEAT:
-        if (!read_number(argument, MOST_REPEAT, &value))
-            return bench_fail(BENCH_BAD_USE, "--repeat is '%s', expected a number from 1 to %d", argument, MOST_REPEAT);
+        kind = number_read_whole(argument, MOST_REPEAT, &value);
+        if (kind != NUMBER_GOOD || value == 0) {
+            snprintf(expected, sizeof expected, "a whole number from 1 to %d", MOST_REPEAT);
+            option_expected("--repeat", argument, kind, expected, words);
+            return bench_fail(BENCH_BAD_USE, "%s", words);
+        }
         options->repeat = (size_t)value;
         return BENCH_OK;
     case OPTION_TUNE:
@@ -150,26 +149,35 @@ enum bench_status bench_options_read(int argc, char **argv, bench_options *optio
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    static const char short_options[] = ":h";
+    char words[OPTION_WORDS];
     bool quick = false;
     *options = (bench_options){.device = NULL};
     opterr = 0; /* the lines are our own */
-    for (int id; (id = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
+    for (int id; (id = getopt_long(argc, argv, short_options, known, NULL)) != -1;) {
         if (id == 'h') {
             print_help();
             options->help = true;
             return BENCH_OK;
         }
-        if (id == ':')
-            return bench_fail(BENCH_BAD_USE, "%s lacks its argument (see --help)", argv[optind - 1]);
-        if (id == '?')
-            return bench_fail(BENCH_BAD_USE, "%s is not an option, or takes no argument (see --help)",
-                              argv[optind - 1]);
+        if (id == '?' || id == ':') {
+            option_complaint(id, argv, short_options, known, words);
+            return bench_fail(BENCH_BAD_USE, "%s (see --help)", words);
+        }
         const enum bench_status status = read_option(id, optarg, options, &quick);
         if (status != BENCH_OK)
             return status;
     }
     if (optind < argc)
         return bench_fail(BENCH_BAD_USE, "'%s' is one argument too many (see --help)", argv[optind]);
+    const char *unused = !options->tune              ? NULL
+                         : options->json != NULL     ? "--json"
+                         : options->scaling_end != 0 ? "--scaling"
+                         : options->variants         ? "--variants"
+                         : options->case_count > 1   ? "a second --case"
+                                                     : NULL;
+    if (unused != NULL)
+        return bench_fail(BENCH_BAD_USE, "%s does not apply to --tune, which steps one case (see --help)", unused);
     complete(options, quick);
     return BENCH_OK;
 }

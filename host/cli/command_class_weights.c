@@ -68,8 +68,8 @@ static bool find_classes(struct counting *counting, const struct options *option
     return grow(counting, largest < 0 ? 1 : (uint64_t)largest + 1, failure);
 }
 
-static bool count_on_device(struct counting *counting, const struct options *options, const struct labels *labels,
-                            struct failure *failure) {
+static bool count_on_device(struct counting *counting, const struct options *options, const char *path,
+                            const struct labels *labels, struct failure *failure) {
     struct session *session = &counting->session;
     const size_t bytes = (size_t)CLMP_LABEL_COUNTS(counting->classes) * sizeof *counting->counts;
     clmp_plan_params params = options->params;
@@ -82,6 +82,7 @@ static bool count_on_device(struct counting *counting, const struct options *opt
     params.width = labels->width;
     params.label_type = labels->type;
     clmp_buffers_init(&buffers);
+    session->about = path;
     bool good = session_kept_plan(session, &params, &counting->kept, failure) &&
                 session_buffer(session, "labels", labels->values, labels_pixels(labels) * labels->element,
                                &buffers.labels.mem, failure) &&
@@ -109,7 +110,7 @@ static bool count_file(struct counting *counting, const struct options *options,
     struct labels labels;
     const bool good = labels_read(path, &counting->rules, NULL, false, &labels, failure) &&
                       find_classes(counting, options, path, &labels, failure) &&
-                      count_on_device(counting, options, &labels, failure);
+                      count_on_device(counting, options, path, &labels, failure);
     counting->seen |= labels.seen;
     free(labels.values);
     return good;

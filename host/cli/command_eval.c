@@ -61,6 +61,7 @@ static bool enqueue(struct evaluation *evaluation, const struct options *options
     params.height = pair->labels.height;
     params.width = pair->labels.width;
     params.label_type = pair->labels.type;
+    session->about = pair->logits.path;
     if (!session_kept_plan(session, &params, &evaluation->kept, failure))
         return false;
     clmp_buffers buffers;

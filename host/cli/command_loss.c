@@ -44,6 +44,7 @@ static bool compute(struct loss_run *run, struct files *files, struct failure *f
     run->wants_gradient = files->to_gradient != NULL;
     if (!session_open(run->session, run->options->device, failure))
         return false;
+    run->session->about = files->pair.logits.path;
     const clmp_plan_params params = loss_run_params(run, &files->pair);
     const bool good =
         session_plan(run->session, &params, &plan, failure) && loss_run_compute(run, plan, &files->pair, failure);

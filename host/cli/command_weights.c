@@ -31,7 +31,10 @@ static bool compute(struct run *run, const struct options *options, struct failu
     params.input = CLMP_INPUT_LOSSES;
     params.height = 1; /* one image, one pool: where the losses lie does not matter */
     params.width = run->losses.header.elements;
-    if (!session_open(session, options->device, failure) || !session_plan(session, &params, &run->plan, failure))
+    if (!session_open(session, options->device, failure))
+        return false;
+    session->about = options->operands[0];
+    if (!session_plan(session, &params, &run->plan, failure))
         return false;
     const size_t result_bytes = clmp_plan_result_count(run->plan) * sizeof *run->results;
     if (!session_buffer(session, "losses", run->losses.values, bytes, &run->losses_mem, failure) ||

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A line of its own, or NULL. */
 static char *line_of(const char *format, va_list arguments) {
@@ -25,6 +26,22 @@ bool fail_with(struct failure *failure, int code, const char *format, ...) {
     failure->line = line_of(format, arguments);
     va_end(arguments);
     return false;
+}
+
+void fail_before(struct failure *failure, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *words = line_of(format, arguments);
+    va_end(arguments);
+    const size_t size = words != NULL && failure->line != NULL ? strlen(words) + strlen(failure->line) + 1 : 0;
+    char *line = size > 0 ? realloc(words, size) : NULL;
+    if (line == NULL) { /* the line alone is better than none */
+        free(words);
+        return;
+    }
+    strcat(line, failure->line);
+    free(failure->line);
+    failure->line = line;
 }
 
 bool fail_memory(struct failure *failure, const char *what) {

@@ -23,6 +23,9 @@ bool fail_with(struct failure *failure, int code, const char *format, ...) __att
 /* The same for a lack of memory; `what` is what it was for. */
 bool fail_memory(struct failure *failure, const char *what);
 
+/* Puts words in front of the failure's line: where it was met. */
+void fail_before(struct failure *failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Prints "program: [command: ]line", as one line whatever the names of files and devices hold. */
 void failure_print(const struct failure *failure, const char *program, const char *command, FILE *stream);
 

@@ -40,6 +40,7 @@ static bool prepare(struct streamed *streamed, const struct pair *pair, struct f
         return false;
     }
     const clmp_plan_params params = loss_run_params(&streamed->run, pair);
+    streamed->session.about = pair->logits.path;
     return session_kept_plan(&streamed->session, &params, &streamed->kept, failure);
 }
 

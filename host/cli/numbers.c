@@ -25,8 +25,13 @@ enum number number_read(const char *text, double *value) {
 }
 
 enum number number_read_whole(const char *text, uint64_t most, uint64_t *value) {
-    if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
-        return NUMBER_NONE;
+    double number = 0.0;
+    if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0') { /* 1e300 is a number, too */
+        const enum number kind = number_read(text, &number);
+        return kind == NUMBER_GOOD && isfinite(number) && number > (double)most ? NUMBER_TOO_LARGE
+               : kind == NUMBER_TOO_LARGE                                       ? kind
+                                                                                : NUMBER_NONE;
+    }
     errno = 0;
     const unsigned long long read = strtoull(text, NULL, 10);
     if (errno != 0 || read > most)

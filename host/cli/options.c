@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include "option_rules.h"
+#include "option_words.h"
+
 #include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -56,48 +58,53 @@ enum {
     CLASS_WEIGHTS = 1 << COMMAND_CLASS_WEIGHTS,
     EVAL = 1 << COMMAND_EVAL
 };
+/* Behind those of option_rules.h. */
+enum { GIVEN_BETA = 1 << 16, GIVEN_ENET_OFFSET = 1 << 17, GIVEN_GRADIENT_SCALE = 1 << 18 };
 enum { ALL = DEVICES | WEIGHTS | LOSS | CLASS_WEIGHTS | EVAL };
 
 static const struct {
     struct option option;
-    int commands; /* that know it */
+    int commands;   /* that know it */
+    unsigned given; /* the bit that says so, where it does not always apply */
 } known[] = {
-    {{"p", required_argument, NULL, OPTION_P}, WEIGHTS | LOSS},
-    {{"support", required_argument, NULL, OPTION_SUPPORT}, WEIGHTS | LOSS},
-    {{"scope", required_argument, NULL, OPTION_SCOPE}, LOSS},
-    {{"ignore-index", required_argument, NULL, OPTION_IGNORE_INDEX}, LOSS | CLASS_WEIGHTS | EVAL},
-    {{"label-map", required_argument, NULL, OPTION_LABEL_MAP}, LOSS | CLASS_WEIGHTS | EVAL},
-    {{"class-weights", required_argument, NULL, OPTION_CLASS_WEIGHTS}, LOSS},
-    {{"solver", required_argument, NULL, OPTION_SOLVER}, WEIGHTS | LOSS},
-    {{"align-corners", no_argument, NULL, OPTION_ALIGN_CORNERS}, LOSS | EVAL},
-    {{"weighting", required_argument, NULL, OPTION_WEIGHTING}, WEIGHTS | LOSS},
-    {{"count", required_argument, NULL, OPTION_COUNT}, WEIGHTS | LOSS},
-    {{"thresh", required_argument, NULL, OPTION_THRESH}, WEIGHTS | LOSS},
-    {{"min-kept", required_argument, NULL, OPTION_MIN_KEPT}, WEIGHTS | LOSS},
-    {{"sampling", required_argument, NULL, OPTION_SAMPLING}, LOSS},
-    {{"seed", required_argument, NULL, OPTION_SEED}, LOSS},
-    {{"step", required_argument, NULL, OPTION_STEP}, LOSS},
-    {{"list", required_argument, NULL, OPTION_LIST}, LOSS | EVAL},
-    {{"scheme", required_argument, NULL, OPTION_SCHEME}, CLASS_WEIGHTS},
-    {{"classes", required_argument, NULL, OPTION_CLASSES}, CLASS_WEIGHTS},
-    {{"absent", required_argument, NULL, OPTION_ABSENT}, CLASS_WEIGHTS},
-    {{"beta", required_argument, NULL, OPTION_BETA}, CLASS_WEIGHTS},
-    {{"enet-offset", required_argument, NULL, OPTION_ENET_OFFSET}, CLASS_WEIGHTS},
-    {{"loss", required_argument, NULL, OPTION_LOSS}, LOSS | EVAL},
-    {{"label-smoothing", required_argument, NULL, OPTION_LABEL_SMOOTHING}, LOSS},
-    {{"gamma", required_argument, NULL, OPTION_GAMMA}, LOSS},
-    {{"alpha", required_argument, NULL, OPTION_ALPHA}, LOSS},
-    {{"layout", required_argument, NULL, OPTION_LAYOUT}, LOSS | EVAL},
-    {{"gradient-scale", required_argument, NULL, OPTION_GRADIENT_SCALE}, LOSS},
-    {{"losses", required_argument, NULL, OPTION_LOSSES}, LOSS},
-    {{"weights", required_argument, NULL, OPTION_WEIGHTS}, LOSS},
-    {{"gradient", required_argument, NULL, OPTION_GRADIENT}, LOSS},
-    {{"heatmap", required_argument, NULL, OPTION_HEATMAP}, LOSS},
-    {{"device", required_argument, NULL, OPTION_DEVICE}, ALL},
-    {{"json", no_argument, NULL, OPTION_JSON}, ALL},
-    {{"help", no_argument, NULL, OPTION_HELP}, ALL},
-    {{"version", no_argument, NULL, OPTION_VERSION}, ALL},
+    {{"p", required_argument, NULL, OPTION_P}, WEIGHTS | LOSS, PARAMETER_P},
+    {{"support", required_argument, NULL, OPTION_SUPPORT}, WEIGHTS | LOSS, PARAMETER_SUPPORT},
+    {{"scope", required_argument, NULL, OPTION_SCOPE}, LOSS, 0},
+    {{"ignore-index", required_argument, NULL, OPTION_IGNORE_INDEX}, LOSS | CLASS_WEIGHTS | EVAL, 0},
+    {{"label-map", required_argument, NULL, OPTION_LABEL_MAP}, LOSS | CLASS_WEIGHTS | EVAL, 0},
+    {{"class-weights", required_argument, NULL, OPTION_CLASS_WEIGHTS}, LOSS, 0},
+    {{"solver", required_argument, NULL, OPTION_SOLVER}, WEIGHTS | LOSS, PARAMETER_SOLVER},
+    {{"align-corners", no_argument, NULL, OPTION_ALIGN_CORNERS}, LOSS | EVAL, 0},
+    {{"weighting", required_argument, NULL, OPTION_WEIGHTING}, WEIGHTS | LOSS, 0},
+    {{"count", required_argument, NULL, OPTION_COUNT}, WEIGHTS | LOSS, PARAMETER_COUNT},
+    {{"thresh", required_argument, NULL, OPTION_THRESH}, WEIGHTS | LOSS, PARAMETER_THRESH},
+    {{"min-kept", required_argument, NULL, OPTION_MIN_KEPT}, WEIGHTS | LOSS, PARAMETER_MIN_KEPT},
+    {{"sampling", required_argument, NULL, OPTION_SAMPLING}, LOSS, PARAMETER_SAMPLING},
+    {{"seed", required_argument, NULL, OPTION_SEED}, LOSS, PARAMETER_SEED},
+    {{"step", required_argument, NULL, OPTION_STEP}, LOSS, PARAMETER_STEP},
+    {{"list", required_argument, NULL, OPTION_LIST}, LOSS | EVAL, 0},
+    {{"scheme", required_argument, NULL, OPTION_SCHEME}, CLASS_WEIGHTS, 0},
+    {{"classes", required_argument, NULL, OPTION_CLASSES}, CLASS_WEIGHTS, 0},
+    {{"absent", required_argument, NULL, OPTION_ABSENT}, CLASS_WEIGHTS, 0},
+    {{"beta", required_argument, NULL, OPTION_BETA}, CLASS_WEIGHTS, GIVEN_BETA},
+    {{"enet-offset", required_argument, NULL, OPTION_ENET_OFFSET}, CLASS_WEIGHTS, GIVEN_ENET_OFFSET},
+    {{"loss", required_argument, NULL, OPTION_LOSS}, LOSS | EVAL, 0},
+    {{"label-smoothing", required_argument, NULL, OPTION_LABEL_SMOOTHING}, LOSS, PARAMETER_LABEL_SMOOTHING},
+    {{"gamma", required_argument, NULL, OPTION_GAMMA}, LOSS, PARAMETER_GAMMA},
+    {{"alpha", required_argument, NULL, OPTION_ALPHA}, LOSS, PARAMETER_ALPHA},
+    {{"layout", required_argument, NULL, OPTION_LAYOUT}, LOSS | EVAL, 0},
+    {{"gradient-scale", required_argument, NULL, OPTION_GRADIENT_SCALE}, LOSS, GIVEN_GRADIENT_SCALE},
+    {{"losses", required_argument, NULL, OPTION_LOSSES}, LOSS, 0},
+    {{"weights", required_argument, NULL, OPTION_WEIGHTS}, LOSS, 0},
+    {{"gradient", required_argument, NULL, OPTION_GRADIENT}, LOSS, 0},
+    {{"heatmap", required_argument, NULL, OPTION_HEATMAP}, LOSS, 0},
+    {{"device", required_argument, NULL, OPTION_DEVICE}, ALL, 0},
+    {{"json", no_argument, NULL, OPTION_JSON}, ALL, 0},
+    {{"help", no_argument, NULL, OPTION_HELP}, ALL, 0},
+    {{"version", no_argument, NULL, OPTION_VERSION}, ALL, 0},
 };
+#define MOST_CLASSES ((uint64_t)1 << 20) /* the library's */
+
 enum { KNOWN = sizeof known / sizeof *known };
 
 static const struct {
@@ -145,28 +152,6 @@ enum command command_find(const char *name) {
     return (enum command)command;
 }
 
-/* A decimal number or a word for infinity; what is NaN, hexadecimal, too large or followed by anything is none. */
-static bool read_number(const char *text, double *value) {
-    char *end = NULL;
-    if (text[0] == '\0' || strchr("+-.0123456789iI", text[0]) == NULL || strpbrk(text, "xX") != NULL)
-        return false; /* strtod() would take leading space, and more */
-    errno = 0;
-    *value = strtod(text, &end);
-    return *end == '\0' && !isnan(*value) && !(errno == ERANGE && isinf(*value));
-}
-
-static bool read_p(const char *text, double *p, struct failure *failure) {
-    if (read_number(text, p) && *p >= 1.0)
-        return true;
-    return fail_with(failure, EXIT_OF_INPUT, "--p is '%s', expected a number >= 1 or inf", text);
-}
-
-static bool read_support(const char *text, double *support, struct failure *failure) {
-    if (read_number(text, support) && *support > 0.0 && *support <= 1.0)
-        return true;
-    return fail_with(failure, EXIT_OF_INPUT, "--support is '%s', expected a number in (0, 1]", text);
-}
-
 /* One label, or several with commas between them. */
 static bool read_ignore_index(const char *text, struct options *options, struct failure *failure) {
     const char *at = text;
@@ -176,9 +161,11 @@ static bool read_ignore_index(const char *text, struct options *options, struct 
         const bool number = at[0] != '\0' && strchr("+-0123456789", at[0]) != NULL;
         errno = 0;
         const long long value = number ? strtoll(at, &end, 10) : 0;
-        if (!number || end == at || (*end != '\0' && *end != ',') || errno != 0)
+        const bool good = number && end != at && (*end == '\0' || *end == ',');
+        if (!good || errno != 0)
             return fail_with(failure, EXIT_OF_INPUT,
-                             "--ignore-index is '%s', expected a whole number of 64 bits, or several as '0,255'", text);
+                             "--ignore-index is '%s'%s, expected a whole number of 64 bits, or several as '0,255'",
+                             text, good && errno == ERANGE ? ", which is too large" : "");
         if (options->ignored_count == OPTIONS_IGNORED)
             return fail_with(failure, EXIT_OF_INPUT, "--ignore-index has more than %d labels (see --label-map)",
                              OPTIONS_IGNORED);
@@ -189,20 +176,6 @@ static bool read_ignore_index(const char *text, struct options *options, struct 
     }
     options->params.ignore_index = options->ignored[0];
     return true;
-}
-
-static bool read_scope(const char *text, clmp_scope *scope, struct failure *failure) {
-    *scope = strcmp(text, "image") == 0 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH;
-    if (*scope == CLMP_SCOPE_IMAGE || strcmp(text, "batch") == 0)
-        return true;
-    return fail_with(failure, EXIT_OF_INPUT, "--scope is '%s', expected batch or image", text);
-}
-
-static bool read_solver(const char *text, clmp_solver *solver, struct failure *failure) {
-    *solver = strcmp(text, "sort") == 0 ? CLMP_SOLVER_SORT : CLMP_SOLVER_SEARCH;
-    if (*solver == CLMP_SOLVER_SORT || strcmp(text, "search") == 0)
-        return true;
-    return fail_with(failure, EXIT_OF_INPUT, "--solver is '%s', expected search or sort", text);
 }
 
 /* Which of `count` names `text` is. */
@@ -222,33 +195,12 @@ static bool read_name(const char *option, const char *text, const char *const *n
     return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected %s", option, text, expected);
 }
 
-static bool read_whole(const char *option, const char *text, uint64_t least, uint64_t *value, struct failure *failure) {
-    char *end = NULL;
-    const bool digits = text[0] >= '0' && text[0] <= '9';
-    errno = 0;
-    const unsigned long long read = digits ? strtoull(text, &end, 10) : 0;
-    if (!digits || *end != '\0' || errno != 0 || read < least)
-        return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected a whole number from %" PRIu64 " on", option,
-                         text, least);
-    *value = read;
-    return true;
-}
-
-static bool read_between(const char *option, const char *text, double low, bool with_low, double high, double *value,
-                         struct failure *failure) {
-    if (read_number(text, value) && (*value > low || (with_low && *value == low)) && *value < high)
-        return true;
-    if (isinf(high))
-        return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected a finite number %s %g", option, text,
-                         with_low ? ">=" : ">", low);
-    return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected a number in %c%g, %g)", option, text,
-                     with_low ? '[' : '(', low, high);
-}
-
+/* A float, as the library takes it. */
 static bool read_scale(const char *text, float *scale, struct failure *failure) {
     double value = 0.0;
-    if (!read_number(text, &value) || !isfinite((float)value))
-        return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale is '%s', expected a finite number", text);
+    if (!rules_read_between("--gradient-scale", text, -(double)FLT_MAX, true, (double)FLT_MAX, true,
+                            "a finite number of float32", &value, failure))
+        return false;
     *scale = (float)value;
     return true;
 }
@@ -265,11 +217,11 @@ static bool read_loss_option(int id, const char *argument, struct options *optio
         params->loss = (clmp_loss)index;
         return good;
     case OPTION_LABEL_SMOOTHING:
-        return read_between("--label-smoothing", argument, 0.0, true, 1.0, &params->label_smoothing, failure);
+        return rules_read_smoothing("--label-smoothing", argument, &params->label_smoothing, failure);
     case OPTION_GAMMA:
-        return read_between("--gamma", argument, 0.0, true, (double)INFINITY, &params->focal_gamma, failure);
+        return rules_read_gamma("--gamma", argument, &params->focal_gamma, failure);
     case OPTION_ALPHA:
-        return read_between("--alpha", argument, 0.0, false, (double)INFINITY, &params->focal_alpha, failure);
+        return rules_read_alpha("--alpha", argument, &params->focal_alpha, failure);
     case OPTION_LAYOUT:
         good = read_name("--layout", argument, layouts, 2, &index, failure);
         params->logits_layout = (clmp_layout)index;
@@ -291,43 +243,50 @@ static bool read_further(int id, const char *argument, struct options *options, 
         params->weighting = (clmp_weighting)index;
         return good;
     case OPTION_COUNT:
-        return read_whole("--count", argument, 1, &params->topk_count, failure);
+        return rules_read_whole("--count", argument, 1, UINT64_MAX, &params->topk_count, failure);
     case OPTION_THRESH:
-        return read_between("--thresh", argument, 0.0, false, 1.0, &params->ohem_thresh, failure);
+        return rules_read_thresh("--thresh", argument, &params->ohem_thresh, failure);
     case OPTION_MIN_KEPT:
-        return read_whole("--min-kept", argument, 0, &params->ohem_min_kept, failure);
+        return rules_read_whole("--min-kept", argument, 0, UINT64_MAX, &params->ohem_min_kept, failure);
     case OPTION_SAMPLING:
         good = read_name("--sampling", argument, samplings, 3, &index, failure);
         params->sampling = (clmp_sampling)index;
         return good;
     case OPTION_SEED:
-        return read_whole("--seed", argument, 0, &params->seed, failure);
+        return rules_read_whole("--seed", argument, 0, UINT64_MAX, &params->seed, failure);
     case OPTION_STEP:
-        return read_whole("--step", argument, 0, &options->step, failure);
+        return rules_read_whole("--step", argument, 0, UINT64_MAX, &options->step, failure);
     case OPTION_SCHEME:
         good = read_name("--scheme", argument, schemes, 6, &index, failure);
         class_weighting->scheme = (clmp_class_scheme)index;
         return good;
     case OPTION_CLASSES:
-        return read_whole("--classes", argument, 1, &options->classes, failure);
+        return rules_read_whole("--classes", argument, 1, MOST_CLASSES, &options->classes, failure);
     case OPTION_ABSENT:
-        return read_between("--absent", argument, 0.0, true, (double)INFINITY, &class_weighting->absent, failure);
+        return rules_read_between("--absent", argument, 0.0, true, (double)FLT_MAX, true,
+                                  "a finite number >= 0 of float32", &class_weighting->absent, failure);
     case OPTION_BETA:
-        return read_between("--beta", argument, 0.0, true, 1.0, &class_weighting->beta, failure);
+        return rules_read_between("--beta", argument, 0.0, true, 1.0, false, "a number in [0, 1)",
+                                  &class_weighting->beta, failure);
     default: /* OPTION_ENET_OFFSET */
-        return read_between("--enet-offset", argument, 1.0, false, (double)INFINITY, &class_weighting->enet_offset,
-                            failure);
+        return rules_read_between("--enet-offset", argument, 1.0, false, (double)INFINITY, false, "a finite number > 1",
+                                  &class_weighting->enet_offset, failure);
     }
 }
 
 static bool read_option(int id, const char *argument, struct options *options, struct failure *failure) {
+    static const char *const scopes[] = {"batch", "image"}, *const solvers[] = {"search", "sort"};
+    int index = 0;
+    bool good = false;
     switch (id) {
     case OPTION_P:
-        return read_p(argument, &options->params.p, failure);
+        return rules_read_p("--p", argument, &options->params.p, failure);
     case OPTION_SUPPORT:
-        return read_support(argument, &options->params.support, failure);
+        return rules_read_support("--support", argument, &options->params.support, failure);
     case OPTION_SCOPE:
-        return read_scope(argument, &options->params.scope, failure);
+        good = read_name("--scope", argument, scopes, 2, &index, failure);
+        options->params.scope = (clmp_scope)index;
+        return good;
     case OPTION_IGNORE_INDEX:
         return read_ignore_index(argument, options, failure);
     case OPTION_LABEL_MAP:
@@ -337,7 +296,9 @@ static bool read_option(int id, const char *argument, struct options *options, s
         options->class_weights = argument;
         return true;
     case OPTION_SOLVER:
-        return read_solver(argument, &options->params.solver, failure);
+        good = read_name("--solver", argument, solvers, 2, &index, failure);
+        options->params.solver = (clmp_solver)index;
+        return good;
     case OPTION_ALIGN_CORNERS:
         options->params.align_corners = true;
         return true;
@@ -381,17 +342,28 @@ static bool read_option(int id, const char *argument, struct options *options, s
     }
 }
 
-static bool fail_unknown(enum command command, int id, char **argv, struct failure *failure) {
-    const char *name = command_name(command);
-    if (optopt > 0 && optopt < 256 && strncmp(argv[optind - 1], "--", 2) != 0)
+/* What does not go with what is given besides. */
+static bool check_given(enum command command, const struct options *options, unsigned given, struct failure *failure) {
+    const clmp_plan_params *params = &options->params;
+    if (command == COMMAND_WEIGHTS && params->weighting == CLMP_WEIGHTING_BALANCED)
         return fail_with(failure, EXIT_OF_INPUT,
-                         id == ':' ? "-%c has no value (see clmp %s --help)"
-                                   : "unknown option -%c (see clmp %s --help)",
-                         optopt, name);
-    const char *what = id == ':'     ? "%s has no value (see clmp %s --help)"
-                       : optopt != 0 ? "%s: this option takes no value (see clmp %s --help)"
-                                     : "unknown option %s (see clmp %s --help)";
-    return fail_with(failure, EXIT_OF_INPUT, what, argv[optind - 1], name);
+                         "--weighting balanced needs labels, which clmp weights does not have (see clmp loss)");
+    if ((given & GIVEN_BETA) != 0 && options->class_weighting.scheme != CLMP_CLASS_EFFECTIVE)
+        return fail_with(failure, EXIT_OF_INPUT, "--beta does not apply to --scheme %s, it is for effective",
+                         options_scheme_name(options->class_weighting.scheme));
+    if ((given & GIVEN_ENET_OFFSET) != 0 && options->class_weighting.scheme != CLMP_CLASS_ENET)
+        return fail_with(failure, EXIT_OF_INPUT, "--enet-offset does not apply to --scheme %s, it is for enet",
+                         options_scheme_name(options->class_weighting.scheme));
+    if ((given & GIVEN_GRADIENT_SCALE) != 0 && options->gradient == NULL && options->list == NULL)
+        return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale does not apply without --gradient");
+    if ((given & GIVEN_GRADIENT_SCALE) != 0 && options->list != NULL)
+        return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale does not apply to --list, which has no gradient");
+    return (command != COMMAND_LOSS && command != COMMAND_WEIGHTS) || rules_apply(params, given, "--", failure);
+}
+
+/* "1 file is", "2 files are" */
+static const char *files_are(int count) {
+    return count == 1 ? "file is" : "files are";
 }
 
 static bool read_operands(enum command command, int argc, char **argv, struct options *options,
@@ -404,8 +376,8 @@ static bool read_operands(enum command command, int argc, char **argv, struct op
         return fail_with(failure, EXIT_OF_INPUT, "'%s' is one too many, expected %s (see clmp %s --help)",
                          argv[optind + most], expected, commands[command].name);
     if (given < least || (command == COMMAND_EVAL && given % 2 != 0))
-        return fail_with(failure, EXIT_OF_INPUT, "%d files are given, expected %s (see clmp %s --help)", given,
-                         expected, commands[command].name);
+        return fail_with(failure, EXIT_OF_INPUT, "%d %s given, expected %s (see clmp %s --help)", given,
+                         files_are(given), expected, commands[command].name);
     options->operands = argv + optind;
     options->operand_count = (size_t)given;
     return true;
@@ -413,7 +385,9 @@ static bool read_operands(enum command command, int argc, char **argv, struct op
 
 bool options_read(enum command command, int argc, char **argv, struct options *options, struct failure *failure) {
     struct option table[KNOWN + 1];
+    char words[OPTION_WORDS];
     size_t count = 0;
+    unsigned given = 0;
     for (size_t i = 0; i < KNOWN; ++i)
         if ((known[i].commands & 1 << command) != 0)
             table[count++] = known[i].option;
@@ -426,12 +400,16 @@ bool options_read(enum command command, int argc, char **argv, struct options *o
     opterr = 0; /* the lines are our own */
     optind = 1;
     for (int id; (id = getopt_long(argc, argv, commands[command].short_options, table, NULL)) != -1;) {
-        if (id == '?' || id == ':')
-            return fail_unknown(command, id, argv, failure);
+        if (id == '?' || id == ':') {
+            option_complaint(id, argv, commands[command].short_options, table, words);
+            return fail_with(failure, EXIT_OF_INPUT, "%s (see clmp %s --help)", words, command_name(command));
+        }
         if (!read_option(id, optarg, options, failure))
             return false;
         if (options->action != ACTION_RUN)
             return true; /* whatever else is asked for */
+        for (size_t i = 0; i < KNOWN; ++i)
+            given |= known[i].option.val == id ? known[i].given : 0;
     }
-    return read_operands(command, argc, argv, options, failure);
+    return read_operands(command, argc, argv, options, failure) && check_given(command, options, given, failure);
 }

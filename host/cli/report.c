@@ -76,9 +76,16 @@ static json_t *json_result(const char *device, const struct options *options, co
     return NULL;
 }
 
+/* The step that a sampled problem was drawn by. */
+static bool add_step(json_t *object, const struct options *options, uint64_t step) {
+    return options->params.weighting != CLMP_WEIGHTING_BALANCED ||
+           json_object_set_new(object, "step",
+                               step <= INT64_MAX ? json_integer((json_int_t)step) : json_real((double)step)) == 0;
+}
+
 static bool print_json(const struct report *report, const struct options *options, struct failure *failure) {
     json_t *object = json_result(report->device, options, &report->results[0]);
-    bool good = object != NULL;
+    bool good = object != NULL && add_step(object, options, options->step);
     if (options->params.scope == CLMP_SCOPE_IMAGE) {
         json_t *images = json_array();
         for (size_t i = 1; i < report->count; ++i)
@@ -110,8 +117,8 @@ static void print_images(const struct report *report) {
     }
 }
 
-/* "loss max-pooling, p = 1.7, support = 0.25, on DEVICE, by search" */
-static void print_title(const struct options *options, const char *device) {
+/* "loss max-pooling, p = 1.7, support = 0.25, on DEVICE, by search", of one problem or a list of them */
+static void print_title(const struct options *options, const char *device, size_t problems) {
     const clmp_plan_params *params = &options->params;
     switch (params->weighting) {
     case CLMP_WEIGHTING_LMP:
@@ -133,6 +140,8 @@ static void print_title(const struct options *options, const char *device) {
     case CLMP_WEIGHTING_BALANCED:
         printf("class-balanced sampling, %s, seed = %" PRIu64 ", step = %" PRIu64,
                options_sampling_name(params->sampling), params->seed, options->step);
+        if (problems > 1)
+            printf(" to %" PRIu64 " (each pair's is one more)", options->step + (problems - 1));
         break;
     }
     if (params->loss != CLMP_LOSS_CROSS_ENTROPY)
@@ -149,7 +158,7 @@ static void print_listing(const struct report *report, const struct options *opt
     const clmp_result *r = &report->results[0];
     const bool images = options->params.scope == CLMP_SCOPE_IMAGE;
     char text[96];
-    print_title(options, report->device);
+    print_title(options, report->device, 1);
     if (report->note != NULL)
         puts(report->note);
     puts("");
@@ -219,6 +228,7 @@ static bool print_json_list(const struct pairs *pairs, const clmp_result *result
     bool good = object != NULL && list != NULL;
     for (size_t i = 0; i < pairs->count; ++i) {
         json_t *pair = json_result(device, options, &results[i]);
+        good = add_step(pair, options, options->step + i) && good;
         good = json_object_set_new(pair, "logits", report_name(pairs->paths[i].logits)) == 0 &&
                json_object_set_new(pair, "labels", report_name(pairs->paths[i].labels)) == 0 && good;
         good = json_array_append_new(list, pair) == 0 && good;
@@ -261,7 +271,7 @@ bool report_list(const struct pairs *pairs, const clmp_result *results, const ch
     if (options->json)
         return print_json_list(pairs, results, device, options, failure);
     const clmp_result total = total_of(results, pairs->count);
-    print_title(options, device);
+    print_title(options, device, pairs->count);
     printf("\n  %-36s %12s %12s %12s %11s %11s\n", "logits", "loss", "alpha", "tau", "support", "valid");
     for (size_t i = 0; i < pairs->count; ++i)
         print_pair(pairs->paths[i].logits, &results[i],

@@ -116,11 +116,17 @@ bool session_open(struct session *session, const char *wanted, struct failure *f
     return true;
 }
 
+/* The library's words about a problem are about a file, but for those about the environment. */
+static bool refused(const struct session *session, clmp_status status, struct failure *failure) {
+    const char *words = session->log[0] != '\0' ? session->log : clmp_status_text(status);
+    const bool of_file = session->about != NULL && strncmp(words, "CLMP_TUNING", strlen("CLMP_TUNING")) != 0;
+    return fail_with(failure, EXIT_OF_INPUT, "%s%s%s", of_file ? session->about : "", of_file ? ": " : "", words);
+}
+
 bool session_plan(struct session *session, const clmp_plan_params *params, clmp_plan **plan, struct failure *failure) {
     const clmp_status status = clmp_plan_create(session->context, params, plan);
     if (status == CLMP_INVALID_ARGUMENT || status == CLMP_SIZE_OVERFLOW)
-        return fail_with(failure, EXIT_OF_INPUT, "%s",
-                         session->log[0] != '\0' ? session->log : clmp_status_text(status));
+        return refused(session, status, failure);
     return status == CLMP_OK || session_failed(session, status, failure);
 }
 

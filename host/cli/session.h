@@ -17,6 +17,7 @@ struct session {
     cl_command_queue queue; /* in-order */
     cl_event step;          /* of the last step that was enqueued; NULL: what it did is known */
     char device[128];       /* its name */
+    const char *about;      /* the file that plans are for, for the line of a failure, or NULL; the caller's */
     char log[SESSION_LOG];  /* what the library said, for the line of a failure */
 };
 

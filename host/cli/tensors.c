@@ -104,6 +104,7 @@ static bool read_class_weights(struct input *input, const struct logits *logits,
                          input->path, npy_shape_text(header.shape, header.dims, shape), logits->classes, logits->path);
     if (!npy_read_data(input, &header, &values, failure))
         return false;
+    bool positive = false;
     for (size_t i = 0; i < header.elements; ++i) {
         const double value =
             header.type == NPY_FLOAT64 ? ((const double *)values)[i] : (double)((const float *)values)[i];
@@ -112,6 +113,12 @@ static bool read_class_weights(struct input *input, const struct logits *logits,
             return fail_with(failure, EXIT_OF_INPUT, "%s has %.9g at [%zu], expected finite class weights >= 0",
                              input->path, value, i);
         }
+        positive = positive || value > 0.0;
+    }
+    if (!positive) {
+        free(values);
+        return fail_with(failure, EXIT_OF_INPUT, "%s has class weights that are all 0, expected at least one above 0",
+                         input->path);
     }
     *weights = header.type == NPY_FLOAT64 ? narrow(values, header.elements) : values;
     return *weights != NULL || fail_memory(failure, input->path);

@@ -45,7 +45,7 @@ clmp_status clmp_criterion_check(const clmp_plan_params *params, bool upsampled,
     if (upsampled && binary)
         REFUSE("binary losses are for logits of the labels' size, not for interpolated ones");
     if (upsampled && smoothing > 0.0)
-        REFUSE("label_smoothing is for logits of the labels' size, not for interpolated ones");
+        REFUSE("label smoothing is for logits of the labels' size, not for interpolated ones");
     return CLMP_OK;
 }
 

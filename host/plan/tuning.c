@@ -154,30 +154,35 @@ static bool is_power_of_two(uint32_t x) {
     return x != 0 && (x & (x - 1)) == 0;
 }
 
-static clmp_status check(const clmp_tuning *tuning, const struct clmp_device_facts *facts, const struct clmp_log *log) {
+#define REFUSE_OF(whose, format, ...) REFUSE("%s" format, whose, __VA_ARGS__)
+
+/* `whose` is what comes before the name of a field in messages. */
+static clmp_status check(const clmp_tuning *tuning, const char *whose, const struct clmp_device_facts *facts,
+                         const struct clmp_log *log) {
     const uint32_t most = facts->max_group < MAX_GROUP ? (uint32_t)facts->max_group : MAX_GROUP;
     if (tuning->vector_width != 0 && (!is_power_of_two(tuning->vector_width) || tuning->vector_width > 16))
-        REFUSE("tuning.vector_width is %" PRIu32 ", expected 0, 1, 2, 4, 8 or 16", tuning->vector_width);
+        REFUSE_OF(whose, "vector_width is %" PRIu32 ", expected 0, 1, 2, 4, 8 or 16", tuning->vector_width);
     if (tuning->group_size != 0 && (!is_power_of_two(tuning->group_size) || tuning->group_size > most))
-        REFUSE("tuning.group_size is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->group_size,
-               most);
+        REFUSE_OF(whose, "group_size is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->group_size,
+                  most);
     if (tuning->bin_group != 0 && (!is_power_of_two(tuning->bin_group) || tuning->bin_group > most))
-        REFUSE("tuning.bin_group is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->bin_group, most);
+        REFUSE_OF(whose, "bin_group is %" PRIu32 ", expected 0 or a power of two up to %" PRIu32, tuning->bin_group,
+                  most);
     if (tuning->chunks > MAX_CHUNKS)
-        REFUSE("tuning.chunks is %" PRIu32 ", expected at most %u", tuning->chunks, MAX_CHUNKS);
+        REFUSE_OF(whose, "chunks is %" PRIu32 ", expected at most %u", tuning->chunks, MAX_CHUNKS);
     if (tuning->bin_sets > MAX_CHUNKS)
-        REFUSE("tuning.bin_sets is %" PRIu32 ", expected at most %u", tuning->bin_sets, MAX_CHUNKS);
+        REFUSE_OF(whose, "bin_sets is %" PRIu32 ", expected at most %u", tuning->bin_sets, MAX_CHUNKS);
     if (tuning->bin_memory > LOCAL_BINS)
-        REFUSE("tuning.bin_memory is %" PRIu32 ", expected 0, 1 (global) or 2 (local)", tuning->bin_memory);
+        REFUSE_OF(whose, "bin_memory is %" PRIu32 ", expected 0, 1 (global) or 2 (local)", tuning->bin_memory);
     if (tuning->streaming > STREAMED)
-        REFUSE("tuning.streaming is %" PRIu32 ", expected 0, 1 (no) or 2 (yes)", tuning->streaming);
+        REFUSE_OF(whose, "streaming is %" PRIu32 ", expected 0, 1 (no) or 2 (yes)", tuning->streaming);
     for (size_t i = 0; i < sizeof tuning->reserved / sizeof tuning->reserved[0]; ++i)
         if (tuning->reserved[i] != 0)
-            REFUSE("tuning.reserved[%zu] is %" PRIu32 ", expected 0", i, tuning->reserved[i]);
+            REFUSE_OF(whose, "reserved[%zu] is %" PRIu32 ", expected 0", i, tuning->reserved[i]);
     if (tuning->bin_memory == LOCAL_BINS && facts->local_memory < CLMP_LOCAL_BINS_SIZE)
-        REFUSE("tuning.bin_memory is 2 (local), but the device has %" PRIu64
-               " bytes of local memory, expected %" PRIu64,
-               (uint64_t)facts->local_memory, (uint64_t)CLMP_LOCAL_BINS_SIZE);
+        REFUSE_OF(whose,
+                  "bin_memory is 2 (local), but the device has %" PRIu64 " bytes of local memory, expected %" PRIu64,
+                  (uint64_t)facts->local_memory, (uint64_t)CLMP_LOCAL_BINS_SIZE);
     return CLMP_OK;
 }
 
@@ -186,7 +191,9 @@ clmp_status clmp_tuning_check(struct clmp_plan *plan) {
     clmp_tuning *asked = &plan->params.tuning;
     clmp_tuning from_environment = {0};
     const char *text = getenv("CLMP_TUNING");
-    const clmp_status status = text != NULL ? read_text(text, &from_environment, log) : CLMP_OK;
+    clmp_status status = text != NULL ? read_text(text, &from_environment, log) : CLMP_OK;
+    if (status == CLMP_OK)
+        status = check(&from_environment, "CLMP_TUNING's ", &plan->context->facts, log);
     if (status != CLMP_OK)
         return status;
     struct field to[FIELDS], from[FIELDS];
@@ -195,5 +202,5 @@ clmp_status clmp_tuning_check(struct clmp_plan *plan) {
     for (size_t i = 0; i < FIELDS; ++i)
         if (*to[i].value == 0)
             *to[i].value = *from[i].value;
-    return check(asked, &plan->context->facts, log);
+    return check(asked, "tuning.", &plan->context->facts, log);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spec.h"
 
+#include "option_rules.h"
 #include "options.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,69 +30,70 @@ static const char *scope_name(int i) {
     return i == 0 ? "batch" : "image";
 }
 
-static bool read_number(const char *text, double *value) {
-    char *end = NULL;
-    errno = 0;
-    *value = strtod(text, &end);
-    return end != text && *end == '\0' && errno == 0 && !isnan(*value);
+/* A name of several; which of these is `index`. */
+static bool read_name(const struct spec *spec, const char *key, const char *value, const char *(*name_of)(int),
+                      int count, int *index, struct failure *failure) {
+    return find_name(value, name_of, count, index) ||
+           fail_with(failure, EXIT_OF_INPUT, "'%s': %s cannot be '%s'", spec->text, key, value);
 }
 
-static bool read_name_key(const char *key, const char *value, clmp_plan_params *params, bool *known) {
+/* "'lmp:p=0.5': " in front of what is wrong with a number. */
+static bool in_spec(const struct spec *spec, bool good, struct failure *failure) {
+    if (!good)
+        fail_before(failure, "'%s': ", spec->text);
+    return good;
+}
+
+static bool read_key(const char *key, const char *value, struct spec *spec, unsigned *given, struct failure *failure) {
+    clmp_plan_params *params = &spec->params;
+    const struct {
+        const char *name;
+        unsigned parameter;
+        bool (*read)(const char *name, const char *text, double *number, struct failure *failure); /* or a whole one */
+        double *number;
+        uint64_t *whole;
+        uint64_t least;
+    } keys[] = {
+        {"p", PARAMETER_P, rules_read_p, &params->p, NULL, 0},
+        {"support", PARAMETER_SUPPORT, rules_read_support, &params->support, NULL, 0},
+        {"count", PARAMETER_COUNT, NULL, NULL, &params->topk_count, 1},
+        {"thresh", PARAMETER_THRESH, rules_read_thresh, &params->ohem_thresh, NULL, 0},
+        {"min-kept", PARAMETER_MIN_KEPT, NULL, NULL, &params->ohem_min_kept, 0},
+        {"gamma", PARAMETER_GAMMA, rules_read_gamma, &params->focal_gamma, NULL, 0},
+        {"label-smoothing", PARAMETER_LABEL_SMOOTHING, rules_read_smoothing, &params->label_smoothing, NULL, 0},
+    };
     int index = 0;
-    bool good = true;
+    bool good = false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i)
+        if (strcmp(key, keys[i].name) == 0) {
+            *given |= keys[i].parameter;
+            good = keys[i].read != NULL
+                       ? keys[i].read(key, value, keys[i].number, failure)
+                       : rules_read_whole(key, value, keys[i].least, UINT64_MAX, keys[i].whole, failure);
+            return in_spec(spec, good, failure);
+        }
     if (strcmp(key, "scope") == 0) {
-        good = find_name(value, scope_name, 2, &index);
+        good = read_name(spec, key, value, scope_name, 2, &index, failure);
         params->scope = (clmp_scope)index;
     } else if (strcmp(key, "sampling") == 0) {
-        good = find_name(value, sampling_name, 3, &index);
+        *given |= PARAMETER_SAMPLING;
+        good = read_name(spec, key, value, sampling_name, 3, &index, failure);
         params->sampling = (clmp_sampling)index;
     } else if (strcmp(key, "loss") == 0) {
-        good = find_name(value, loss_name, 2, &index); /* the multi-class ones */
+        good = read_name(spec, key, value, loss_name, 2, &index, failure); /* the multi-class ones */
         params->loss = (clmp_loss)index;
     } else {
-        *known = false;
+        fail_with(failure, EXIT_OF_INPUT,
+                  "'%s': '%s' is no key, expected p, support, scope, count, thresh, min-kept, sampling, loss, gamma or "
+                  "label-smoothing",
+                  spec->text, key);
     }
     return good;
 }
 
-static bool read_key(const char *key, const char *value, struct spec *spec, struct failure *failure) {
-    clmp_plan_params *params = &spec->params;
-    const struct {
-        const char *name;
-        double *number;
-        uint64_t *whole;
-    } keys[] = {
-        {"p", &params->p, NULL},
-        {"support", &params->support, NULL},
-        {"count", NULL, &params->topk_count},
-        {"thresh", &params->ohem_thresh, NULL},
-        {"min-kept", NULL, &params->ohem_min_kept},
-        {"gamma", &params->focal_gamma, NULL},
-        {"label-smoothing", &params->label_smoothing, NULL},
-    };
-    bool known = true, good = read_name_key(key, value, params, &known);
-    for (size_t i = 0; !known && i < sizeof keys / sizeof *keys; ++i)
-        if (strcmp(key, keys[i].name) == 0) {
-            double number = 0.0;
-            known = true;
-            good = read_number(value, &number);
-            if (keys[i].whole != NULL) {
-                good = good && number >= 0.0 && number < 0x1p53 && floor(number) == number;
-                *keys[i].whole = good ? (uint64_t)number : 0;
-            } else {
-                *keys[i].number = number; /* the library checks its range */
-            }
-        }
-    if (!known)
-        return fail_with(failure, EXIT_OF_INPUT,
-                         "'%s': '%s' is no key, expected p, support, scope, count, thresh, min-kept, sampling, loss, "
-                         "gamma or label-smoothing",
-                         spec->text, key);
-    return good || fail_with(failure, EXIT_OF_INPUT, "'%s': %s cannot be '%s'", spec->text, key, value);
-}
-
 static bool read_parts(char *text, struct spec *spec, struct failure *failure) {
     int index = 0;
+    unsigned given = 0;
     char *scheme = strchr(text, '+');
     if (scheme != NULL) {
         *scheme++ = '\0';
@@ -120,11 +120,11 @@ static bool read_parts(char *text, struct spec *spec, struct failure *failure) {
         if (equal == NULL)
             return fail_with(failure, EXIT_OF_INPUT, "'%s': '%s' is not KEY=VALUE", spec->text, keys);
         *equal = '\0';
-        if (!read_key(keys, equal + 1, spec, failure))
+        if (!read_key(keys, equal + 1, spec, &given, failure))
             return false;
         keys = next;
     }
-    return true;
+    return in_spec(spec, rules_apply(&spec->params, given, "", failure), failure);
 }
 
 bool spec_read(const char *text, size_t length, struct spec *spec, struct failure *failure) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_options.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
-#include <math.h>
+#include "option_rules.h"
+#include "option_words.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,33 +54,24 @@ const char *train_command_name(enum train_command command) {
     return names[command];
 }
 
-static bool read_whole(const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *value,
-                       struct failure *failure) {
-    char *end = NULL;
-    const bool digits = text[0] >= '0' && text[0] <= '9';
-    errno = 0;
-    const unsigned long long read = digits ? strtoull(text, &end, 10) : 0;
-    if (!digits || *end != '\0' || errno != 0 || read < least || read > most)
-        return fail_with(failure, EXIT_OF_INPUT, "%s is '%s', expected a whole number from %" PRIu64 " to %" PRIu64,
-                         option, text, least, most);
-    *value = read;
-    return true;
-}
-
-static bool read_rate(const char *text, double *rate, struct failure *failure) {
-    char *end = NULL;
-    errno = 0;
-    *rate = strtod(text, &end);
-    if (end != text && *end == '\0' && errno == 0 && *rate > 0.0 && *rate <= 1.0)
-        return true;
-    return fail_with(failure, EXIT_OF_INPUT, "--rate is '%s', expected a number in (0, 1]", text);
-}
-
 static bool read_crop(const char *text, struct trainer_options *options, struct failure *failure) {
-    char *end = NULL;
-    const long width = strtol(text, &end, 10), height = *end == 'x' ? strtol(end + 1, &end, 10) : 0;
-    if (*end != '\0' || width < 16 || height < 16 || width > 99999 || height > 99999)
-        return fail_with(failure, EXIT_OF_INPUT, "--crop is '%s', expected WIDTHxHEIGHT, each from 16 to 99999", text);
+    static const char expected[] = "WIDTHxHEIGHT, each from 16 to 99999";
+    enum { LEAST = 16, MOST = 99999 };
+    char width_text[32] = "";
+    const size_t length = strcspn(text, "x");
+    uint64_t width = 0, height = 0;
+    enum number kind = NUMBER_NONE;
+    if (text[length] == 'x' && length < sizeof width_text) {
+        memcpy(width_text, text, length);
+        kind = number_read_whole(width_text, MOST, &width);
+        if (kind == NUMBER_GOOD)
+            kind = number_read_whole(text + length + 1, MOST, &height);
+    }
+    if (kind != NUMBER_GOOD || width < LEAST || height < LEAST) {
+        char words[OPTION_WORDS];
+        option_expected("--crop", text, kind, expected, words);
+        return fail_with(failure, EXIT_OF_INPUT, "%s", words);
+    }
     options->width = (size_t)width;
     options->height = (size_t)height;
     return true;
@@ -95,18 +85,19 @@ static bool read_option(int id, const char *argument, struct train_options *opti
         options->weightings = argument;
         return true;
     case OPTION_SEED:
-        return read_whole("--seed", argument, 0, UINT32_MAX, &options->seed, failure);
+        return rules_read_whole("--seed", argument, 0, UINT32_MAX, &options->seed, failure);
     case OPTION_SEEDS:
-        return read_whole("--seeds", argument, 1, 1000, &options->seeds, failure);
+        return rules_read_whole("--seeds", argument, 1, 1000, &options->seeds, failure);
     case OPTION_STEPS:
-        return read_whole("--steps", argument, 1, 10000000, &options->trainer.steps, failure);
+        return rules_read_whole("--steps", argument, 1, 10000000, &options->trainer.steps, failure);
     case OPTION_BATCH:
-        if (!read_whole("--batch", argument, 1, 1024, &number, failure))
+        if (!rules_read_whole("--batch", argument, 1, 1024, &number, failure))
             return false;
         options->trainer.batch = (size_t)number;
         return true;
     case OPTION_RATE:
-        return read_rate(argument, &options->trainer.rate, failure);
+        return rules_read_between("--rate", argument, 0.0, false, 1.0, true, "a number in (0, 1]",
+                                  &options->trainer.rate, failure);
     case OPTION_CROP:
         return read_crop(argument, &options->trainer, failure);
     case OPTION_CLASSES:
@@ -136,8 +127,8 @@ static bool read_option(int id, const char *argument, struct train_options *opti
 static bool check(enum train_command command, int count, char **operands, struct train_options *options,
                   struct failure *failure) {
     if (count != 1)
-        return fail_with(failure, EXIT_OF_INPUT, "%d folders are given, expected DATA (see clmp-train %s --help)",
-                         count, train_command_name(command));
+        return fail_with(failure, EXIT_OF_INPUT, "%d folder%s given, expected one, DATA (see clmp-train %s --help)",
+                         count, count == 1 ? " is" : "s are", train_command_name(command));
     options->data = operands[0];
     if (options->output == NULL)
         return fail_with(failure, EXIT_OF_INPUT,
@@ -149,7 +140,9 @@ static bool check(enum train_command command, int count, char **operands, struct
 
 bool train_options_read(enum train_command command, int argc, char **argv, struct train_options *options,
                         struct failure *failure) {
+    static const char short_options[] = ":ho:";
     struct option list[KNOWN + 1];
+    char words[OPTION_WORDS];
     size_t count = 0;
     for (size_t i = 0; i < KNOWN; ++i)
         if ((known[i].commands & (1 << command)) != 0)
@@ -164,14 +157,14 @@ bool train_options_read(enum train_command command, int argc, char **argv, struc
     optind = 1;
     opterr = 0;
     for (;;) {
-        const int at = optind, id = getopt_long(argc, argv, ":ho:", list, NULL);
+        const int id = getopt_long(argc, argv, short_options, list, NULL);
         if (id == -1)
             break;
-        if (id == ':')
-            return fail_with(failure, EXIT_OF_INPUT, "%s needs an argument", argv[optind - 1]);
-        if (id == '?')
-            return fail_with(failure, EXIT_OF_INPUT, "%s is no option of clmp-train %s (see clmp-train %s --help)",
-                             argv[at], train_command_name(command), train_command_name(command));
+        if (id == '?' || id == ':') {
+            option_complaint(id, argv, short_options, list, words);
+            return fail_with(failure, EXIT_OF_INPUT, "%s (see clmp-train %s --help)", words,
+                             train_command_name(command));
+        }
         if (!read_option(id, optarg, options, failure))
             return false;
         if (options->action != TRAIN_DO)

@@ -83,7 +83,7 @@ static const struct {
     {{NULL}, "no command", "devices, loss, weights, class-weights or eval"},
     {{"pool"}, "'pool'", "devices, loss, weights, class-weights or eval"},
     {{"weights"}, "0 files", "LOSSES.npy"},
-    {{"loss", "logits.npy"}, "1 files", "LOGITS.npy and LABELS"},
+    {{"loss", "logits.npy"}, "1 file is given", "LOGITS.npy and LABELS"},
     {{"weights", "losses.npy", "labels.npy"}, "'labels.npy'", "LOSSES.npy"},
     {{"devices", "losses.npy"}, "'losses.npy'", "no file"},
     {{"weights", "losses.npy", "--nonsense"}, "--nonsense", "clmp weights --help"},

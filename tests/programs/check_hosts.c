@@ -315,6 +315,26 @@ START_TEST(no_device_comes_with_advice) {
 }
 END_TEST
 
+START_TEST(the_bench_refuses_in_the_same_words) {
+    static const struct {
+        const char *arguments[6], *one, *two;
+    } cases[] = {
+        {{"--s"}, "--s is ambiguous", "--scaling"},
+        {{"--nope"}, "unknown option --nope", "--help"},
+        {{"--quick=1"}, "--quick=1: this option takes no value", ""},
+        {{"--json"}, "--json has no value", ""},
+        {{"--repeat", "1e300"}, "--repeat is '1e300', which is too large", "1 to 10000"},
+        {{"--repeat", "0"}, "--repeat is '0', expected", "1 to 10000"},
+        {{"--tune", "--json", "out.json"}, "--json does not apply to --tune", ""},
+        {{"--tune", "--variants"}, "--variants does not apply to --tune", ""}, /* with no case to tune it crashed */
+        {{"--tune", "--scaling"}, "--scaling does not apply to --tune", ""},
+        {{"--tune", "--case", "small", "--case", "binary"}, "a second --case does not apply to --tune", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_refused_by(run_with(NULL, cases[i].arguments), 2, cases[i].one, cases[i].two);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("hosts");
     const char *name = getenv("CLMP_PROGRAM");
@@ -332,6 +352,8 @@ int main(void) {
         tcase_add_test(tcase, devices_are_listed_with_numbers);
         tcase_add_test(tcase, devices_that_are_not_supported_say_why);
     }
+    if (bench)
+        tcase_add_test(tcase, the_bench_refuses_in_the_same_words);
     tcase_add_test(tcase, devices_are_chosen_by_number_and_by_platform_and_name);
     tcase_add_test(tcase, unsupported_devices_are_refused_with_the_reason);
     tcase_add_loop_test(tcase, no_device_comes_with_advice, 0, 2);

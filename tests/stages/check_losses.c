@@ -276,7 +276,7 @@ static const struct {
     {CLMP_LOSS_FOCAL, 0, 2, -1, CLMP_WEIGHTING_OHEM, false, "weighting ohem takes exp(-loss)"},
     {CLMP_LOSS_CROSS_ENTROPY, 0.1, 2, -1, CLMP_WEIGHTING_OHEM, false, "label_smoothing"},
     {CLMP_LOSS_BINARY_CROSS_ENTROPY, 0, 2, -1, CLMP_WEIGHTING_LMP, true, "binary losses"},
-    {CLMP_LOSS_CROSS_ENTROPY, 0.1, 2, -1, CLMP_WEIGHTING_LMP, true, "label_smoothing"},
+    {CLMP_LOSS_CROSS_ENTROPY, 0.1, 2, -1, CLMP_WEIGHTING_LMP, true, "label smoothing is for"},
 };
 
 START_TEST(losses_that_make_no_sense_are_refused) {
