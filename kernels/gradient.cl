@@ -46,10 +46,9 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
     FLOATV kept[CLMP_KEPT];
     global const clmp_logit *x = logits + logits_at + corner;
     clmp_softmax s;
-    clmp_softmax_read(x, class_stride, lanes, label, class_weights, kept, &s);
+    clmp_softmax_read(x, class_stride, lanes, label, class_weights, 1, kept, &s);
 
     const UINTV key = clmp_keys(clmp_load(plane + plane_at + at, lanes, -1.0f), 1);
-    const INTV valid = CLMP_IS_LOSS(key);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
     global const clmp_pool *pool = pools + first_pool + row / rows / planes_per_pool;
     FLOATV factor = clmp_weigh(key, pool, problem->slope);
@@ -57,7 +56,7 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
     factor = select((FLOATV)0.0f, factor, (INTV)(factor >= (FLOATV)(pool->tau * CLMP_FOCAL_LEAST)));
 #endif
     factor = clmp_limit(factor * clmp_limit((FLOATV)scale * (FLOATV)pools->image_share));
-    const FLOATV reciprocal = clmp_reciprocal((s.others + s.label_exp) * (FLOATV)CLMP_EXP_UNSCALE);
+    const FLOATV reciprocal = clmp_reciprocal(s.others + s.label_exp);
 #ifdef CLMP_SMOOTH_HARD_BITS
 #ifdef CLMP_CHANNELS
     const FLOATV weight = clmp_label_weight(label, class_weights);
@@ -65,41 +64,55 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
     const FLOATV weight = (FLOATV)1.0f;
 #endif
     const FLOATV share = clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_SHARE);
-    const FLOATV total = clmp_flush(clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_TOTAL) * reciprocal);
+    FLOATV total = clmp_flush(clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_TOTAL) * reciprocal);
 #endif
     factor = clmp_limit(factor * clmp_label_weight(label, class_weights));
 #if defined(CLMP_FOCAL_GAMMA_BITS)
-    const FLOATV cross_entropy = (s.maximum - s.label_logit) + clmp_log_sum(&s);
-    factor = clmp_limit(factor * clmp_focal_slope(s.others, s.label_exp, cross_entropy));
+    /* without its exponential, which is as good as 0, the label has no share of F */
+    factor = clmp_limit(factor * clmp_focal_slope(s.others * (FLOATV)CLMP_EXP_SCALE,
+                                                  s.label_exp * (FLOATV)CLMP_EXP_SCALE, clmp_cross_entropy(&s)));
 #elif defined(CLMP_SMOOTH_HARD_BITS)
     factor = clmp_limit(factor * (FLOATV)CLMP_SMOOTH_HARD);
 #endif
     factor = clmp_flush(factor * reciprocal);
 
+    /* A NaN stays in its pixel, whose weight is 0.  Few vectors have any, and the others are spared a selection a class. */
+    if (CLMP_ANY(~s.finite)) {
+        factor = select((FLOATV)0.0f, factor, s.finite);
+        s.others = select((FLOATV)0.0f, s.others, s.finite);
+#ifdef CLMP_SMOOTH_HARD_BITS
+        total = select((FLOATV)0.0f, total, s.finite);
+#endif
+#if CLMP_CLASSES <= CLMP_KEEP
+        CLMP_UNROLL_KEPT
+        for (int c = 0; c < CLMP_CLASSES; ++c)
+            kept[c] = select((FLOATV)0.0f, kept[c], s.finite);
+#endif
+    }
+
     global clmp_logit *const to = gradient + gradient_at + corner;
+    const FLOATV label_gradient = factor * -s.others;
 #ifdef CLMP_CHANNELS
     for (int c = 1; c < 2; ++c) {
-        const FLOATV e = select(s.others, s.label_exp, (INTV)(label == (INTV)1));
         const ulong place = 0;
 #else
+    CLMP_UNROLL_KEPT
     for (int c = 0; c < CLMP_CLASSES; ++c) {
         const ulong place = (ulong)c * class_stride;
+#endif
 #if CLMP_CLASSES <= CLMP_KEEP
         const FLOATV e = kept[c];
 #else
-        const FLOATV e = clmp_exp_scaled(clmp_load_logits(x + place, lanes), s.maximum);
+        const FLOATV e = select((FLOATV)0.0f, clmp_exp(clmp_load_logits(x + place, lanes) - s.maximum), s.finite);
 #endif
-#endif
-        FLOATV g = factor * (select(e, -s.others, (INTV)(label == (INTV)c)) * (FLOATV)CLMP_EXP_UNSCALE);
+        FLOATV g = clmp_flush(select(factor * e, label_gradient, (INTV)(label == (INTV)c)));
 #ifdef CLMP_SMOOTH_HARD_BITS
         FLOATV taken = share;
 #if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
         taken = clmp_limit(taken * (FLOATV)class_weights[c]);
 #endif
-        g = clmp_flush(g) + clmp_flush(fma(total, e * (FLOATV)CLMP_EXP_UNSCALE, -taken));
-        g = clmp_limit(g);
+        g = clmp_limit(g + clmp_flush(fma(total, e, -taken)));
 #endif
-        g = select((FLOATV)0.0f, clmp_flush(g), valid); /* a NaN stays in its pixel */
         clmp_store_gradient(g, to + place, lanes);
     }
 }

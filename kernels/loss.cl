@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The softmax cross-entropy log sum_c exp(x_c) - x_y is taken as log1p(sum of exp(x_c - x_y) over the other classes)
- * where the label y has the largest logit, so that the loss of a confident pixel keeps its relative accuracy down to
- * 2^-124.  criterion.clh has the losses that are made of it.
+ * The softmax cross-entropy log sum_c exp(x_c) - x_y is taken as log1p(sum of exp(x_c - x_y) over the other classes), so
+ * that the loss of a confident pixel keeps its relative accuracy down to 2^-124; only beyond a loss of 69 as a logarithm
+ * and a difference.  criterion.clh has the losses that are made of it.
  *
  *   logits         from logits_at on, and their strides: logits.clh
  *   labels         CLMP_LABEL (planes, rows, pixels), from labels_at on
@@ -42,8 +42,9 @@ clmp_loss(global const clmp_logit *logits, ulong logits_at, ulong image_stride, 
     const INTV label = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);
     FLOATV kept[CLMP_KEPT];
     clmp_softmax s;
-    clmp_softmax_read(logits, class_stride, lanes, label, class_weights, kept, &s);
-    const FLOATV loss = clmp_mark_loss(clmp_criterion(&s, label, class_weights), label, s.finite);
+    clmp_softmax_read(logits, class_stride, lanes, label, class_weights, 0, kept, &s);
+    const FLOATV h = clmp_cross_entropy_of(&s, logits, class_stride, lanes, label);
+    const FLOATV loss = clmp_mark_loss(clmp_criterion(&s, h, label, class_weights), label, s.finite);
 
     clmp_store(loss, plane + plane_at + at, lanes);
     if (store_losses)

@@ -28,7 +28,7 @@ static void check_losses(struct problem *problem) {
 /* ------------------------------------------------------------------------------------------------------------ shapes
  */
 
-static const uint64_t class_counts[] = {1, 2, 3, 7, 8, 19, 150, 1000};
+static const uint64_t class_counts[] = {1, 2, 3, 7, 8, 19, 9, 16, 17, 64, 65, 150, 1000};
 
 START_TEST(every_class_count_is_accurate_and_has_the_reference_bits) {
     uint64_t classes = class_counts[_i], width = classes > 100 ? 19 : 61;
@@ -90,6 +90,24 @@ START_TEST(losses_are_accurate_near_equal_logits_and_for_large_ones) {
         for (uint64_t c = 0; c < 19; c++)
             *logit_of(problem, i, c) = offset + spread * (float)rng_normal(&rng);
         set_label(problem, i, (int64_t)rng_below(&rng, 19));
+    }
+    check_losses(problem);
+}
+END_TEST
+
+/* All other classes about as far from the label, so that each rounding error of their sum counts: labels from 95 behind
+ * them, where an exponential of theirs has long vanished, to 75 ahead. */
+START_TEST(labels_behind_or_ahead_of_like_classes_are_accurate) {
+    uint64_t classes = class_counts[_i];
+    struct problem *problem = problem_of_logits(1, classes, 1, test_small() ? 40 : 171, CLMP_LABEL_UINT16);
+    struct rng rng = rng_for("like classes", classes);
+    for (uint64_t i = 0; i < problem->pixels; i++) {
+        float offset = 1e3f * (float)rng_normal(&rng),
+              ahead = test_small() ? 4.25f * (float)i - 95.0f : (float)i - 95.0f;
+        set_label(problem, i, (int64_t)rng_below(&rng, classes));
+        for (uint64_t c = 0; c < classes; c++)
+            *logit_of(problem, i, c) =
+                c == (uint64_t)get_label(problem, i) ? offset + ahead : offset - (float)(0.001 * rng_uniform(&rng));
     }
     check_losses(problem);
 }
@@ -452,7 +470,8 @@ int main(void) {
     bool small = test_small();
     Suite *suite = suite_create("loss");
     TCase *tcase = add_case(suite, "shapes", "full small");
-    tcase_add_loop_test(tcase, every_class_count_is_accurate_and_has_the_reference_bits, 0, small ? 6 : 8);
+    tcase_add_loop_test(tcase, every_class_count_is_accurate_and_has_the_reference_bits, 0, small ? 6 : 13);
+    tcase_add_loop_test(tcase, labels_behind_or_ahead_of_like_classes_are_accurate, 0, small ? 6 : 13);
     tcase_add_loop_test(tcase, images_that_no_vector_divides_have_the_reference_bits, 0, 2);
     tcase = add_case(suite, "boundaries", "full device");
     tcase_add_loop_test(tcase, pixel_counts_around_boundaries_have_the_reference_bits, 0, sizeof edges / sizeof *edges);

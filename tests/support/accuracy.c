@@ -1,7 +1,7 @@
 /*
  * The accuracy that the library promises, checked against the definition in long double:
  *
- *   alpha     4 ulp
+ *   alpha     4 ulp; from logits, the losses' relative error besides
  *   L         2e-6 relative
  *   weights   4e-6 tau
  *   losses    2e-6 relative from 1e-3 on, 1e-5 relative down to 1e-30
@@ -28,6 +28,10 @@
  * it is below this p that only the weighting of the library's own losses can be held to the bounds.
  */
 #define END_TO_END_P 1.5
+/* Alpha is homogeneous in the losses: it carries no more of their relative error than the largest. */
+static long double loss_error(long double l) {
+    return l >= 1e-3L ? 2e-6L : 1e-5L;
+}
 /* Likewise a focal loss magnifies an error of the probability by 1 + g: its 2e-6 is more than alpha's 4 ulp. */
 #define END_TO_END_GAMMA 2.0
 
@@ -134,10 +138,14 @@ static void check_record(const struct problem *problem, size_t i, const clmp_res
     check_counts(problem, i, got, want);
     if (isinf((float)want->alpha)) /* beyond float32: the largest number or infinity stands for it */
         check(got->alpha >= FLT_MAX, "alpha", i, got->alpha, want->alpha);
-    else
-        check((got->alpha > 0) == (want->alpha > 0) && within(origin == GIVEN ? ALPHA : ALPHA_END_TO_END, got->alpha,
-                                                              want->alpha, ALPHA_ULPS * ulp(want->alpha)),
+    else {
+        long double bound = ALPHA_ULPS * ulp(want->alpha);
+        if (origin == FROM_LOGITS)
+            bound += loss_error(want->alpha) * want->alpha;
+        check((got->alpha > 0) == (want->alpha > 0) &&
+                  within(origin == GIVEN ? ALPHA : ALPHA_END_TO_END, got->alpha, want->alpha, bound),
               "alpha", i, got->alpha, want->alpha);
+    }
     check(within(TAU, got->tau, want->tau, WEIGHT_TAUS * want->tau), "tau", i, got->tau, want->tau);
     check(flushed(got->loss, want->loss) ||
               within(origin == GIVEN ? POOLED : POOLED_END_TO_END, got->loss, want->loss, LOSS_RELATIVE * want->loss),
@@ -193,7 +201,7 @@ static void check_weighting(const struct problem *problem, const struct outputs 
 static void check_losses(const struct problem *problem, const struct outputs *got, const struct exact *exact) {
     for (uint64_t i = 0; i < problem->pixels; i++) {
         long double l = exact->losses[i];
-        long double bound = l >= 1e-3L ? 2e-6L * l : l >= 1e-30L ? 1e-5L * l : l > 0.0L ? 2e-30L : 0.0L;
+        long double bound = l >= 1e-30L ? loss_error(l) * l : l > 0.0L ? 2e-30L : 0.0L;
         check(within(l >= 1e-3L ? LOSSES : LOSSES_SMALL, got->losses[i], l, bound), "losses", i, got->losses[i], l);
     }
 }

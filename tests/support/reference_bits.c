@@ -53,6 +53,7 @@ struct softmax {
     bool finite;
 };
 
+/* Classes in blocks of 8; of more than 64 classes, the blocks with their rounding errors summed beside. */
 static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes, int64_t label) {
     struct softmax s = {-INFINITY, x[(uint64_t)label * stride], 0.0f, 0.0f, true};
     for (uint64_t c = 0; c < classes; ++c) {
@@ -63,19 +64,31 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
     }
     s.finite = s.finite && s.label_logit > -INFINITY;
     float error = 0.0f;
-    for (uint64_t c = 0; c < classes; ++c) {
-        const float e = clmp_exp_scaled(x[c * stride], s.maximum);
-        float term = e;
-        if (c == (uint64_t)label) {
-            s.label_exp = e;
-            term = 0.0f;
+    for (uint64_t begin = 0; begin < classes; begin += 8) {
+        float block = 0.0f;
+        for (uint64_t c = begin; c < begin + 8 && c < classes; ++c) {
+            const float e = clmp_exp(x[c * stride] - s.maximum);
+            if (c == (uint64_t)label)
+                s.label_exp = e;
+            else
+                block += e;
         }
-        const float sum = s.others + term;
-        error += (s.others - sum) + term;
+        const float sum = s.others + block;
+        error += (s.others - sum) + block;
         s.others = sum;
     }
-    s.others += error;
+    if (classes > 64)
+        s.others += error;
     return s;
+}
+
+/* The cross-entropy; of two classes it is ln(1 + exp(d)), d the other logit less the label's. */
+static float cross_entropy(const struct softmax *s, uint64_t classes) {
+    if (classes == 2)
+        return clmp_log1p(s->others * s->label_exp) + (s->maximum - s->label_logit);
+    if (s->label_exp >= 0x1p-100f)
+        return clmp_log1p(s->others * clmp_reciprocal(s->label_exp));
+    return clmp_log(s->others) + (s->maximum - s->label_logit);
 }
 
 bool reference_binary(const clmp_plan_params *params) {
@@ -173,11 +186,10 @@ static float distances(const clmp_plan_params *params, const float *x, uint64_t 
     return sum + error;
 }
 
-static float log_sum_of(const struct softmax *s) {
-    const float others = s->others * CLMP_EXP_UNSCALE;
-    if (others < 0x1.a8p-2f)
-        return clmp_log1p_core(others);
-    return clmp_log((s->others + s->label_exp) * CLMP_EXP_UNSCALE);
+static float log_sum_of(const struct softmax *s, uint64_t classes) {
+    if (classes == 2)
+        return clmp_log1p(s->others * s->label_exp);
+    return s->others < 0x1.a8p-2f ? clmp_log1p_core(s->others) : clmp_log(s->others + s->label_exp);
 }
 
 /* A pixel's loss, or its mark. */
@@ -192,19 +204,19 @@ static float pixel_loss(const struct reference_input *in, const struct shape *sh
     uint64_t stride;
     const float *x = logits_of(in, shape, i, both, &stride);
     const struct softmax s = softmax(x, stride, shape->label_classes, label);
-    const float log_sum = log_sum_of(&s), weight = weighted ? bits_label_weight(in, i, label) : 1.0f;
-    float loss = (s.maximum - s.label_logit) + log_sum;
+    const float weight = weighted ? bits_label_weight(in, i, label) : 1.0f;
+    float loss = cross_entropy(&s, shape->label_classes);
     if (params->label_smoothing > 0.0) {
         const float soft =
             clmp_flush(distances(params, x, stride, shape->label_classes, s.maximum) * (float)smooth_share(params));
-        const float total = clmp_flush(log_sum * smooth_total(params));
+        const float total = clmp_flush(log_sum_of(&s, shape->label_classes) * smooth_total(params));
         if (reference_binary(params))
             loss = ((clmp_flush(loss * smooth_hard(params)) + soft) + total) * weight;
         else
             loss = (clmp_flush(loss * clmp_limit(weight * smooth_hard(params))) + soft) + total;
     } else {
         if (bits_focal(params))
-            loss = bits_focal_loss(params, s.others, s.label_exp, loss);
+            loss = bits_focal_loss(params, s.others * CLMP_EXP_SCALE, s.label_exp * CLMP_EXP_SCALE, loss);
         loss *= weight;
     }
     loss = clmp_flush(loss);
@@ -348,14 +360,14 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
     uint64_t stride;
     const float *x = logits_of(in, shape, i, both, &stride);
     const struct softmax s = softmax(x, stride, shape->label_classes, label);
-    const float reciprocal = clmp_reciprocal((s.others + s.label_exp) * CLMP_EXP_UNSCALE);
+    const float reciprocal = clmp_reciprocal(s.others + s.label_exp);
     if (bits_focal(params) && !(weight >= tau * 0x1p-40f))
         weight = 0.0f;
     const float scale = clmp_limit(weight * clmp_limit(in->gradient_scale * image_share));
     float factor = clmp_limit(scale * bits_label_weight(in, i, label));
     if (bits_focal(params))
-        factor = clmp_limit(
-            factor * bits_focal_slope(params, s.others, s.label_exp, (s.maximum - s.label_logit) + log_sum_of(&s)));
+        factor = clmp_limit(factor * bits_focal_slope(params, s.others * CLMP_EXP_SCALE, s.label_exp * CLMP_EXP_SCALE,
+                                                      cross_entropy(&s, shape->label_classes)));
     if (params->label_smoothing > 0.0)
         factor = clmp_limit(factor * smooth_hard(params));
     factor = clmp_flush(factor * reciprocal);
@@ -363,13 +375,13 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
     const float share = clmp_limit(soft * (float)smooth_share(params));
     const float total = clmp_flush(clmp_limit(soft * smooth_total(params)) * reciprocal);
     for (uint64_t c = binary; c < shape->label_classes; ++c) {
-        const float e = clmp_exp_scaled(x[c * stride], s.maximum);
-        float g = factor * ((c == (uint64_t)label ? -s.others : e) * CLMP_EXP_UNSCALE);
+        const float e = clmp_exp(x[c * stride] - s.maximum);
+        float g = clmp_flush(factor * (c == (uint64_t)label ? -s.others : e));
         if (params->label_smoothing > 0.0) {
             const float taken = clmp_limit(share * smooth_weight(params, c));
-            g = clmp_limit(clmp_flush(g) + clmp_flush(fmaf(total, e * CLMP_EXP_UNSCALE, -taken)));
+            g = clmp_limit(g + clmp_flush(fmaf(total, e, -taken)));
         }
-        gradient[binary ? 0 : c * stride] = clmp_flush(g);
+        gradient[binary ? 0 : c * stride] = g;
     }
 }
 
