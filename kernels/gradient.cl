@@ -9,14 +9,14 @@
  * other classes, which keeps its relative accuracy where the label's probability is near 1.  F is 1, but for focal
  * losses; label smoothing e makes it (1 - e) of that, and adds w_u scale (e / C) ( softmax(x)_c sum_k w_k - w_c ).
  *
- *   logits, labels, class_weights, rows, pixels   as in loss.cl
+ *   logits, labels, class_weights, pixels   as in loss.cl
  *   plane     float32 (planes, rows, pixels), from plane_at on: what loss.cl wrote
  *   gradient  as logits, out, from gradient_at on; may be the same place as logits
  *   work      workspace, with (pools) clmp_pool from byte pools_at on
- *   planes_per_pool                 planes that share a record of pools, first_pool the first plane's
+ *   first_pool, pool_step           the first image's record of pools, and how many to the next image's: 0 or 1
  *   scale                           upstream gradient
  *
- * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, planes x rows).
+ * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, rows, planes).
  */
 #include "criterion.clh"
 #include "weigh.clh"
@@ -28,18 +28,18 @@
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride,
               ulong row_stride, global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights,
-              long ignore_index, ulong rows, ulong pixels, global const float *plane, ulong plane_at,
-              global const clmp_problem *problem, global const uchar *work, ulong pools_at, ulong planes_per_pool,
-              ulong first_pool, float scale, global clmp_logit *gradient, ulong gradient_at) {
+              long ignore_index, ulong pixels, global const float *plane, ulong plane_at,
+              global const clmp_problem *problem, global const uchar *work, ulong pools_at, ulong first_pool,
+              ulong pool_step, float scale, global clmp_logit *gradient, ulong gradient_at) {
     const ulong first = (ulong)get_global_id(0) * CLMP_VECTOR;
     if (first >= pixels)
         return;
     const ulong lanes = min(pixels - first, (ulong)CLMP_VECTOR);
-    const ulong row = get_global_id(1);
-    const ulong at = row * pixels + first;
-    const ulong corner = clmp_logit_at(row, rows, first, image_stride, class_stride, row_stride);
+    const ulong row = get_global_id(1), plane_index = get_global_id(2);
+    const ulong at = (plane_index * get_global_size(1) + row) * pixels + first;
+    const ulong corner = clmp_logit_of(plane_index, row, first, image_stride, class_stride, row_stride);
 #ifdef CLMP_CHANNELS
-    class_weights += row / rows % CLMP_CHANNELS * 2;
+    class_weights += plane_index % CLMP_CHANNELS * 2;
 #endif
 
     const INTV label = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);
@@ -50,7 +50,11 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
 
     const UINTV key = clmp_keys(clmp_load(plane + plane_at + at, lanes, -1.0f), 1);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
-    global const clmp_pool *pool = pools + first_pool + row / rows / planes_per_pool;
+#ifdef CLMP_CHANNELS
+    global const clmp_pool *pool = pools + first_pool + plane_index / CLMP_CHANNELS * pool_step;
+#else
+    global const clmp_pool *pool = pools + first_pool + plane_index * pool_step;
+#endif
     FLOATV factor = clmp_weigh(key, pool, problem->slope);
 #ifdef CLMP_FOCAL_GAMMA_BITS
     factor = select((FLOATV)0.0f, factor, (INTV)(factor >= (FLOATV)(pool->tau * CLMP_FOCAL_LEAST)));

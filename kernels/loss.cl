@@ -10,12 +10,12 @@
  *   logits         from logits_at on, and their strides: logits.clh
  *   labels         CLMP_LABEL (planes, rows, pixels), from labels_at on
  *   class_weights  float32 (C), with CLMP_CHANNELS (C, 2); finite, >= 0   (with CLMP_CLASS_WEIGHTS)
- *   rows, pixels   rows of a plane, pixels of a row
+ *   pixels         pixels of a row
  *   plane          float32 (planes, rows, pixels) out, from plane_at on: the loss, or the mark of an invalid pixel
  *                  (layout.clh)
  *   losses         float32 (planes, rows, pixels) out, from losses_at on: the loss, or 0  (where store_losses)
  *
- * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, planes x rows).
+ * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, rows, planes).
  */
 #include "criterion.clh"
 
@@ -26,17 +26,17 @@
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_loss(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride, ulong row_stride,
           global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights, long ignore_index,
-          ulong rows, ulong pixels, global float *plane, ulong plane_at, global float *losses, ulong losses_at,
+          ulong pixels, global float *plane, ulong plane_at, global float *losses, ulong losses_at,
           int store_losses) {
     const ulong first = (ulong)get_global_id(0) * CLMP_VECTOR;
     if (first >= pixels)
         return;
     const ulong lanes = min(pixels - first, (ulong)CLMP_VECTOR);
-    const ulong row = get_global_id(1);
-    const ulong at = row * pixels + first;
-    logits += logits_at + clmp_logit_at(row, rows, first, image_stride, class_stride, row_stride);
+    const ulong row = get_global_id(1), plane_index = get_global_id(2);
+    const ulong at = (plane_index * get_global_size(1) + row) * pixels + first;
+    logits += logits_at + clmp_logit_of(plane_index, row, first, image_stride, class_stride, row_stride);
 #ifdef CLMP_CHANNELS
-    class_weights += row / rows % CLMP_CHANNELS * 2;
+    class_weights += plane_index % CLMP_CHANNELS * 2;
 #endif
 
     const INTV label = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);

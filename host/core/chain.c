@@ -67,21 +67,31 @@ void clmp_argument_floats(struct clmp_arguments *arguments, clmp_buffer buffer) 
     clmp_argument_ulong(arguments, buffer.offset / sizeof(float));
 }
 
-clmp_status clmp_chain_launch(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
-                              uint64_t rows, uint32_t group) {
+static clmp_status launch(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
+                          uint64_t rows, uint64_t planes, cl_uint dimensions, uint32_t group) {
     if (arguments->error != CL_SUCCESS)
         return clmp_fail_cl(chain->log, arguments->error, "clSetKernelArg");
-    const size_t local[2] = {group, 1};
-    const size_t global[2] = {(size_t)((items + group - 1) / group * group), (size_t)rows};
+    const size_t local[3] = {group, 1, 1};
+    const size_t global[3] = {(size_t)((items + group - 1) / group * group), (size_t)rows, (size_t)planes};
     cl_uint wait_count = 0;
     const cl_event *wait = clmp_chain_wait(chain, &wait_count);
     cl_event event = NULL;
-    const cl_int error =
-        clEnqueueNDRangeKernel(chain->queue, arguments->kernel, 2, NULL, global, local, wait_count, wait, &event);
+    const cl_int error = clEnqueueNDRangeKernel(chain->queue, arguments->kernel, dimensions, NULL, global, local,
+                                                wait_count, wait, &event);
     if (error != CL_SUCCESS)
         return clmp_fail_cl(chain->log, error, "clEnqueueNDRangeKernel");
     clmp_chain_advance(chain, event);
     return CLMP_OK;
+}
+
+clmp_status clmp_chain_launch(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
+                              uint64_t rows, uint32_t group) {
+    return launch(chain, arguments, items, rows, 1, 2, group);
+}
+
+clmp_status clmp_chain_launch_planes(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
+                                     uint64_t rows, uint64_t planes, uint32_t group) {
+    return launch(chain, arguments, items, rows, planes, 3, group);
 }
 
 clmp_status clmp_chain_clear(struct clmp_chain *chain, clmp_buffer buffer, size_t size) {

@@ -42,6 +42,9 @@ void clmp_argument_floats(struct clmp_arguments *arguments, clmp_buffer buffer);
 /* Enqueues `items` work-items, rounded up to work-groups of `group`, for each of `rows`. */
 clmp_status clmp_chain_launch(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
                               uint64_t rows, uint32_t group);
+/* The same for each row of each of `planes`. */
+clmp_status clmp_chain_launch_planes(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
+                                     uint64_t rows, uint64_t planes, uint32_t group);
 
 /* Enqueues `size` bytes of zeros. */
 clmp_status clmp_chain_clear(struct clmp_chain *chain, clmp_buffer buffer, size_t size);

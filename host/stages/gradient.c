@@ -12,8 +12,8 @@ clmp_status clmp_stage_gradient(struct clmp_step *step) {
     clmp_argument_mem(&arguments, plan->problem);
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
-    clmp_argument_ulong(&arguments, plan->planes / plan->pools);
     clmp_argument_ulong(&arguments, step->part != NULL && plan->pools > 1 ? step->part->image : 0);
+    clmp_argument_ulong(&arguments, plan->pools > 1); /* one for each image, then */
     clmp_argument_float(&arguments, step->buffers->gradient_scale);
     clmp_argument_logits(&arguments, step, step->part != NULL ? step->part->logits : step->buffers->gradient);
     return clmp_launch_inputs(step, &arguments);

@@ -28,7 +28,6 @@ void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_st
     /* some buffer, where none is read */
     clmp_argument_mem(arguments, plan->class_weights != NULL ? plan->class_weights : plan->problem);
     clmp_argument_long(arguments, plan->params.ignore_index);
-    clmp_argument_ulong(arguments, step->part != NULL ? 1 : plan->logits.rows);
     clmp_argument_ulong(arguments, step->part != NULL ? step->part->pixels : plan->logits.pixels);
 }
 
@@ -46,9 +45,11 @@ clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_argumen
 
 clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments) {
     const clmp_plan *plan = step->plan;
-    if (step->part != NULL)
-        return clmp_launch_pixels(step, arguments, step->part->pixels, 1);
-    return clmp_launch_pixels(step, arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
+    const struct clmp_part *part = step->part;
+    const uint64_t pixels = part != NULL ? part->pixels : plan->logits.pixels, vector = plan->tuning.vector_width;
+    return clmp_chain_launch_planes(&step->chain, arguments, (pixels + vector - 1) / vector,
+                                    part != NULL ? 1 : plan->logits.rows, part != NULL ? 1 : plan->planes,
+                                    plan->tuning.group_size);
 }
 
 clmp_status clmp_stage_loss(struct clmp_step *step) {
