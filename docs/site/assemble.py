@@ -22,7 +22,8 @@ CONTENTS = {
                'docs/limits.md'],
     'Reference': ['reference/clmp.rst', 'reference/head.rst', 'reference/mpi.rst', 'man/clmp.md', 'man/clmp-train.md',
                   'man/clmp-bench.md'],
-    'How it works': ['docs/algorithm.md', 'bench/README.md', 'bench/quality/README.md', 'docs/reliability.md'],
+    'How it works': ['docs/algorithm.md', 'docs/reliability.md'],
+    'Results': ['bench/README.md', 'bench/quality/README.md', 'bench/results/devices.md'],
     'Project': ['CONTRIBUTING.md', 'SECURITY.md', 'NEWS.md'],
 }
 EXAMPLES = [
@@ -97,7 +98,12 @@ def markdown():
 
 def contents():
     text = links(read('README.md'), 'README.md')
+    named = {page for pages in CONTENTS.values() for page in pages}
+    rest = sorted(os.path.relpath(os.path.join(folder, name), output) for folder, _, names in os.walk(output)
+                  for name in names if name.endswith('.md'))
     for part, pages in CONTENTS.items():
+        if part == 'Project': # whatever else there is
+            pages = pages + [page for page in rest if page not in named]
         there = [page for page in pages if os.path.exists(os.path.join(output, page))]
         text += f'\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n' + '\n'.join(there) + '\n```\n'
     write('index.md', text)
