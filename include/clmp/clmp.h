@@ -32,8 +32,8 @@
  *
  * Processes: OpenCL does not survive a fork.  In a process that was forked from one with a clmp_context, that context
  * and its plans can be asked what they are and destroyed, which there frees memory of the host only; whatever needs
- * the device is refused with INVALID_ARGUMENT, and whether a context can be opened there is the OpenCL runtime's.  A
- * process that is forked before OpenCL is used, or that calls exec, is like any other.  A process may end with
+ * the device is refused with INVALID_ARGUMENT.  Whether a new context can be opened there is up to the OpenCL runtime.
+ * A process that is forked before OpenCL is used, or that calls exec, is like any other.  A process may end with
  * everything open.
  *
  * Versions: a program runs with a later libclmp of the same soversion without being compiled again, and with an earlier
@@ -140,7 +140,7 @@ typedef struct clmp_context_params {
     /* Folder for compiled programs, copied; made where it is missing.  NULL: the environment's CLMP_CACHE_DIR, else
      * libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (the variable, too): programs are compiled anew in every context.
      * Only a folder that is the user's own and that nobody else can write to is used, as what lies there is run;
-     * whatever there cannot be used is compiled again, without a word. */
+     * whatever cannot be used there is compiled again, and nothing is said of it. */
     const char *cache_dir;
 } clmp_context_params;
 
@@ -155,8 +155,8 @@ static inline void clmp_context_params_init(clmp_context_params *params) {
 /*
  * Wraps an OpenCL context and one of its devices; retains both.  `params` may be NULL (defaults).  On success
  * `*context` is to be destroyed with clmp_context_destroy(); on failure it is NULL.  Thread-safe. Errors:
- * INVALID_ARGUMENT, DEVICE_UNSUPPORTED, OUT_OF_MEMORY, OPENCL_ERROR.  Params that were not initialised have no log that
- * could be told.
+ * INVALID_ARGUMENT, DEVICE_UNSUPPORTED, OUT_OF_MEMORY, OPENCL_ERROR.  Params that were not initialised are refused
+ * without a message, as their log cannot be known.
  */
 CLMP_API clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_context_params *params,
                                          clmp_context **context);
@@ -246,8 +246,9 @@ typedef enum clmp_solver {
 } clmp_solver;
 
 /*
- * How the losses l_u of the n valid pixels become one number, L = sum of w_u l_u, and where the gradient goes.  All of
- * them ignore the same pixels, and count them alike; docs/algorithm.md, 12, has the equations.
+ * How the losses l_u of the n valid pixels become one number, L = sum of w_u l_u, and where the gradient goes.
+ * Whichever is chosen, the same pixels are left out, and are counted in the same way.  docs/algorithm.md, 12, has the
+ * equations.
  *
  * UNIFORM   w = 1/n, the mean: what is done without loss max-pooling, bit for bit p = infinity.  alpha is 0.
  *
@@ -323,7 +324,7 @@ typedef struct clmp_plan_params {
     clmp_scope scope;
     clmp_solver solver; /* unused with CLMP_WEIGHTING_BALANCED, which has no threshold */
     clmp_tuning tuning;
-    clmp_weighting weighting; /* what is not the weighting's own is not looked at further */
+    clmp_weighting weighting; /* fields of other weightings are not looked at */
     uint64_t topk_count;      /* TOPK: pixels of a pool; 0: by support */
     double ohem_thresh;       /* OHEM: probability of the label, in (0, 1) */
     uint64_t ohem_min_kept;   /* OHEM: pixels of each image */
@@ -516,8 +517,8 @@ CLMP_API clmp_status clmp_enqueue_gradient_part(clmp_plan *plan, cl_command_queu
 
 /*
  * Adds the label maps of one batch to label_counts, on the device.  Plan with CLMP_INPUT_LABELS.  In: labels.  In and
- * out: label_counts, which one call at a time may add to.  Else as the three entries above.  Counts of several devices
- * or processes may be added up.
+ * out: label_counts, to which only one call at a time may add.  Else as the three entries above.  Counts of several
+ * devices or processes may be added up.
  */
 CLMP_API clmp_status clmp_enqueue_label_counts(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                                cl_uint num_wait, const cl_event *wait, cl_event *event);
@@ -563,8 +564,8 @@ static inline void clmp_class_weights_params_init(clmp_class_weights_params *par
 
 /*
  * `label_counts` (CLMP_LABEL_COUNTS(classes) numbers, on the host) to `weights` (classes), which may go into
- * clmp_plan_params.  `params` may be NULL (defaults).  Thread-safe.  Errors: INVALID_ARGUMENT.  Unlike what runs on the
- * device, the last bit of a weight is the host's mathematical library's.
+ * clmp_plan_params.  `params` may be NULL (defaults).  Thread-safe.  Errors: INVALID_ARGUMENT.  Weights are computed on
+ * the host, so their last bit is up to its mathematical library, unlike that of what the device computes.
  */
 CLMP_API clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t classes,
                                         const clmp_class_weights_params *params, float *weights);
@@ -585,8 +586,8 @@ CLMP_API clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t c
 
 /*
  * Adds the predictions of one batch to the confusion matrix, on the device.  Plan with CLMP_INPUT_LOGITS, whatever its
- * weighting; its first call builds a kernel.  In: logits, labels.  In and out: confusion, which one call at a time may
- * add to.  Else as the three entries above.
+ * weighting; its first call builds a kernel.  In: logits, labels.  In and out: confusion, to which only one call at a
+ * time may add.  Else as the three entries above.
  */
 CLMP_API clmp_status clmp_enqueue_confusion(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                             cl_uint num_wait, const cl_event *wait, cl_event *event);
