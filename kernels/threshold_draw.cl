@@ -58,15 +58,18 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_draw_sh
     fewest[item] = low;
     most[item] = high;
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (item == 0) {
-        for (uint i = 1; i < CLMP_GROUP; ++i) {
-            sum += valid[i];
-            classes += present[i];
-            low = min(low, fewest[i]);
-            high = max(high, most[i]);
+    for (uint others = CLMP_GROUP / 2; others > 0; others /= 2) { /* CLMP_GROUP: a power of two */
+        if (item < others) {
+            valid[item] += valid[item + others];
+            present[item] += present[item + others];
+            fewest[item] = min(fewest[item], fewest[item + others]);
+            most[item] = max(most[item], most[item + others]);
         }
-        clmp_draw_quota(sampling, sum, classes, low, high, draw);
-        clmp_draw_pool(pixels, sum, counts + CLMP_CLASSES, CLMP_IN(clmp_pool, work, pools_at) + index);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (item == 0) {
+        clmp_draw_quota(sampling, valid[0], present[0], fewest[0], most[0], draw);
+        clmp_draw_pool(pixels, valid[0], counts + CLMP_CLASSES, CLMP_IN(clmp_pool, work, pools_at) + index);
     }
     barrier(CLK_GLOBAL_MEM_FENCE);
     for (uint c = item; c < CLMP_CLASSES; c += CLMP_GROUP)
@@ -179,19 +182,31 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
 /*
  *   pools    (pools), in work from byte pools_at on
  *   records  (pools) out, in the caller's result from byte records_at on
- * Grid: (1, pools).
+ * The exponents' sums are added up in pairs, level by level.  Grid: (CLMP_GROUP, pools), one work-group a pool.
  */
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_draw_result(global uchar *work, ulong draws_at, ulong pools_at, global uchar *result, ulong records_at) {
+    const uint item = get_local_id(0);
     const ulong index = get_global_id(1);
     global clmp_draw *draw = CLMP_IN(clmp_draw, work, draws_at) + index;
     global clmp_pool *pool = CLMP_IN(clmp_pool, work, pools_at) + index;
     global clmp_record *record = CLMP_IN(clmp_record, result, records_at) + index;
+    local clmp_real sums[CLMP_DRAW_NODES];
+    for (uint i = item; i < CLMP_DRAW_NODES; i += CLMP_GROUP)
+        sums[i] = clmp_real_add(clmp_draw_sum(draw, 2 * i), clmp_draw_sum(draw, 2 * i + 1));
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint span = 1; span < CLMP_DRAW_NODES; span *= 2) {
+        for (uint i = item * 2 * span; i < CLMP_DRAW_NODES; i += CLMP_GROUP * 2 * span)
+            sums[i] = clmp_real_add(sums[i], sums[i + span]);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (item == 0) {
 #if CLMP_DRAW_HARD
-    draw->most = draw->drawn != 0 ? 1 : 0;
+        draw->most = draw->drawn != 0 ? 1 : 0;
 #else
-    record->alpha = 0.0f;
+        record->alpha = 0.0f;
 #endif
-    clmp_draw_solve(draw, pool, record);
-    clmp_record_finish(pool, record);
+        clmp_draw_solve(sums[0], draw, pool, record);
+        clmp_record_finish(pool, record);
+    }
 }

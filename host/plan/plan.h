@@ -17,7 +17,6 @@ enum clmp_kernel_id {
     CLMP_KERNEL_SORT_SCATTER,
     CLMP_KERNEL_SORT_SUMS,
     CLMP_KERNEL_SORT_BINS,
-    CLMP_KERNEL_SUM,
     CLMP_KERNEL_SELECT,
     CLMP_KERNEL_TOTAL,
     CLMP_KERNEL_COUNT_LABELS,
@@ -41,9 +40,9 @@ struct clmp_workspace_layout {
     size_t plane;                /* losses, or marks; CLMP_INPUT_LOGITS only */
     size_t high, low, tile_sums; /* with interpolation only */
     size_t pools;
-    size_t bins;
-    size_t segments;
-    size_t sets;    /* search only */
+    size_t terms;
+    size_t trees;   /* where they are not in local memory */
+    size_t sets;    /* of bins; of the sort one a pool */
     size_t keys[2]; /* from here on: sort only */
     size_t counters;
     size_t sums;
@@ -109,6 +108,11 @@ clmp_status clmp_plan_check(struct clmp_plan *plan);
 /* Whether work-groups share sets of bins: then each round has sets of its own, as a step clears all of them at once. */
 static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
     return plan->tuning.bin_sets < plan->tuning.chunks;
+}
+
+/* Whether the device has local memory for what reads the bins; else that is in the workspace. */
+static inline bool clmp_plan_tree_is_local(const clmp_plan *plan) {
+    return plan->context->facts.local_memory >= sizeof(clmp_tree);
 }
 
 /* Pixels of one of the work-groups that share a pool's, a multiple of `unit`. */

@@ -177,12 +177,14 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     }
     if (plan->params.weighting == CLMP_WEIGHTING_BALANCED)
         return fits;
-    fits = fits && clmp_plan_take(&layout->size, pools * CLMP_BINS, sizeof(clmp_bin), &layout->bins);
-    fits = fits && clmp_plan_take(&layout->size, pools * CLMP_SEGMENTS, sizeof(clmp_segment), &layout->segments);
-    if (plan->params.solver == CLMP_SOLVER_SEARCH) {
-        const uint64_t sets = pools * plan->tuning.bin_sets * (clmp_plan_shares_sets(plan) ? CLMP_ROUNDS : 1);
-        return fits && clmp_plan_take(&layout->size, sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
-    }
+    fits = fits && clmp_plan_take(&layout->size, pools * CLMP_BINS, sizeof(clmp_real), &layout->terms);
+    if (!clmp_plan_tree_is_local(plan))
+        fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_tree), &layout->trees);
+    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
+    const uint64_t sets = by_search ? plan->tuning.bin_sets * (clmp_plan_shares_sets(plan) ? CLMP_ROUNDS : 1) : 1;
+    fits = fits && clmp_plan_take(&layout->size, pools * sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
+    if (by_search)
+        return fits;
     plan->sort_workers = (uint64_t)plan->tuning.chunks * plan->tuning.group_size;
     if (plan->sort_workers > plan->pool_pixels)
         plan->sort_workers = plan->pool_pixels;

@@ -39,7 +39,6 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
                                                 {CLMP_KERNEL_SORT_SCATTER, "threshold_sort", "clmp_sort_scatter"},
                                                 {CLMP_KERNEL_SORT_SUMS, "threshold_sort", "clmp_sort_sums"},
                                                 {CLMP_KERNEL_SORT_BINS, "threshold_sort", "clmp_sort_bins"}};
-    static const struct kernel_wanted sums[] = {{CLMP_KERNEL_SUM, "threshold_select", "clmp_threshold_sum"}};
     static const struct kernel_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
     static const struct kernel_wanted select[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"}};
     static const struct kernel_wanted ohem[] = {{CLMP_KERNEL_SELECT, "threshold_ohem", "clmp_ohem_select"}};
@@ -58,9 +57,10 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
     const char *weigh = plan->drawn ? " -DCLMP_DRAWN" : "";
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
-    char group[64], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS], loss_macros[640];
+    char group[64], tree[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS], loss_macros[640];
     char gradient_macros[640], weights_macros[160], draw_macros[512];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
+    snprintf(tree, sizeof tree, "%s -DCLMP_LOCAL_TREE=%d", group, clmp_plan_tree_is_local(plan));
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
     snprintf(search_macros, sizeof search_macros,
              " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
@@ -84,9 +84,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     } sets[] = {
         {search, by_search && !by_balance ? sizeof search / sizeof search[0] : 0, search_macros},
         {sort, !by_search && !by_balance ? sizeof sort / sizeof sort[0] : 0, group},
-        {sums, !by_balance, group},
-        {select, !by_ohem && !by_balance, group},
-        {ohem, by_ohem, group},
+        {select, !by_ohem && !by_balance, tree},
+        {ohem, by_ohem, tree},
         {balanced, by_balance ? sizeof balanced / sizeof balanced[0] : 0, draw_macros},
         {drawn, plan->drawn ? sizeof drawn / sizeof drawn[0] : 0, draw_macros},
         {images, plan->params.scope == CLMP_SCOPE_IMAGE, ""},
@@ -119,6 +118,10 @@ static uint64_t local_memory(const struct clmp_plan *plan, enum clmp_kernel_id i
     switch (id) {
     case CLMP_KERNEL_FILL:
         return plan->tuning.bin_memory == 2 ? CLMP_LOCAL_BINS_SIZE : 0;
+    case CLMP_KERNEL_SELECT:
+        return clmp_plan_tree_is_local(plan) ? sizeof(clmp_tree) : 0;
+    case CLMP_KERNEL_DRAW_RESULT:
+        return CLMP_DRAW_NODES * sizeof(clmp_real);
     case CLMP_KERNEL_COUNT_LABELS:
         return CLMP_COUNTS_ARE_LOCAL(plan->label_classes) ? CLMP_COUNTS(plan->label_classes) * sizeof(cl_uint) : 0;
     case CLMP_KERNEL_DRAW_SHARES:
@@ -191,7 +194,7 @@ clmp_status clmp_plan_build_kernels(struct clmp_plan *plan) {
         bool fits = true;
         clmp_status status = create_kernels(plan);
         for (int i = 0; i < CLMP_KERNEL_COUNT && status == CLMP_OK && fits; ++i)
-            if (plan->kernels[i] != NULL && i != CLMP_KERNEL_TOTAL && i != CLMP_KERNEL_DRAW_RESULT) /* one work-item */
+            if (plan->kernels[i] != NULL && i != CLMP_KERNEL_TOTAL) /* one work-item */
                 status = fit_kernel(plan, (enum clmp_kernel_id)i, &fits);
         if (status != CLMP_OK || fits)
             return status;

@@ -2,32 +2,17 @@
  */
 #include "stages/stages.h"
 
-static clmp_status sum_bins(struct clmp_step *step, uint32_t round) {
-    const clmp_plan *plan = step->plan;
-    const uint32_t group = plan->tuning.group_size;
-    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
-    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_SUM);
-    clmp_argument_workspace(&arguments, step);
-    clmp_argument_offset(&arguments, step, by_search ? clmp_search_sets(plan, round) : plan->layout.bins);
-    clmp_argument_uint(&arguments, by_search ? plan->tuning.bin_sets : 1);
-    clmp_argument_offset(&arguments, step, plan->layout.bins);
-    clmp_argument_offset(&arguments, step, plan->layout.pools);
-    clmp_argument_offset(&arguments, step, plan->layout.segments);
-    clmp_argument_mem(&arguments, plan->problem);
-    clmp_argument_uint(&arguments, round);
-    /* a work-item for each bin, or a work-group for each segment where work-groups are smaller than one */
-    const uint32_t items = group < CLMP_SEGMENT_BINS ? CLMP_SEGMENTS * group : CLMP_BINS;
-    return clmp_launch(step, &arguments, items, plan->pools, group);
-}
-
 static clmp_status select_bins(struct clmp_step *step, uint32_t round) {
     const clmp_plan *plan = step->plan;
+    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
     const bool by_image = plan->params.scope == CLMP_SCOPE_IMAGE;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_SELECT);
     clmp_argument_workspace(&arguments, step);
-    clmp_argument_offset(&arguments, step, plan->layout.bins);
+    clmp_argument_offset(&arguments, step, by_search ? clmp_search_sets(plan, round) : plan->layout.sets);
+    clmp_argument_uint(&arguments, by_search ? plan->tuning.bin_sets : 1);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
-    clmp_argument_offset(&arguments, step, plan->layout.segments);
+    clmp_argument_offset(&arguments, step, plan->layout.terms);
+    clmp_argument_offset(&arguments, step, plan->layout.trees);
     clmp_argument_mem(&arguments, plan->problem);
     clmp_argument_mem(&arguments, step->buffers->result.mem);
     /* record 0 is the total, where there are several */
@@ -58,8 +43,6 @@ static clmp_status search_threshold(struct clmp_step *step) {
     clmp_status status = by_search ? clmp_search_begin(step) : clmp_sort_begin(step);
     for (uint32_t round = 1; round <= rounds_of(step->plan) && status == CLMP_OK; ++round) {
         status = by_search ? clmp_search_fill(step, round) : clmp_sort_fill(step, round);
-        if (status == CLMP_OK)
-            status = sum_bins(step, round);
         if (status == CLMP_OK)
             status = select_bins(step, round);
     }

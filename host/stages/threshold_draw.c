@@ -69,7 +69,7 @@ static clmp_status result(struct clmp_step *step) {
     clmp_argument_offset(&arguments, step, plan->layout.pools);
     clmp_argument_mem(&arguments, step->buffers->result.mem);
     clmp_argument_ulong(&arguments, step->buffers->result.offset + (by_image ? sizeof(clmp_result) : 0));
-    return clmp_launch(step, &arguments, 1, plan->pools, 1);
+    return clmp_launch(step, &arguments, plan->tuning.group_size, plan->pools, plan->tuning.group_size);
 }
 
 clmp_status clmp_stage_draw(struct clmp_step *step) {

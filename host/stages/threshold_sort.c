@@ -78,7 +78,7 @@ clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round) {
     clmp_argument_offset(&bins, step, plan->layout.sums);
     clmp_argument_offset(&bins, step, plan->layout.offsets);
     clmp_argument_offset(&bins, step, plan->layout.pools);
-    clmp_argument_offset(&bins, step, plan->layout.bins);
+    clmp_argument_offset(&bins, step, plan->layout.sets);
     clmp_argument_ulong(&bins, plan->pool_pixels);
     clmp_argument_ulong(&bins, plan->sort_run);
     clmp_argument_ulong(&bins, plan->sort_workers);

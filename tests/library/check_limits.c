@@ -103,6 +103,7 @@ static const struct fault_limits devices[] = {
     {.group = 4096},
     {.kernel_group = 1},
     {.local_memory = 16384},
+    {.local_memory = 4096}, /* the sums over bins are in the workspace */
     {.bare = true},
     {.group = 64, .kernel_group = 32, .local_memory = 16384, .bare = true},
     {.gpu = true, .group = 1},
@@ -111,6 +112,7 @@ static const struct fault_limits devices[] = {
     {.gpu = true, .group = 4096},
     {.gpu = true, .kernel_group = 1},
     {.gpu = true, .local_memory = 16384},
+    {.gpu = true, .local_memory = 4096},
     {.gpu = true, .bare = true},
     {.gpu = true, .group = 64, .kernel_group = 32, .local_memory = 16384, .bare = true},
 };

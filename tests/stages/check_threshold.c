@@ -210,6 +210,41 @@ START_TEST(p_within_2_to_the_minus_32_of_1_is_1) {
 }
 END_TEST
 
+/* q up to 2^32, where powers of losses 2^250 apart have exponents of 2^40, and those of neighbouring floats still
+ * count: clusters of them all over the range, with zeros and ties. */
+START_TEST(powers_of_any_exponent_are_accurate) {
+    static const double above_one[] = {0x1p-32, 0x1p-31, 0x1p-28, 0x1p-24, 0x1p-20, 0x1p-12, 0x1p-4};
+    enum { EXCESSES = sizeof above_one / sizeof *above_one, CLUSTER = 16 };
+    struct problem *problem = problem_of_losses(1, 1, test_small() ? 64 : 1024);
+    struct rng rng = rng_for("exponents", (uint64_t)_i);
+    problem->in.params.p = 1.0 + above_one[_i % EXCESSES];
+    problem->in.params.support = supports[_i / EXCESSES % SUPPORTS];
+    uint32_t key = 0;
+    for (uint64_t i = 0; i < problem->pixels; i++) {
+        if (i % CLUSTER == 0)
+            key = 0x00800000u + (uint32_t)rng_below(&rng, 0x7f000000u - 0x00800000u);
+        const uint32_t bits = key + (uint32_t)rng_below(&rng, 5);
+        memcpy(&problem->losses[i], &bits, sizeof bits);
+        if (_i % 3 == 0 && rng_below(&rng, 4) == 0)
+            problem->losses[i] = 0.0f;
+    }
+    check_solved(problem);
+}
+END_TEST
+
+/* The tree's leaves: one loss in each octave, in each bin of round one, and alone in the first and the last one. */
+START_TEST(every_octave_may_be_the_lowest_and_the_highest) {
+    const uint32_t lowest = 1 + 11 * (uint32_t)_i, octaves = 1 + (uint32_t)_i * 7 % (255 - lowest);
+    struct problem *problem = problem_of_losses(1, 1, 8 * octaves);
+    at_grid_point(problem, _i * 5);
+    for (uint32_t i = 0; i < 8 * octaves; i++) {
+        const uint32_t bits = ((lowest + i / 8) << 23) | (i % 8) << 20 | (i * 2654435761u >> 12);
+        memcpy(&problem->losses[i], &bits, sizeof bits);
+    }
+    check_solved(problem);
+}
+END_TEST
+
 /* -------------------------------------------------------------------------------------------------------- properties
  */
 
@@ -355,6 +390,9 @@ int main(void) {
     tcase = add_case(suite, "counts", "full");
     tcase_add_loop_test(tcase, a_few_losses_are_accurate, 1, 71);
     tcase_add_loop_test(tcase, one_huge_loss_among_tiny_ones_is_accurate, 0, POINTS);
+    tcase = add_case(suite, "exponents", "full small");
+    tcase_add_loop_test(tcase, powers_of_any_exponent_are_accurate, 0, small ? 4 : 7 * SUPPORTS);
+    tcase_add_loop_test(tcase, every_octave_may_be_the_lowest_and_the_highest, 0, small ? 2 : 23);
     tcase = add_case(suite, "properties", "full");
     tcase_add_loop_test(tcase, loss_lies_between_the_mean_and_the_mean_of_the_hardest, 0, POINTS);
     tcase_add_loop_test(tcase, powers_of_two_scale_alpha_and_loss_exactly, 0, POINTS);

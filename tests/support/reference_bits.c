@@ -259,33 +259,171 @@ static void fill_bins(const uint32_t *keys, uint64_t pixels, uint32_t round, con
     }
 }
 
+/* A tree over numbers, `count` of them, a power of two: node 1 is the root, 2 k and 2 k + 1 are the children of k, and
+ * each inner node is the sum of its children. */
+static void grow(clmp_real *nodes, uint32_t count) {
+    for (uint32_t k = count - 1; k > 0; --k)
+        nodes[k] = clmp_real_add(nodes[2 * k], nodes[2 * k + 1]);
+}
+
+/* `sum` and all leaves before leaf i; or where behind, behind it. */
+static clmp_real beyond(const clmp_real *nodes, uint32_t count, uint32_t i, bool behind, clmp_real sum) {
+    uint32_t node = 1;
+    for (uint32_t half = count / 2; half > 0; half /= 2) {
+        const bool right = (i & half) != 0;
+        if (right != behind)
+            sum = clmp_real_add(sum, nodes[2 * node + behind]);
+        node = 2 * node + right;
+    }
+    return sum;
+}
+
+/* A round's bins, read. */
+struct reading {
+    uint32_t round, lowest; /* the bin where the tree begins */
+    clmp_bin bins[CLMP_BINS];
+    uint64_t at_least[CLMP_BINS + 1]; /* pixels in the i-th bin of the tree and above, in earlier windows, too */
+    clmp_real terms[CLMP_BINS];
+    clmp_real powers[2 * CLMP_SEGMENTS], sums[2 * CLMP_SEGMENTS]; /* trees */
+};
+
+/* Bin i of the tree's leaves, counted from the lowest. */
+static uint32_t place_of(const struct reading *r, uint32_t i) {
+    return (i + r->lowest) % CLMP_BINS;
+}
+
+static bool counts(const struct reading *r, uint32_t bin) {
+    return r->bins[bin].count != 0 && (r->round != 1 || bin >= CLMP_SEGMENT_BINS);
+}
+
+/* Terms, and both trees.  Not all weightings begin at the lowest octave, nor need powers. */
+static void read_bins(struct reading *r, bool powers, const clmp_problem *problem, const clmp_pool *pool) {
+    r->lowest = 0;
+    while (powers && r->round == 1 && r->lowest < CLMP_BINS && !counts(r, r->lowest))
+        ++r->lowest;
+    r->lowest = r->lowest / CLMP_SEGMENT_BINS * CLMP_SEGMENT_BINS;
+    const uint32_t octave = r->round == 1 ? r->lowest / CLMP_SEGMENT_BINS : pool->octave;
+    memset(r->terms, 0, sizeof r->terms);
+    memset(r->powers, 0, sizeof r->powers);
+    memset(r->sums, 0, sizeof r->sums);
+    for (uint32_t i = 0; i < CLMP_BINS; ++i) {
+        const uint32_t bin = place_of(r, i), leaf = CLMP_SEGMENTS + i / CLMP_SEGMENT_BINS;
+        if (!counts(r, bin))
+            continue;
+        if (powers)
+            r->terms[bin] = clmp_bin_term(r->round, bin, r->bins[bin], problem, pool, octave);
+        r->powers[leaf] = clmp_real_add(r->powers[leaf], r->terms[bin]);
+        r->sums[leaf] = clmp_real_add(r->sums[leaf], clmp_bin_sum(r->bins[bin], clmp_bin_low(r->round, pool, bin)));
+    }
+    grow(r->powers, CLMP_SEGMENTS);
+    grow(r->sums, CLMP_SEGMENTS);
+    r->at_least[CLMP_BINS] = r->round == 1 ? 0 : pool->above;
+    for (uint32_t i = CLMP_BINS; i > 0; --i)
+        r->at_least[i - 1] = r->at_least[i] + (counts(r, place_of(r, i - 1)) ? r->bins[place_of(r, i - 1)].count : 0);
+}
+
+/* Of the i-th bin of the tree: powers below it, and losses above. */
+static clmp_real powers_below(const struct reading *r, const clmp_pool *pool, uint32_t i) {
+    clmp_real sum = beyond(r->powers, CLMP_SEGMENTS, i / CLMP_SEGMENT_BINS, false, pool->below);
+    for (uint32_t k = i / CLMP_SEGMENT_BINS * CLMP_SEGMENT_BINS; k < i; ++k)
+        sum = clmp_real_add(sum, r->terms[place_of(r, k)]);
+    return sum;
+}
+
+static clmp_real losses_above(const struct reading *r, const clmp_pool *pool, uint32_t i) {
+    const uint32_t leaf = i / CLMP_SEGMENT_BINS;
+    clmp_real sum = beyond(r->sums, CLMP_SEGMENTS, leaf, true, pool->sum_above);
+    for (uint32_t k = leaf * CLMP_SEGMENT_BINS + CLMP_SEGMENT_BINS - 1; k > i; --k)
+        if (counts(r, place_of(r, k)))
+            sum =
+                clmp_real_add(sum, clmp_bin_sum(r->bins[place_of(r, k)], clmp_bin_low(r->round, pool, place_of(r, k))));
+    return sum;
+}
+
+static bool holds(const struct reading *r, const clmp_problem *problem, const clmp_pool *pool, uint32_t i) {
+    return clmp_holds(r->at_least[i], powers_below(r, pool, i), clmp_bin_low(r->round, pool, place_of(r, i)), problem,
+                      pool) != 0;
+}
+
+/* From `begin` to before `end`, the first bin of the tree that is not empty; `end` where none is. */
+static uint32_t first_full(const struct reading *r, uint32_t begin, uint32_t end) {
+    while (begin < end && !counts(r, place_of(r, begin)))
+        ++begin;
+    return begin;
+}
+
+/* The highest segment whose first bin holds, and of its bins the highest that does; the first, where none does. */
+static uint32_t choose(const struct reading *r, const clmp_problem *problem, const clmp_pool *pool) {
+    uint32_t first = first_full(r, 0, CLMP_BINS);
+    uint32_t begin = first / CLMP_SEGMENT_BINS * CLMP_SEGMENT_BINS;
+    for (uint32_t s = 0; s < CLMP_BINS; s += CLMP_SEGMENT_BINS) {
+        const uint32_t i = first_full(r, s, s + CLMP_SEGMENT_BINS);
+        if (i < s + CLMP_SEGMENT_BINS && holds(r, problem, pool, i))
+            begin = s;
+    }
+    uint32_t best = first_full(r, begin, CLMP_BINS);
+    for (uint32_t i = best; i < begin + CLMP_SEGMENT_BINS; ++i)
+        if (counts(r, place_of(r, i)) && holds(r, problem, pool, i))
+            best = i;
+    return best;
+}
+
+static void pool_round(struct reading *r, uint64_t pixels, const clmp_problem *problem, clmp_pool *pool,
+                       clmp_record *record) {
+    read_bins(r, true, problem, pool);
+    if (r->round == 1)
+        clmp_pool_begin(pixels, r->bins, r->at_least[0], r->sums[1], r->lowest / CLMP_SEGMENT_BINS, problem, pool);
+    if (pool->solved) {
+        clmp_solve_slack(problem, pool, record);
+        return;
+    }
+    const uint32_t best = choose(r, problem, pool);
+    uint32_t below = best;
+    while (below > 0 && !counts(r, place_of(r, below - 1)))
+        --below;
+    const clmp_choice choice = {
+        .bin = place_of(r, best),
+        .below = below == 0 ? CLMP_NO_WINDOW : place_of(r, below - 1),
+        .above = r->at_least[best] - r->bins[place_of(r, best)].count,
+        .count = r->bins[place_of(r, best)].count,
+        .sum_above = losses_above(r, pool, best),
+        .before = powers_below(r, pool, best),
+        .base = powers_below(r, pool, below == 0 ? best : below - 1),
+    };
+    clmp_round_end(r->round, &choice, problem, pool, record);
+}
+
+/* Online hard examples: the bin of the (k+1)-th largest loss, or that of the given one, whichever is lower. */
+static void ohem_round(struct reading *r, uint64_t pixels, const clmp_problem *problem, clmp_pool *pool,
+                       clmp_record *record) {
+    read_bins(r, false, problem, pool);
+    if (r->round == 1)
+        clmp_ohem_begin(pixels, r->bins, r->at_least[0], r->sums[1], problem, pool, record);
+    if (pool->solved)
+        return;
+    uint32_t ranked = CLMP_OHEM_BEYOND;
+    for (uint32_t i = 0; i < CLMP_BINS; ++i)
+        if (r->at_least[i + 1] <= problem->count && problem->count < r->at_least[i])
+            ranked = i;
+    const uint32_t cut = clmp_ohem_bin(r->round, problem->cut, pool);
+    const uint32_t target = ranked < cut ? ranked : cut;
+    clmp_ohem_end(r->round, target, r->at_least[target + 1], losses_above(r, pool, target), pool, record);
+}
+
 static void solve(const uint32_t *keys, uint64_t pixels, clmp_weighting weighting, const clmp_problem *problem,
                   clmp_pool *pool, clmp_record *record) {
-    clmp_bin *bins = allocate(CLMP_BINS, sizeof *bins);
-    clmp_segment *segments = allocate(CLMP_SEGMENTS, sizeof *segments);
+    struct reading *r = allocate(1, sizeof *r);
     pool->solved = 0;
-    for (uint32_t round = 1; round <= CLMP_ROUNDS && !pool->solved; ++round) {
-        fill_bins(keys, pixels, round, problem, pool, bins);
-        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
-            clmp_segment_sum(round, i, bins, problem, pool, segments);
-        if (weighting == CLMP_WEIGHTING_OHEM) {
-            clmp_ohem_choose(round, pixels, bins, problem, pool, segments, record);
-            continue;
-        }
-        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
-            clmp_segment_decay(round, i, problem, pool, segments);
-        clmp_segments_scan(round, pixels, bins, problem, pool, segments);
-        for (uint32_t i = 0; i < CLMP_SEGMENTS; ++i)
-            clmp_segment_test(i, problem, pool, segments);
-        if (pool->solved)
-            clmp_solve_slack(problem, pool, record);
+    for (r->round = 1; r->round <= CLMP_ROUNDS && !pool->solved; ++r->round) {
+        fill_bins(keys, pixels, r->round, problem, pool, r->bins);
+        if (weighting == CLMP_WEIGHTING_OHEM)
+            ohem_round(r, pixels, problem, pool, record);
         else
-            clmp_segments_choose(round, bins, problem, pool, segments, record);
+            pool_round(r, pixels, problem, pool, record);
     }
     if (weighting != CLMP_WEIGHTING_OHEM)
         clmp_record_finish(pool, record);
-    free(segments);
-    free(bins);
+    free(r);
 }
 
 /* What threshold_draw.cl does with a pool whose first pixel is `first`; `draws` gets how often each pixel is drawn. */
@@ -331,7 +469,11 @@ static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t
     }
     if (hard)
         draw->most = draw->drawn != 0;
-    clmp_draw_solve(draw, pool, record);
+    clmp_real sums[512];
+    for (int e = 0; e < 256; ++e)
+        sums[256 + e] = clmp_draw_sum(draw, e);
+    grow(sums, 256);
+    clmp_draw_solve(sums[1], draw, pool, record);
     clmp_record_finish(pool, record);
     free(counts);
     free(shares);
