@@ -113,9 +113,13 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
 #endif
     for (ulong block = begin + item; block < end; block += CLMP_DRAW_WIDTH * CLMP_BIN_GROUP) {
 #if !CLMP_DRAW_HARD
-        const ulong8 lane = (ulong8)(0, 1, 2, 3, 4, 5, 6, 7) * (ulong8)CLMP_BIN_GROUP;
         ulong random[CLMP_DRAW_WIDTH];
+#if CLMP_DRAW_WIDTH == 1
+        random[0] = clmp_philox(seed, step, block);
+#else
+        const ulong8 lane = (ulong8)(0, 1, 2, 3, 4, 5, 6, 7) * (ulong8)CLMP_BIN_GROUP;
         vstore8(clmp_philox(seed, step, lane + (ulong8)block), 0, random);
+#endif
 #endif
         for (uint k = 0; k < CLMP_DRAW_WIDTH && block + k * CLMP_BIN_GROUP < end; ++k) {
             const ulong i = block + k * CLMP_BIN_GROUP;

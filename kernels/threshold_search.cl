@@ -13,9 +13,8 @@
  */
 #include "vector.clh"
 
-#ifndef CLMP_BIN_GROUP
-#define CLMP_BIN_GROUP 1
-#endif
+#include "counters.clh"
+
 #ifndef CLMP_LOCAL_BINS
 #define CLMP_LOCAL_BINS 1
 #endif
@@ -31,22 +30,11 @@
 #define CLMP_ONE_PIXEL (1ul << CLMP_COUNT_SHIFT)
 #define CLMP_PIECE (1ul << 19)
 
-/* A 64-bit sum in two 32-bit atomics: every wrap of the low word is seen by exactly one adder, which carries it. */
-#define CLMP_DEFINE_ATOMIC_ADD(name, space)                                                                            \
-    CLMP_FN void name(volatile space uint *word, ulong x) { /* low word first: the host asks for little endian */      \
-        const uint low = (uint)x;                                                                                      \
-        const uint old = atomic_add(word, low);                                                                        \
-        const uint high = (uint)(x >> 32) + (old + low < old ? 1u : 0u);                                               \
-        if (high != 0)                                                                                                 \
-            atomic_add(word + 1, high);                                                                                \
-    }
-
 #if CLMP_SHARED_SETS || (CLMP_BIN_GROUP > 1 && !CLMP_LOCAL_BINS)
-CLMP_DEFINE_ATOMIC_ADD(clmp_atomic_add_global, global)
 CLMP_FN void clmp_add_to_set(global clmp_bin *bin, ulong2 sum) {
-    clmp_atomic_add_global((volatile global uint *)&bin->count, sum.x >> CLMP_COUNT_SHIFT);
-    clmp_atomic_add_global((volatile global uint *)&bin->mantissas, sum.x & (CLMP_ONE_PIXEL - 1));
-    clmp_atomic_add_global((volatile global uint *)&bin->powers, sum.y);
+    clmp_count_global(&bin->count, sum.x >> CLMP_COUNT_SHIFT);
+    clmp_count_global(&bin->mantissas, sum.x & (CLMP_ONE_PIXEL - 1));
+    clmp_count_global(&bin->powers, sum.y);
 }
 #else
 CLMP_FN void clmp_add_to_set(global clmp_bin *bin, ulong2 sum) {
@@ -61,18 +49,11 @@ CLMP_FN void clmp_add_to_set(global clmp_bin *bin, ulong2 sum) {
 #define clmp_add clmp_add_to_set
 #else
 #define CLMP_PLACE local ulong2
-#if CLMP_BIN_GROUP == 1
 CLMP_FN void clmp_add(local ulong2 *bin, ulong2 sum) {
-    *bin += sum;
+    local ulong *words = (local ulong *)bin;
+    clmp_count_local(words, sum.x);
+    clmp_count_local(words + 1, sum.y);
 }
-#else
-CLMP_DEFINE_ATOMIC_ADD(clmp_atomic_add_local, local)
-CLMP_FN void clmp_add(local ulong2 *bin, ulong2 sum) {
-    volatile local uint *words = (volatile local uint *)bin;
-    clmp_atomic_add_local(words, sum.x);
-    clmp_atomic_add_local(words + 2, sum.y);
-}
-#endif
 #endif
 
 /* PoCL 3.1 loses what a function that it does not inline writes to local memory. */
@@ -87,59 +68,52 @@ typedef struct clmp_window {
     int fraction_bits;
 } clmp_window;
 
-/* Pixels of one bin that a work-item has met in a row.  They are added up before the atomics: where all losses are the
- * same, all work-items would queue for one bin.  Plain sums need none of it. */
-typedef struct clmp_row {
-    uint bin; /* CLMP_NO_WINDOW: none yet */
-    ulong2 sum;
-} clmp_row;
+/* What a vector of keys, each in a window, adds to bins, and to which. */
+typedef struct clmp_shares {
+    uint bin[CLMP_VECTOR];
+    ulong counted[CLMP_VECTOR], powers[CLMP_VECTOR];
+} clmp_shares;
 
-/* `count` keys, each in a window, to their bins. */
-CLMP_INLINE void clmp_add_keys(UINTV key, uint count, const clmp_window *window, clmp_row *row, CLMP_PLACE *bins) {
+CLMP_INLINE void clmp_share_out(UINTV key, const clmp_window *window, clmp_shares *shares) {
     const INTV in_upper = (INTV)((key >> (UINTV)window->parent) == (UINTV)window->upper);
     UINTV bin = (key >> (UINTV)window->child) & (UINTV)window->mask;
     bin += select((UINTV)0, (UINTV)window->upper_bins, in_upper);
     const FLOATV power = clmp_power_in_octave(key, key | (UINTV)window->tops, window->q_log2e);
     const UINTV mantissa = (key & (UINTV)0x007fffff) | (UINTV)0x00800000;
+    CLMP_VSTORE(bin, shares->bin);
+    CLMP_VSTORE(TO_ULONGV(mantissa) | (ULONGV)CLMP_ONE_PIXEL, shares->counted);
+    CLMP_VSTORE(clmp_fixed(AS_UINTV(power), window->fraction_bits), shares->powers);
+}
 
-    uint bin_of[CLMP_VECTOR];
-    ulong counted[CLMP_VECTOR], powers[CLMP_VECTOR];
-    CLMP_VSTORE(bin, bin_of);
-    CLMP_VSTORE(TO_ULONGV(mantissa) | (ULONGV)CLMP_ONE_PIXEL, counted);
-    CLMP_VSTORE(clmp_fixed(AS_UINTV(power), window->fraction_bits), powers);
+/* Whether a key is in a window: of round one, all are. */
+CLMP_INLINE INTV clmp_wanted(UINTV key, const clmp_window *window) {
+    const UINTV prefix = key >> (UINTV)window->parent;
+    return (INTV)((prefix == (UINTV)window->upper) | (prefix == (UINTV)window->lower));
+}
+
 #if CLMP_BIN_GROUP == 1
+/* `count` keys, each in a window, to their bins. */
+CLMP_INLINE void clmp_add_keys(UINTV key, uint count, const clmp_window *window, CLMP_PLACE *bins) {
+    clmp_shares shares;
+    clmp_share_out(key, window, &shares);
     if (count == CLMP_VECTOR) { /* nearly always */
 #pragma unroll
         for (uint i = 0; i < CLMP_VECTOR; ++i)
-            clmp_add(bins + bin_of[i], (ulong2)(counted[i], powers[i]));
+            clmp_add(bins + shares.bin[i], (ulong2)(shares.counted[i], shares.powers[i]));
         return;
     }
     for (uint i = 0; i < count; ++i)
-        clmp_add(bins + bin_of[i], (ulong2)(counted[i], powers[i]));
-#else
-    for (uint i = 0; i < count; ++i) {
-        if (bin_of[i] != row->bin) {
-            if (row->bin != CLMP_NO_WINDOW)
-                clmp_add(bins + row->bin, row->sum);
-            row->bin = bin_of[i];
-            row->sum = (ulong2)(0, 0);
-        }
-        row->sum += (ulong2)(counted[i], powers[i]);
-    }
-#endif
+        clmp_add(bins + shares.bin[i], (ulong2)(shares.counted[i], shares.powers[i]));
 }
 
-/* The work-item's share of the pixels from `begin` to before `end`, to bins. */
+/* The pixels from `begin` to before `end`, to bins. */
 CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
                            const clmp_window *window, CLMP_PLACE *bins) {
-    clmp_row row;
-    row.bin = CLMP_NO_WINDOW;
-    row.sum = (ulong2)(0, 0);
     /* Few pixels are in the windows of rounds two and three: those wait here until they fill a vector. */
     uint waiting[2 * CLMP_VECTOR] = {0}; /* whole vectors are read: also what is not counted */
     uint count = 0;
     int more = 1;
-    for (ulong first = begin + item * CLMP_VECTOR; more; first += CLMP_BIN_GROUP * CLMP_VECTOR) {
+    for (ulong first = begin; more; first += CLMP_VECTOR) {
         UINTV key = (UINTV)0;
         uint ready = 0; /* pixels of key to add; in one place, as a compiler takes its time for it */
         more = first < end;
@@ -147,8 +121,7 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
             const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
             /* what fills up the last vector is in no window of those rounds */
             key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
-            const UINTV prefix = key >> (UINTV)window->parent;
-            const INTV wanted = (INTV)((prefix == (UINTV)window->upper) | (prefix == (UINTV)window->lower));
+            const INTV wanted = clmp_wanted(key, window);
             if (window->round == 1) {
                 ready = lanes;
             } else if (!CLMP_ANY(wanted)) {
@@ -178,13 +151,59 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
             key = CLMP_VLOAD(waiting);
         }
         if (ready != 0)
-            clmp_add_keys(key, ready, window, &row, bins);
+            clmp_add_keys(key, ready, window, bins);
     }
-#if CLMP_BIN_GROUP > 1
-    if (row.bin != CLMP_NO_WINDOW)
-        clmp_add(bins + row.bin, row.sum);
-#endif
 }
+#else
+/* Vectors that a work-item loads at once: a load takes longer than all that is done with it. */
+#define CLMP_AHEAD (CLMP_VECTOR < 4 ? 4 / CLMP_VECTOR : 1)
+
+/*
+ * The work-item's share of the pixels from `begin` to before `end`, to bins.  Pixels of one bin that it meets in a row are
+ * added up before the atomics: where all losses are the same, all work-items would queue for one bin.
+ */
+CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
+                           const clmp_window *window, CLMP_PLACE *bins) {
+    uint last = CLMP_NO_WINDOW; /* the row's bin */
+    ulong2 sum = (ulong2)(0, 0);
+    const ulong apart = CLMP_BIN_GROUP * CLMP_VECTOR;
+    for (ulong first = begin + item * CLMP_VECTOR; first < end; first += CLMP_AHEAD * apart) {
+        FLOATV loss[CLMP_AHEAD];
+        ulong lanes[CLMP_AHEAD];
+#pragma unroll
+        for (uint k = 0; k < CLMP_AHEAD; ++k) {
+            const ulong at = min(first + k * apart, end);
+            lanes[k] = min(end - at, (ulong)CLMP_VECTOR);
+            loss[k] = clmp_load(losses + at, lanes[k], -1.0f);
+        }
+#pragma unroll
+        for (uint k = 0; k < CLMP_AHEAD; ++k) {
+            const UINTV key = clmp_keys(loss[k], marked);
+            const INTV wanted = clmp_wanted(key, window) | (INTV)(window->round == 1 ? -1 : 0);
+            if (!CLMP_ANY(wanted))
+                continue; /* nearly always, in rounds two and three */
+            clmp_shares shares;
+            int wanted_of[CLMP_VECTOR];
+            clmp_share_out(key, window, &shares);
+            CLMP_VSTORE(wanted, wanted_of);
+#pragma unroll
+            for (uint i = 0; i < CLMP_VECTOR; ++i) {
+                if (i >= lanes[k] || wanted_of[i] == 0)
+                    continue;
+                if (shares.bin[i] != last) {
+                    if (last != CLMP_NO_WINDOW)
+                        clmp_add(bins + last, sum);
+                    last = shares.bin[i];
+                    sum = (ulong2)(0, 0);
+                }
+                sum += (ulong2)(shares.counted[i], shares.powers[i]);
+            }
+        }
+    }
+    if (last != CLMP_NO_WINDOW)
+        clmp_add(bins + last, sum);
+}
+#endif
 
 /*
  *   losses  float32 (pools, pixels), from losses_at on: losses, or marks where marked
