@@ -28,11 +28,6 @@ pygments_dark_style = 'native'
 highlight_language = 'none'
 copybutton_prompt_text = '$ '
 
-# Types of OpenCL and C are no targets of this site.
-nitpicky = False
-# Links to source files are downloads; those to files that only the tree has are left as they are.
-suppress_warnings = ['myst.xref_missing', 'misc.highlighting_failure']
-
 
 def setup(app):
     def inline(self, node):
