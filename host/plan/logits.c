@@ -61,3 +61,8 @@ void clmp_logits_macros(const clmp_plan_params *params, const struct clmp_logits
     if (clmp_is_binary(params))
         snprintf(text + used, (size_t)(CLMP_LOGITS_MACROS - used), " -DCLMP_CHANNELS=%" PRIu64, params->classes);
 }
+
+const char *clmp_label_type_name(clmp_label_type type) {
+    static const char *const names[] = {"uchar", "int", "long", "ushort"};
+    return names[type];
+}

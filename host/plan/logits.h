@@ -29,4 +29,7 @@ enum { CLMP_LOGITS_MACROS = 160 };
 void clmp_logits_macros(const clmp_plan_params *params, const struct clmp_logits *logits,
                         char text[CLMP_LOGITS_MACROS]);
 
+/* The type of labels in a kernel. */
+const char *clmp_label_type_name(clmp_label_type type);
+
 #endif

@@ -102,9 +102,6 @@ struct clmp_plan {
     cl_event workspace_free; /* the last command that used it */
 };
 
-/* "params" errors as clmp_plan_create() reports them; fills what follows from the params alone. */
-clmp_status clmp_plan_check(struct clmp_plan *plan);
-
 /* Whether work-groups share sets of bins: then each round has sets of its own, as a step clears all of them at once. */
 static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
     return plan->tuning.bin_sets < plan->tuning.chunks;
@@ -129,39 +126,5 @@ static inline bool clmp_plan_weighs_late(const clmp_plan *plan) {
 static inline size_t clmp_plan_weighed_plane(const clmp_plan *plan) {
     return plan->drawn ? plan->layout.drawn : plan->layout.plane;
 }
-
-/* The type of labels in a kernel. */
-const char *clmp_label_type_name(clmp_label_type type);
-
-/* Makes the kernels; changes what the library chose of the tuning where the device has no room for their work-groups.
- */
-clmp_status clmp_plan_build_kernels(struct clmp_plan *plan);
-void clmp_plan_release_kernels(struct clmp_plan *plan);
-
-/* Whether a kernel runs in work-groups of `group`, and if not, `why`; fails where the runtime does not answer. */
-#define CLMP_WHY 128
-clmp_status clmp_plan_kernel_fits(const struct clmp_plan *plan, enum clmp_kernel_id id, uint32_t group, bool *fits,
-                                  char why[CLMP_WHY]);
-
-/* The macros of the kernels that count; `text` has room for 256 characters. */
-void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size);
-
-/* Lays out the workspace.  False where the sizes overflow. */
-bool clmp_plan_lay_out(struct clmp_plan *plan);
-
-/* A region of the workspace: `count` records of `size` bytes, aligned for every type.  False where the sizes overflow.
- */
-bool clmp_plan_take(size_t *end, uint64_t count, size_t size, size_t *at);
-
-/* With interpolation: its tables and how its kernels are cut up, its kernels, and its part
- * of the workspace. */
-clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights);
-clmp_status clmp_upsample_kernels(struct clmp_plan *plan);
-/* Work-items of a work-group of its loss and gradient kernels: those that share a tile of columns are in one group. */
-uint32_t clmp_upsample_group(const struct clmp_plan *plan);
-uint32_t clmp_upsample_least_group(const struct clmp_plan *plan);
-bool clmp_upsample_lay_out(struct clmp_plan *plan);
-/* The macros of kernels that walk tiles; room for 256 characters. */
-void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size);
 
 #endif

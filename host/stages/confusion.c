@@ -2,6 +2,8 @@
 #include "stages/stages.h"
 
 #include "core/program.h"
+#include "plan/kernels.h"
+#include "plan/upsample.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #define CLMP_STAGES_H
 
 #include "stages/buffers.h"
+#include "stages/inputs.h"
 #include "stages/launch.h"
 
 clmp_status clmp_stage_loss(struct clmp_step *step);
@@ -28,8 +29,6 @@ clmp_status clmp_stage_gradient(struct clmp_step *step);
 clmp_status clmp_count_labels(struct clmp_step *step);
 clmp_status clmp_count_confusion(struct clmp_step *step);
 
-/* The labels, and their offset in labels. */
-void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_step *step);
 /* The loss and the gradient stage where logits are interpolated. */
 clmp_status clmp_upsample_loss(struct clmp_step *step);
 clmp_status clmp_upsample_gradient(struct clmp_step *step);
@@ -38,25 +37,5 @@ clmp_status clmp_upsample_split(struct clmp_step *step);
 void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step);
 /* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
 clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
-
-/* Logits, or a gradient, and their offset in elements; and their strides. */
-void clmp_argument_logits(struct clmp_arguments *arguments, const struct clmp_step *step, clmp_buffer buffer);
-void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_step *step);
-
-/* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, rows, pixels. */
-void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);
-
-/* The pixel of the batch that a step works from, and a plane of numbers of pixels from there on. */
-static inline uint64_t clmp_first_pixel(const struct clmp_step *step) {
-    return step->part != NULL ? step->part->image * step->plan->image_pixels + step->part->first : 0;
-}
-clmp_buffer clmp_from_first_pixel(const struct clmp_step *step, clmp_buffer plane);
-
-/* One work-item for each vector of pixels of the inputs. */
-clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments);
-
-/* One work-item for each vector of pixels of each of `rows` rows. */
-clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t pixels,
-                               uint64_t rows);
 
 #endif

@@ -1,5 +1,6 @@
 /* Stages loss and gradient from logits of lower resolution: kernels/upsample_*.cl.  SPDX-License-Identifier: Apache-2.0
  */
+#include "plan/upsample.h"
 #include "stages/stages.h"
 
 clmp_status clmp_upsample_split(struct clmp_step *step) {

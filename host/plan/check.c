@@ -1,4 +1,6 @@
 /* What a plan may be.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan/check.h"
+
 #include "plan/tuning.h"
 
 #include <inttypes.h>
@@ -143,57 +145,4 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
                          plan->label_classes, plan->pool_pixels);
     plan->label_size = labels ? label_sizes[params->label_type] : 1;
     return CLMP_OK;
-}
-
-bool clmp_plan_take(size_t *end, uint64_t count, size_t size, size_t *at) {
-    if (count > (SIZE_MAX - 256 - *end) / size)
-        return false;
-    *at = *end;
-    *end = (*end + (size_t)count * size + 127) / 128 * 128;
-    return true;
-}
-
-bool clmp_plan_lay_out(struct clmp_plan *plan) {
-    struct clmp_workspace_layout *layout = &plan->layout;
-    const uint64_t pools = plan->pools;
-    *layout = (struct clmp_workspace_layout){0};
-    bool fits = true;
-    if (plan->params.input == CLMP_INPUT_LABELS)
-        return clmp_plan_take(&layout->size, pools, CLMP_COUNTS(plan->label_classes) * sizeof(cl_ulong),
-                              &layout->counts);
-    if (plan->params.input == CLMP_INPUT_LOGITS)
-        fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
-    if (plan->upsampled)
-        fits = fits && clmp_upsample_lay_out(plan);
-    fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
-    if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
-        fits = fits && clmp_plan_take(&layout->size, pools * CLMP_COUNTS(plan->label_classes), sizeof(cl_ulong),
-                                      &layout->counts);
-        fits = fits && clmp_plan_take(&layout->size, pools * plan->label_classes, sizeof(clmp_share), &layout->shares);
-    }
-    if (plan->drawn) {
-        fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_draw), &layout->draws);
-        fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->drawn);
-    }
-    if (plan->params.weighting == CLMP_WEIGHTING_BALANCED)
-        return fits;
-    fits = fits && clmp_plan_take(&layout->size, pools * CLMP_BINS, sizeof(clmp_real), &layout->terms);
-    if (!clmp_plan_tree_is_local(plan))
-        fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_tree), &layout->trees);
-    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
-    const uint64_t sets = by_search ? plan->tuning.bin_sets * (clmp_plan_shares_sets(plan) ? CLMP_ROUNDS : 1) : 1;
-    fits = fits && clmp_plan_take(&layout->size, pools * sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
-    if (by_search)
-        return fits;
-    plan->sort_workers = (uint64_t)plan->tuning.chunks * plan->tuning.group_size;
-    if (plan->sort_workers > plan->pool_pixels)
-        plan->sort_workers = plan->pool_pixels;
-    plan->sort_run = (plan->pool_pixels + plan->sort_workers - 1) / plan->sort_workers;
-    fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[0]);
-    fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[1]);
-    fits = fits && clmp_plan_take(&layout->size, pools * plan->sort_workers, 256 * sizeof(cl_ulong), &layout->counters);
-    fits = fits && clmp_plan_take(&layout->size, plan->pixels, 2 * sizeof(cl_ulong), &layout->sums);
-    fits = fits && clmp_plan_take(&layout->size, pools * plan->sort_workers, 2 * sizeof(cl_ulong), &layout->offsets);
-    return fits &&
-           clmp_plan_take(&layout->size, pools * plan->tuning.group_size, 2 * sizeof(cl_ulong), &layout->partial);
 }

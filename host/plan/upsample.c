@@ -1,7 +1,8 @@
 /* Interpolation, at the making of a plan.  SPDX-License-Identifier: Apache-2.0 */
-#include "plan/plan.h"
+#include "plan/upsample.h"
 
 #include "core/program.h"
+#include "plan/region.h"
 
 #include <inttypes.h>
 #include <stdio.h>

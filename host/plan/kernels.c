@@ -1,8 +1,9 @@
 /* The kernels of a plan, and the work-groups that a device has room for.  SPDX-License-Identifier: Apache-2.0 */
-#include "plan/plan.h"
+#include "plan/kernels.h"
 
 #include "core/program.h"
 #include "plan/tuning.h"
+#include "plan/upsample.h"
 
 #include <inttypes.h>
 #include <stdio.h>

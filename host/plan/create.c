@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "plan/plan.h"
-
-#include "core/program.h"
+/* Plans made and destroyed.  SPDX-License-Identifier: Apache-2.0 */
 #include "core/sized.h"
+#include "plan/check.h"
+#include "plan/kernels.h"
 #include "plan/problem.h"
 #include "plan/tuning.h"
+#include "plan/upsample.h"
+#include "plan/workspace.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,11 +32,6 @@ void clmp_plan_params_init_sized(clmp_plan_params *params, size_t size) {
         .ohem_min_kept = 100000,
     };
     clmp_sized_put(params, size, &defaults, sizeof defaults);
-}
-
-const char *clmp_label_type_name(clmp_label_type type) {
-    static const char *const names[] = {"uchar", "int", "long", "ushort"};
-    return names[type];
 }
 
 /* Bytes of clmp_criterion_weights(). */
