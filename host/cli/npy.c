@@ -10,24 +10,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the .npy files here a
 
 static const char magic[6] = "\x93NUMPY";
 
-static const struct {
-    const char *name;
-    size_t size;
-} types_known[NPY_TYPES] = {
-    [NPY_BOOL] = {"bool", 1},       [NPY_UINT8] = {"uint8", 1},     [NPY_INT8] = {"int8", 1},
-    [NPY_UINT16] = {"uint16", 2},   [NPY_INT16] = {"int16", 2},     [NPY_UINT32] = {"uint32", 4},
-    [NPY_INT32] = {"int32", 4},     [NPY_UINT64] = {"uint64", 8},   [NPY_INT64] = {"int64", 8},
-    [NPY_FLOAT16] = {"float16", 2}, [NPY_FLOAT32] = {"float32", 4}, [NPY_FLOAT64] = {"float64", 8},
-};
-
-size_t npy_type_size(enum npy_type type) {
-    return types_known[type].size;
-}
-
-const char *npy_type_name(enum npy_type type) {
-    return types_known[type].name;
-}
-
 bool npy_is(const struct input *input) {
     return input->head_size >= sizeof magic && memcmp(input->head, magic, sizeof magic) == 0;
 }
@@ -75,15 +57,6 @@ bool npy_read_data(struct input *input, const struct npy_header *header, void **
     snprintf(what, sizeof what, "%s %s", npy_type_name(header->type),
              npy_shape_text(header->shape, header->dims, shape));
     return input_read_rest(input, header->elements * npy_type_size(header->type), what, data, failure);
-}
-
-char *npy_shape_text(const uint64_t *shape, size_t dims, char *text) {
-    size_t used = 0;
-    if (dims == 0)
-        snprintf(text, NPY_SHAPE_TEXT, "a single number");
-    for (size_t i = 0; i < dims; ++i)
-        used += (size_t)snprintf(text + used, NPY_SHAPE_TEXT - used, i == 0 ? "%" PRIu64 : "x%" PRIu64, shape[i]);
-    return text;
 }
 
 size_t npy_format_header(enum npy_type type, const uint64_t *shape, size_t dims, char bytes[NPY_HEADER_BYTES]) {

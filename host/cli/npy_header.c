@@ -3,9 +3,38 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "npy.h"
+#include "npy_header.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+static const struct {
+    const char *name;
+    size_t size;
+} types_known[NPY_TYPES] = {
+    [NPY_BOOL] = {"bool", 1},       [NPY_UINT8] = {"uint8", 1},     [NPY_INT8] = {"int8", 1},
+    [NPY_UINT16] = {"uint16", 2},   [NPY_INT16] = {"int16", 2},     [NPY_UINT32] = {"uint32", 4},
+    [NPY_INT32] = {"int32", 4},     [NPY_UINT64] = {"uint64", 8},   [NPY_INT64] = {"int64", 8},
+    [NPY_FLOAT16] = {"float16", 2}, [NPY_FLOAT32] = {"float32", 4}, [NPY_FLOAT64] = {"float64", 8},
+};
+
+size_t npy_type_size(enum npy_type type) {
+    return types_known[type].size;
+}
+
+const char *npy_type_name(enum npy_type type) {
+    return types_known[type].name;
+}
+
+char *npy_shape_text(const uint64_t *shape, size_t dims, char *text) {
+    size_t used = 0;
+    if (dims == 0)
+        snprintf(text, NPY_SHAPE_TEXT, "a single number");
+    for (size_t i = 0; i < dims; ++i)
+        used += (size_t)snprintf(text + used, NPY_SHAPE_TEXT - used, i == 0 ? "%" PRIu64 : "x%" PRIu64, shape[i]);
+    return text;
+}
 
 enum { DESCR_BYTES = 32 }; /* the types that are known are short; a longer one is cut, for the error's line */
 
