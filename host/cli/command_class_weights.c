@@ -64,7 +64,7 @@ static bool find_classes(struct counting *counting, const struct options *option
     if (largest >= (int64_t)MOST_CLASSES)
         return fail_with(failure, EXIT_OF_INPUT,
                          "%s has the label %" PRId64 ", expected classes below 2^20 (see --ignore-index, --classes)",
-                         path, largest);
+                         input_name(path), largest);
     return grow(counting, largest < 0 ? 1 : (uint64_t)largest + 1, failure);
 }
 
@@ -82,7 +82,7 @@ static bool count_on_device(struct counting *counting, const struct options *opt
     params.width = labels->width;
     params.label_type = labels->type;
     clmp_buffers_init(&buffers);
-    session->about = path;
+    session->about = input_name(path);
     bool good = session_kept_plan(session, &params, &counting->kept, failure) &&
                 session_buffer(session, "labels", labels->values, labels_pixels(labels) * labels->element,
                                &buffers.labels.mem, failure) &&

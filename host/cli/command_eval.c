@@ -102,6 +102,8 @@ static bool add_all(struct evaluation *evaluation, const struct options *options
     for (size_t i = 0; good && i < evaluation->pairs.count; ++i) {
         progress_show(&progress, i, evaluation->pairs.paths[i].logits);
         good = add_pair(evaluation, options, i, failure);
+        if (!good)
+            pairs_locate(&evaluation->pairs, i, failure);
     }
     progress_end(&progress);
     return good;

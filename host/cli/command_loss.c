@@ -18,7 +18,7 @@ struct files {
 
 static bool read_files(struct files *files, struct loss_run *run, struct failure *failure) {
     const struct options *options = run->options;
-    const struct pair_paths paths = {options->operands[0], options->operands[1]};
+    const struct pair_paths paths = {options->operands[0], options->operands[1], 0};
     const char *const inputs[] = {paths.logits, paths.labels, options->class_weights, options->label_map};
     files->to_losses = outputs_add(&files->outputs, "--losses", options->losses);
     files->to_weights = outputs_add(&files->outputs, "--weights", options->weights);

@@ -33,7 +33,7 @@ static bool compute(struct run *run, const struct options *options, struct failu
     params.width = run->losses.header.elements;
     if (!session_open(session, options->device, failure))
         return false;
-    session->about = options->operands[0];
+    session->about = input_name(options->operands[0]);
     if (!session_plan(session, &params, &run->plan, failure))
         return false;
     const size_t result_bytes = clmp_plan_result_count(run->plan) * sizeof *run->results;

@@ -24,7 +24,8 @@ static const char help_of_clmp[] =
     "\n"
     "Files that are written are whole or absent.  A process that is killed (SIGKILL) may leave .clmp-PROCESS-N.tmp\n"
     "beside them, which nothing needs.\n"
-    "Files are NumPy .npy (C order, little endian).  Results are the same on every device, bit for bit.\n"
+    "Files are NumPy .npy (C order, little endian); - is standard input, or standard output.  Results are the same on "
+    "every device, bit for bit.\n"
     "exit status: 0 done; 2 bad use or bad input, 1 a device failed: with one line on standard error.\n";
 
 static const char help_of_devices[] =

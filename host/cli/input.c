@@ -6,20 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_standard(const char *path) {
+    return strcmp(path, "-") == 0;
+}
+
+const char *input_name(const char *path) {
+    return is_standard(path) ? "standard input" : path;
+}
+
+/* A descriptor of its own, which can be closed. */
+static FILE *open_standard(void) {
+    const int descriptor = dup(STDIN_FILENO);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
+    if (file == NULL && descriptor >= 0)
+        close(descriptor);
+    return file;
+}
 
 bool input_open_any(struct input *input, const char *path, struct failure *failure) {
-    *input = (struct input){.path = path};
-    input->file = fopen(path, "rb");
+    *input = (struct input){.path = input_name(path)};
+    input->file = is_standard(path) ? open_standard() : fopen(path, "rb");
     if (input->file == NULL)
-        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
+        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", input->path, strerror(errno));
     struct stat status;
     if (fstat(fileno(input->file), &status) != 0)
-        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", path, strerror(errno));
+        return fail_with(failure, EXIT_OF_INPUT, "cannot read %s: %s", input->path, strerror(errno));
     if (S_ISDIR(status.st_mode))
-        return fail_with(failure, EXIT_OF_INPUT, "%s is a folder, expected a file", path);
-    /* files of /proc say 0 and hold something */
-    input->sized = S_ISREG(status.st_mode) && status.st_size > 0;
-    input->size = input->sized ? (uint64_t)status.st_size : 0;
+        return fail_with(failure, EXIT_OF_INPUT, "%s is a folder, expected a file", input->path);
+    /* files of /proc say 0 and hold something; of standard input some may have been read by another program */
+    const off_t before = is_standard(path) ? lseek(fileno(input->file), 0, SEEK_CUR) : 0;
+    input->sized = S_ISREG(status.st_mode) && before >= 0 && status.st_size > before;
+    input->size = input->sized ? (uint64_t)(status.st_size - before) : 0;
     size_t got = 0;
     if (!input_read(input, input->head, sizeof input->head, &got, failure))
         return false;
@@ -30,7 +49,7 @@ bool input_open_any(struct input *input, const char *path, struct failure *failu
 
 bool input_open(struct input *input, const char *path, struct failure *failure) {
     return input_open_any(input, path, failure) &&
-           (input->head_size > 0 || fail_with(failure, EXIT_OF_INPUT, "%s is empty", path));
+           (input->head_size > 0 || fail_with(failure, EXIT_OF_INPUT, "%s is empty", input->path));
 }
 
 bool input_read(struct input *input, void *bytes, size_t size, size_t *got, struct failure *failure) {

@@ -23,7 +23,11 @@ struct input {
     size_t head_size; /* less than INPUT_HEAD only where the whole file is */
 };
 
-/* Opens a file and looks at its first bytes.  An empty file is an error; with the second it is not. */
+/* What errors call a file: "-" is standard input. */
+const char *input_name(const char *path);
+
+/* Opens a file, or standard input as "-", and looks at its first bytes.  An empty file is an error; with the second it
+ * is not. */
 bool input_open(struct input *input, const char *path, struct failure *failure);
 bool input_open_any(struct input *input, const char *path, struct failure *failure);
 

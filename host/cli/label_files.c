@@ -52,8 +52,9 @@ bool label_files_find(char *const *names, size_t count, struct label_files *file
     bool good = true;
     *files = (struct label_files){.count = 0};
     for (size_t i = 0; good && i < count; ++i)
-        good = stat(names[i], &status) == 0 && S_ISDIR(status.st_mode) ? add_folder(files, names[i], failure)
-                                                                       : add_file(files, "", names[i], failure);
+        good = strcmp(names[i], "-") != 0 && stat(names[i], &status) == 0 && S_ISDIR(status.st_mode)
+                   ? add_folder(files, names[i], failure)
+                   : add_file(files, "", names[i], failure);
     return good;
 }
 

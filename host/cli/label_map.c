@@ -175,7 +175,7 @@ bool label_map_read(const char *name, struct label_map *map, struct failure *fai
     for (size_t i = 0; i < sizeof built_in / sizeof *built_in; ++i)
         if (strcmp(name, built_in[i].name) == 0)
             known = built_in[i].table;
-    if (known == NULL && access(name, F_OK) != 0)
+    if (known == NULL && strcmp(name, "-") != 0 && access(name, F_OK) != 0)
         return fail_with(failure, EXIT_OF_INPUT, "--label-map is '%s', which is no file, and none of " LABEL_MAP_NAMES,
                          name);
     bool good =

@@ -66,6 +66,8 @@ static bool run_all(struct streamed *streamed, struct failure *failure) {
     for (size_t i = 0; good && i < count; ++i) {
         progress_show(&progress, i, streamed->pairs.paths[i].logits);
         good = run_pair(streamed, i, failure);
+        if (!good)
+            pairs_locate(&streamed->pairs, i, failure);
     }
     progress_end(&progress);
     return good;

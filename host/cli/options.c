@@ -342,6 +342,18 @@ static bool read_option(int id, const char *argument, struct options *options, s
     }
 }
 
+/* Standard input can be read once. */
+static bool check_standard(const struct options *options, struct failure *failure) {
+    const char *const others[] = {options->list, options->class_weights, options->label_map};
+    size_t count = 0;
+    for (size_t i = 0; i < options->operand_count; ++i)
+        count += strcmp(options->operands[i], "-") == 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
+        count += others[i] != NULL && strcmp(others[i], "-") == 0;
+    return count <= 1 ||
+           fail_with(failure, EXIT_OF_INPUT, "standard input, '-', is given %zu times, expected once", count);
+}
+
 /* What does not go with what is given besides. */
 static bool check_given(enum command command, const struct options *options, unsigned given, struct failure *failure) {
     const clmp_plan_params *params = &options->params;
@@ -411,5 +423,6 @@ bool options_read(enum command command, int argc, char **argv, struct options *o
         for (size_t i = 0; i < KNOWN; ++i)
             given |= known[i].option.val == id ? known[i].given : 0;
     }
-    return read_operands(command, argc, argv, options, failure) && check_given(command, options, given, failure);
+    return read_operands(command, argc, argv, options, failure) && check_standard(options, failure) &&
+           check_given(command, options, given, failure);
 }

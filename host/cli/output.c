@@ -15,7 +15,7 @@ struct output *outputs_add(struct outputs *outputs, const char *option, const ch
     if (path == NULL || outputs->count == OUTPUTS)
         return NULL;
     struct output *output = &outputs->list[outputs->count++];
-    *output = (struct output){.option = option, .path = path};
+    *output = (struct output){.option = option, .path = strcmp(path, "-") == 0 ? "/dev/stdout" : path};
     return output;
 }
 
@@ -84,7 +84,7 @@ static bool check_clashes(const struct outputs *outputs, const char *const *inpu
                 return fail_with(failure, EXIT_OF_INPUT, "%s and %s are the same file, %s", outputs->list[j].option,
                                  output->option, output->path);
         for (size_t j = 0; j < input_count; ++j)
-            if (inputs[j] != NULL && outputs_clash(inputs[j], output->path))
+            if (inputs[j] != NULL && strcmp(inputs[j], "-") != 0 && outputs_clash(inputs[j], output->path))
                 return fail_with(failure, EXIT_OF_INPUT, "%s is %s, which is also read; expected a file of its own",
                                  output->option, output->path);
     }

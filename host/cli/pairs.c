@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool add_pair(struct pairs *pairs, size_t *capacity, const char *logits, const char *labels,
-                     struct failure *failure) {
+static bool add_pair(struct pairs *pairs, size_t *capacity, struct pair_paths pair, struct failure *failure) {
     if (pairs->count == *capacity) {
         const size_t more = *capacity == 0 ? 64 : 2 * *capacity;
         struct pair_paths *paths = realloc(pairs->paths, more * sizeof *paths);
@@ -15,7 +14,7 @@ static bool add_pair(struct pairs *pairs, size_t *capacity, const char *logits, 
         pairs->paths = paths;
         *capacity = more;
     }
-    pairs->paths[pairs->count++] = (struct pair_paths){logits, labels};
+    pairs->paths[pairs->count++] = pair;
     return true;
 }
 
@@ -46,10 +45,10 @@ static bool read_list(const char *path, struct pairs *pairs, struct failure *fai
     for (char *line; (line = text_line(&pairs->text)) != NULL;) {
         char *logits = NULL, *labels = NULL;
         if (!read_line(&pairs->text, line, &logits, &labels, failure) ||
-            !add_pair(pairs, &capacity, logits, labels, failure))
+            !add_pair(pairs, &capacity, (struct pair_paths){logits, labels, pairs->text.number}, failure))
             return false;
     }
-    return pairs->count > 0 || fail_with(failure, EXIT_OF_INPUT, "%s has no pair of files", path);
+    return pairs->count > 0 || fail_with(failure, EXIT_OF_INPUT, "%s has no pair of files", pairs->text.path);
 }
 
 bool pairs_read(const struct options *options, struct pairs *pairs, struct failure *failure) {
@@ -57,10 +56,17 @@ bool pairs_read(const struct options *options, struct pairs *pairs, struct failu
     *pairs = (struct pairs){.count = 0};
     if (options->list != NULL)
         return read_list(options->list, pairs, failure);
-    for (size_t i = 0; i + 1 < options->operand_count; i += 2)
-        if (!add_pair(pairs, &capacity, options->operands[i], options->operands[i + 1], failure))
+    for (size_t i = 0; i + 1 < options->operand_count; i += 2) {
+        const struct pair_paths pair = {options->operands[i], options->operands[i + 1], 0};
+        if (!add_pair(pairs, &capacity, pair, failure))
             return false;
+    }
     return true;
+}
+
+void pairs_locate(const struct pairs *pairs, size_t i, struct failure *failure) {
+    if (pairs->paths[i].line > 0)
+        fail_before(failure, "%s, line %zu: ", pairs->text.path, pairs->paths[i].line);
 }
 
 void pairs_free(struct pairs *pairs) {
@@ -85,5 +91,5 @@ bool pair_check_classes(const struct pair *pair, uint64_t classes, const char *f
     if (pair->logits.classes == classes)
         return true;
     return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " classes, expected %" PRIu64 " as %s has",
-                     pair->logits.path, pair->logits.classes, classes, first);
+                     pair->logits.path, pair->logits.classes, classes, input_name(first));
 }

@@ -12,6 +12,7 @@
 
 struct pair_paths {
     const char *logits, *labels;
+    size_t line; /* of the list; 0: from the command line */
 };
 
 struct pairs {
@@ -25,6 +26,10 @@ struct pairs {
  * the line has none, by blanks; empty lines and those that begin with # are left out.
  */
 bool pairs_read(const struct options *options, struct pairs *pairs, struct failure *failure);
+
+/* Puts the list and its line in front of a failure that pair i met; nothing where there is no list. */
+void pairs_locate(const struct pairs *pairs, size_t i, struct failure *failure);
+
 void pairs_free(struct pairs *pairs);
 
 struct pair {

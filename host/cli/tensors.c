@@ -37,7 +37,7 @@ static bool read_logits(struct input *input, struct logits *logits, struct failu
 
 bool logits_read(const char *path, clmp_layout layout, struct logits *logits, struct failure *failure) {
     struct input input;
-    *logits = (struct logits){.path = path, .layout = layout};
+    *logits = (struct logits){.path = input_name(path), .layout = layout};
     const bool good = input_open(&input, path, failure) && read_logits(&input, logits, failure);
     input_close(&input);
     return good;
@@ -87,7 +87,7 @@ bool losses_read(const char *path, struct losses *losses, struct failure *failur
                 npy_read_header(&input, NPY_BIT(NPY_FLOAT32), &losses->header, failure) &&
                 npy_read_data(&input, &losses->header, &values, failure);
     losses->values = values;
-    good = good && check_losses(path, losses, failure);
+    good = good && check_losses(input_name(path), losses, failure);
     input_close(&input);
     return good;
 }

@@ -28,7 +28,7 @@ static bool read_bytes(struct input *input, struct text *text, struct failure *f
 
 bool text_open(struct text *text, const char *path, struct failure *failure) {
     struct input input;
-    *text = (struct text){.path = path};
+    *text = (struct text){.path = input_name(path)};
     const bool good = input_open_any(&input, path, failure) && read_bytes(&input, text, failure);
     input_close(&input);
     if (good)

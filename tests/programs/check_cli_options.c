@@ -25,6 +25,9 @@ static void write_inputs(void) {
     write_npy("y.npy", "|u1", "(4, 6)", labels, sizeof labels);
     write_npy("losses.npy", "<f4", "(24,)", losses, sizeof losses);
     write_npy("zeros.npy", "<f4", "(3,)", zeros, sizeof zeros);
+    write_file("bad.txt", "# a comment\n\nx.npy y.npy\nx.npy none.npy\n", 39);
+    write_file("sizes.txt", "x.npy y.npy\nx.npy small.npy\n", 28);
+    write_file("empty.npy", "", 0);
     write_file("list.txt", "x.npy y.npy\nx.npy y.npy\nx.npy y.npy\n", 36);
 }
 
@@ -85,6 +88,14 @@ static const struct {
     {{LOSS, "--help=me"}, "--help=me: this option takes no value", ""},
     {{"devices", "--p", "2"}, "unknown option --p", "devices --help"},
     /* files */
+    {{"loss", "--list", "bad.txt"}, "bad.txt, line 4: cannot read none.npy", "No such file"},
+    {{"eval", "--list", "bad.txt"}, "bad.txt, line 4: cannot read none.npy", "No such file"},
+    {{"loss", "--list", "sizes.txt"}, "sizes.txt, line 2: small.npy is float32", "expected"},
+    {{"eval", "--list", "sizes.txt", "--loss", "bce"}, "sizes.txt, line 1: y.npy is 4x6", "as x.npy"},
+    {{"loss", "-", "-"}, "standard input, '-', is given 2 times", "once"},
+    {{"loss", "--list", "-", "--class-weights", "-"}, "standard input, '-', is given 2 times", "once"},
+    {{"class-weights", "-", "-"}, "standard input, '-', is given 2 times", "once"},
+    {{"weights", "losses.npy", "-o", "-", "--json"}, "-o is /dev/stdout", "--json"},
     {{LOSS, "--class-weights", "zeros.npy"}, "zeros.npy has class weights that are all 0", "above 0"},
     {{"loss", "small.npy", "y.npy", "--label-smoothing", "0.1"}, "small.npy: label smoothing is for logits of", "size"},
 };
@@ -141,16 +152,62 @@ START_TEST(a_list_says_that_the_step_grows) {
 }
 END_TEST
 
+/* The same by its name and by '-'; what else stands on the line is the same. */
+START_TEST(standard_input_is_a_file_like_others) {
+    static const char *const scripts[][2] = {
+        {"exec \"$CLMP_CLI\" weights losses.npy --json", "exec \"$CLMP_CLI\" weights - --json < losses.npy"},
+        {"exec \"$CLMP_CLI\" weights losses.npy --json", "cat losses.npy | \"$CLMP_CLI\" weights - --json"},
+        {"exec \"$CLMP_CLI\" loss x.npy y.npy --json", "cat x.npy | \"$CLMP_CLI\" loss - y.npy --json"},
+        {"exec \"$CLMP_CLI\" loss x.npy y.npy --json", "exec \"$CLMP_CLI\" loss x.npy - --json < y.npy"},
+        {"exec \"$CLMP_CLI\" loss --list list.txt", "exec \"$CLMP_CLI\" loss --list - < list.txt"},
+        {"exec \"$CLMP_CLI\" loss --list list.txt",
+         "(head -c 3; \"$CLMP_CLI\" loss --list -) < marked.txt | tail -c +4"},
+        {"exec \"$CLMP_CLI\" eval x.npy y.npy", "cat y.npy | \"$CLMP_CLI\" eval x.npy -"},
+        {"exec \"$CLMP_CLI\" class-weights y.npy", "cat y.npy | \"$CLMP_CLI\" class-weights -"},
+        {"\"$CLMP_CLI\" weights losses.npy -o w.npy > text.txt; cat w.npy | od",
+         "\"$CLMP_CLI\" weights losses.npy -o - | od"},
+    };
+    struct outcome outcomes[2];
+    write_file("marked.txt", "###\nx.npy y.npy\nx.npy y.npy\nx.npy y.npy\n", 40);
+    for (int i = 0; i < 2; i++) {
+        const char *const argv[] = {"sh", "-c", scripts[_i][i], NULL};
+        outcomes[i] = run_program(argv);
+        ck_assert_msg(outcomes[i].status == 0 && outcomes[i].err[0] == '\0', "%s", outcomes[i].err);
+    }
+    ck_assert_str_eq(outcomes[0].out, outcomes[1].out);
+    ck_assert(outcomes[0].size > 10);
+    for (int i = 0; i < 2; i++)
+        outcome_free(&outcomes[i]);
+}
+END_TEST
+
+START_TEST(standard_input_is_called_that) {
+    static const char *const scripts[][2] = {
+        {"exec \"$CLMP_CLI\" weights - < empty.npy", "standard input is empty"},
+        {"exec \"$CLMP_CLI\" weights - <&-", "standard input is empty"},
+        {"exec \"$CLMP_CLI\" weights - < list.txt", "standard input is not a .npy file"},
+        {"exec \"$CLMP_CLI\" loss --list - < bad.txt", "standard input, line 4: cannot read none.npy"},
+        {"exec \"$CLMP_CLI\" loss - small.npy < x.npy", "small.npy is float32"},
+        {"exec \"$CLMP_CLI\" loss x.npy - < losses.npy", "standard input is float32"},
+    };
+    const char *const argv[] = {"sh", "-c", scripts[_i][0], NULL};
+    struct outcome outcome = run_program(argv);
+    assert_refused(&outcome, 2, scripts[_i][1], "");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("cli options");
     TCase *tcase = add_case(suite, "options", "full quick");
     tcase_add_unchecked_fixture(tcase, write_inputs, NULL);
     tcase_add_loop_test(tcase, what_makes_no_sense_is_refused_in_the_words_of_the_command, 0,
                         sizeof refused / sizeof *refused);
+    tcase_add_loop_test(tcase, standard_input_is_called_that, 0, 6);
     tcase_add_test(tcase, the_environment_is_called_what_it_is);
     tcase = add_case(suite, "taken", "full");
     tcase_add_unchecked_fixture(tcase, write_inputs, NULL);
     tcase_add_loop_test(tcase, what_applies_is_taken, 0, 8);
+    tcase_add_loop_test(tcase, standard_input_is_a_file_like_others, 0, 9);
     tcase_add_test(tcase, a_list_says_that_the_step_grows);
     enter_folder();
     const int status = host_test_main(suite);
