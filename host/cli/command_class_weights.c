@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "label_files.h"
 #include "labels.h"
+#include "numbers.h"
 #include "progress.h"
 #include "report.h"
 #include "session.h"
@@ -173,8 +174,8 @@ static bool print_listing(const struct counting *counting, const struct options 
     const uint64_t classes = counting->classes, *others = counting->counts + 2 * classes;
     const double labelled = (double)labelled_of(counting);
     printf("class weights by %s of %" PRIu64 " image%s in %zu file%s, on %s\n\n",
-           options_scheme_name(options->class_weighting.scheme), others[2], others[2] == 1 ? "" : "s",
-           counting->files.count, counting->files.count == 1 ? "" : "s", counting->session.device);
+           options_scheme_name(options->class_weighting.scheme), others[2], plural_s(others[2]), counting->files.count,
+           plural_s(counting->files.count), counting->session.device);
     printf("  %5s%16s%12s%14s\n", "class", "pixels", "share %", "weight");
     for (uint64_t c = 0; c < classes; ++c)
         printf("  %5" PRIu64 "%16" PRIu64 "%12.4f%14.7g%s\n", c, counting->counts[c],

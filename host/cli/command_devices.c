@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "numbers.h"
 #include "report.h"
 #include "session.h"
 
@@ -46,7 +47,7 @@ static bool print_listing(const clmp_device_info *infos, size_t count, const cha
         printf("#%zu %s\n", i, info->name);
         printf("  platform       %s\n", info->platform_name);
         printf("  type           %s, %u compute unit%s\n", type_name(info->type), (unsigned)info->compute_units,
-               info->compute_units == 1 ? "" : "s");
+               plural_s(info->compute_units));
         printf("  memory         %.0f MiB, %.0f MiB in one buffer\n", (double)info->global_memory / mib,
                (double)info->max_alloc / mib);
         printf("  version        %s, driver %s\n", info->version, info->driver);

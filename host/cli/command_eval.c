@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "numbers.h"
 #include "pairs.h"
 #include "progress.h"
 #include "report.h"
@@ -228,8 +229,8 @@ static void print_share(double share) {
 static bool print_listing(const struct evaluation *evaluation, const struct options *options, struct failure *failure) {
     const uint64_t classes = evaluation->classes;
     const clmp_metrics *metrics = &evaluation->metrics;
-    printf("predictions of %zu pair%s of files, on %s\n\n", evaluation->pairs.count,
-           evaluation->pairs.count == 1 ? "" : "s", evaluation->session.device);
+    printf("predictions of %zu pair%s of files, on %s\n\n", evaluation->pairs.count, plural_s(evaluation->pairs.count),
+           evaluation->session.device);
     printf("  %5s%10s%10s%16s%16s\n", "class", "IoU %", "acc. %", "labelled", "predicted");
     for (uint64_t c = 0; c < classes; ++c) {
         const uint64_t labelled = evaluation->labelled[c], predicted = evaluation->predicted[c];
@@ -240,11 +241,12 @@ static bool print_listing(const struct evaluation *evaluation, const struct opti
         print_share(evaluation->accuracy[c]);
         printf("%16" PRIu64 "%16" PRIu64 "\n", labelled, predicted);
     }
-    printf("\n  mean IoU        %8.2f %%   of the %" PRIu64 " classes that a label or a prediction has\n",
-           100.0 * metrics->mean_iou, metrics->present);
-    printf("  mean accuracy   %8.2f %%   of the %" PRIu64 " classes that a label has\n", 100.0 * metrics->mean_accuracy,
-           metrics->labelled);
-    printf("  pixel accuracy  %8.2f %%   of %" PRIu64 " pixels\n", 100.0 * metrics->pixel_accuracy, metrics->pixels);
+    printf("\n  mean IoU        %8.2f %%   of the %" PRIu64 " class%s that a label or a prediction has\n",
+           100.0 * metrics->mean_iou, metrics->present, plural_es(metrics->present));
+    printf("  mean accuracy   %8.2f %%   of the %" PRIu64 " class%s that a label has\n", 100.0 * metrics->mean_accuracy,
+           metrics->labelled, plural_es(metrics->labelled));
+    printf("  pixel accuracy  %8.2f %%   of %" PRIu64 " pixel%s\n", 100.0 * metrics->pixel_accuracy, metrics->pixels,
+           plural_s(metrics->pixels));
     printf("  ignored         %8" PRIu64 "     pixels with label %" PRId64 "\n", evaluation->ignored,
            options->params.ignore_index);
     printf("  invalid labels  %8" PRIu64 "     pixels whose label is no class\n", evaluation->invalid_labels);

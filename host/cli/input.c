@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "input.h"
 
+#include "numbers.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -88,8 +90,8 @@ static bool read_growing(struct input *input, uint64_t size, const char *what, u
         held += got;
         if (got < wanted)
             return fail_with(failure, EXIT_OF_INPUT,
-                             "%s ends after %" PRIu64 " bytes of data, expected %" PRIu64 " for %s", input->path, held,
-                             size, what);
+                             "%s ends after %" PRIu64 " byte%s of data, expected %" PRIu64 " for %s", input->path, held,
+                             plural_s(held), size, what);
     }
     return true;
 }
@@ -100,8 +102,8 @@ bool input_read_rest(struct input *input, uint64_t size, const char *what, void 
     if (input->sized) {
         const uint64_t rest = input->size > input->taken ? input->size - input->taken : 0;
         if (rest != size)
-            return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " bytes of data, expected %" PRIu64 " for %s",
-                             input->path, rest, size, what);
+            return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " byte%s of data, expected %" PRIu64 " for %s",
+                             input->path, rest, plural_s(rest), size, what);
         read = size <= SIZE_MAX ? malloc((size_t)size) : NULL;
         if (read == NULL)
             return fail_memory(failure, input->path);
@@ -110,8 +112,8 @@ bool input_read_rest(struct input *input, uint64_t size, const char *what, void 
     } else if (read_growing(input, size, what, &read, failure)) {
         unsigned char more;
         if (input_read(input, &more, 1, &got, failure) && got != 0)
-            fail_with(failure, EXIT_OF_INPUT, "%s goes on after its data, expected %" PRIu64 " bytes for %s",
-                      input->path, size, what);
+            fail_with(failure, EXIT_OF_INPUT, "%s goes on after its data, expected %" PRIu64 " byte%s for %s",
+                      input->path, size, plural_s(size), what);
     }
     if (failure->code != 0) {
         free(read);

@@ -26,4 +26,12 @@ enum number number_read(const char *text, double *value);
 /* A whole number of digits alone, up to `most`. */
 enum number number_read_whole(const char *text, uint64_t most, uint64_t *value);
 
+/* What a word ends in behind a number: "1 file", "2 files"; "1 class", "0 classes". */
+static inline const char *plural_s(uint64_t count) {
+    return count == 1 ? "" : "s";
+}
+static inline const char *plural_es(uint64_t count) {
+    return count == 1 ? "" : "es";
+}
+
 #endif /* CLMP_CLI_NUMBERS_H */

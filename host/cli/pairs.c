@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pairs.h"
 
+#include "numbers.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,7 @@ void pair_free(struct pair *pair) {
 bool pair_check_classes(const struct pair *pair, uint64_t classes, const char *first, struct failure *failure) {
     if (pair->logits.classes == classes)
         return true;
-    return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " classes, expected %" PRIu64 " as %s has",
-                     pair->logits.path, pair->logits.classes, classes, input_name(first));
+    return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " class%s, expected %" PRIu64 " as %s has",
+                     pair->logits.path, pair->logits.classes, plural_es(pair->logits.classes), classes,
+                     input_name(first));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "classes.h"
 
+#include "numbers.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -90,7 +91,8 @@ bool classes_read(const char *path, const char *label_map, struct classes *class
     for (char *line; good && (line = text_line(&list.text)) != NULL;)
         good = read_class(&list, line);
     if (good && classes->count < 2)
-        good = fail_with(failure, EXIT_OF_INPUT, "%s has %zu classes, expected at least 2", path, classes->count);
+        good = fail_with(failure, EXIT_OF_INPUT, "%s has %zu class%s, expected at least 2", path, classes->count,
+                         plural_es(classes->count));
     good = good && order_ignored(&list) &&
            label_rules_read(label_map, list.ignored, list.ignored_count, &classes->rules, failure);
     text_close(&list.text);

@@ -3,6 +3,7 @@
 
 #include "evolution.h"
 #include "files.h"
+#include "numbers.h"
 #include "plot.h"
 #include "run.h"
 
@@ -78,8 +79,8 @@ static void make_table(const struct comparison *comparison, struct text *text) {
     size_t width = 9;
     for (size_t w = 0; w < comparison->count; ++w)
         width = strlen(comparison->specs[w].text) > width ? strlen(comparison->specs[w].text) : width;
-    put(text, "%% on %zu validation images, mean over %zu seed%s", comparison->trainer->val.split->count,
-        comparison->seeds, several ? "s +- standard deviation" : "");
+    put(text, "%% on %zu validation image%s, mean over %zu seed%s", comparison->trainer->val.split->count,
+        plural_s(comparison->trainer->val.split->count), comparison->seeds, several ? "s +- standard deviation" : "");
     put(text, "; in brackets: more than %s in the same seed%s\n\n%-*s", comparison->specs[0].text,
         several ? ", and in how many seeds" : "", (int)width, "");
     for (size_t f = 0; f < FIGURES; ++f)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataset.h"
 
+#include "numbers.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -108,8 +110,8 @@ static bool add_folder(struct split *split, const char *images, const char *labe
     free(entries);
     const size_t others = good ? count_ending(labels, labels_end) : added;
     if (others != added)
-        return fail_with(failure, EXIT_OF_INPUT, "%s has %zu images, but %s has %zu label maps", images, added, labels,
-                         others);
+        return fail_with(failure, EXIT_OF_INPUT, "%s has %zu image%s, but %s has %zu label map%s", images, added,
+                         plural_s(added), labels, others, plural_s(others));
     return good;
 }
 

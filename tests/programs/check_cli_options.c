@@ -25,6 +25,8 @@ static void write_inputs(void) {
     write_npy("y.npy", "|u1", "(4, 6)", labels, sizeof labels);
     write_npy("losses.npy", "<f4", "(24,)", losses, sizeof losses);
     write_npy("zeros.npy", "<f4", "(3,)", zeros, sizeof zeros);
+    write_npy("one-class.npy", "<f4", "(1, 4, 6)", logits, sizeof logits / CLASSES);
+    write_npy("short.npy", "<f4", "(1,)", losses, 1);
     write_file("bad.txt", "# a comment\n\nx.npy y.npy\nx.npy none.npy\n", 39);
     write_file("sizes.txt", "x.npy y.npy\nx.npy small.npy\n", 28);
     write_file("empty.npy", "", 0);
@@ -92,6 +94,9 @@ static const struct {
     {{"eval", "--list", "bad.txt"}, "bad.txt, line 4: cannot read none.npy", "No such file"},
     {{"loss", "--list", "sizes.txt"}, "sizes.txt, line 2: small.npy is float32", "expected"},
     {{"eval", "--list", "sizes.txt", "--loss", "bce"}, "sizes.txt, line 1: y.npy is 4x6", "as x.npy"},
+    {{"loss", "x.npy"}, "1 file is given, expected", "LOGITS.npy and LABELS"},
+    {{"eval", "x.npy", "y.npy", "one-class.npy", "y.npy"}, "one-class.npy has 1 class, expected 3", "as x.npy has"},
+    {{"weights", "short.npy"}, "short.npy has 1 byte of data, expected 4", "float32 1"},
     {{"loss", "-", "-"}, "standard input, '-', is given 2 times", "once"},
     {{"loss", "--list", "-", "--class-weights", "-"}, "standard input, '-', is given 2 times", "once"},
     {{"class-weights", "-", "-"}, "standard input, '-', is given 2 times", "once"},
@@ -134,6 +139,16 @@ START_TEST(the_environment_is_called_what_it_is) {
     static const char *const argv[] = {"sh", "-c", script, NULL};
     struct outcome outcome = run_program(argv);
     assert_refused(&outcome, 2, "weights: CLMP_TUNING's vector_width is 3", "1, 2, 4, 8 or 16");
+}
+END_TEST
+
+START_TEST(one_is_no_plural) {
+    static const uint8_t zeros[PLANE] = {0};
+    write_npy("ones.npy", "|u1", "(4, 6)", zeros, sizeof zeros);
+    struct outcome outcome = clmp("eval", "one-class.npy", "ones.npy", NULL);
+    ck_assert_msg(strstr(outcome.out, "of the 1 class that a label has") != NULL, "%s", outcome.out);
+    ck_assert(strstr(outcome.out, "1 pair of files") != NULL && strstr(outcome.out, "1 class that a label or") != NULL);
+    assert_done(outcome);
 }
 END_TEST
 
@@ -208,6 +223,7 @@ int main(void) {
     tcase_add_unchecked_fixture(tcase, write_inputs, NULL);
     tcase_add_loop_test(tcase, what_applies_is_taken, 0, 8);
     tcase_add_loop_test(tcase, standard_input_is_a_file_like_others, 0, 9);
+    tcase_add_test(tcase, one_is_no_plural);
     tcase_add_test(tcase, a_list_says_that_the_step_grows);
     enter_folder();
     const int status = host_test_main(suite);
