@@ -63,7 +63,6 @@ def tracked():
 def links(text, path):
     """Links that Sphinx would not find: README.md is the first page here, sources are shown by the pages made of them."""
     folder = os.path.dirname(path)
-    up = os.path.relpath('.', folder or '.')
 
     def replaced(match):
         target = os.path.normpath(os.path.join(folder, match.group(1)))
@@ -79,7 +78,6 @@ def links(text, path):
             return f']({at("examples/index.md", here)})'
         return match.group(0)
 
-    assert up
     return re.sub(r'\]\(([^)#:]+)\)', replaced, text)
 
 
@@ -87,7 +85,7 @@ def markdown():
     """The tree's pages, and the pictures and files beside them."""
     for path in tracked():
         kind = os.path.splitext(path)[1]
-        if kind == '.md' and path != 'README.md':
+        if kind == '.md' and path not in ('README.md', 'examples/README.md'):
             write(path, links(read(path), path))
         elif path.startswith(('bench/', 'docs/')) and kind in ('.png', '.txt', '.csv', '.json', '.svg') or path == 'LICENSE':
             os.makedirs(os.path.dirname(os.path.join(output, path)), exist_ok=True)
@@ -111,10 +109,9 @@ def contents():
 
 def examples():
     shutil.copytree(os.path.join(root, 'examples'), os.path.join(output, 'examples'),
-                    ignore=lambda folder, names: [name for name in names if name in ('build', 'meson.build')])
-    text = ('# Examples\n\nPrograms to start from. They lie in `examples/` (as a Debian package, in\n'
-            '`/usr/share/doc/libclmp-dev/examples`) and build against an installed libclmp, with `make` or with CMake. A test\n'
-            'builds each of them as it stands here, and compares what it prints with its first comment.\n')
+                    ignore=lambda folder, names: [name for name in names if name in ('build', 'meson.build', 'README.md')])
+    # Its table names the files; here they follow, each with a heading.
+    text = read('examples/README.md').split('\n|')[0]
     for name, title, what in EXAMPLES:
         language = {'c': 'c', 'cpp': 'cpp', 'txt': 'cmake'}.get(name.rpartition('.')[2], 'make')
         text += (f'\n## {title}\n\n{what}\n\n```{{literalinclude}} {name}\n:language: {language}\n:caption: examples/{name}\n'
