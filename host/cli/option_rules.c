@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "option_rules.h"
 
+#include "option_names.h"
 #include "option_words.h"
-#include "options.h"
 
 #include <inttypes.h>
 #include <math.h>

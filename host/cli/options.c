@@ -119,28 +119,6 @@ static const struct {
     [COMMAND_EVAL] = {"eval", "LOGITS.npy and LABELS, in pairs", ":h", 2, INT_MAX},
 };
 
-static const char *const weightings[] = {"lmp", "uniform", "topk", "ohem", "balanced"};
-static const char *const samplings[] = {"even", "under", "over"};
-static const char *const schemes[] = {"inverse", "inverse-sqrt", "median", "median-sqrt", "enet", "effective"};
-
-static const char *const losses[] = {"cross-entropy", "focal", "bce", "binary-focal"};
-
-const char *options_loss_name(clmp_loss loss) {
-    return losses[loss];
-}
-
-const char *options_weighting_name(clmp_weighting weighting) {
-    return weightings[weighting];
-}
-
-const char *options_sampling_name(clmp_sampling sampling) {
-    return samplings[sampling];
-}
-
-const char *options_scheme_name(clmp_class_scheme scheme) {
-    return schemes[scheme];
-}
-
 const char *command_name(enum command command) {
     return commands[command].name;
 }
@@ -213,7 +191,7 @@ static bool read_loss_option(int id, const char *argument, struct options *optio
     bool good = false;
     switch (id) {
     case OPTION_LOSS:
-        good = read_name("--loss", argument, losses, 4, &index, failure);
+        good = read_name("--loss", argument, option_losses, OPTION_LOSSES_KNOWN, &index, failure);
         params->loss = (clmp_loss)index;
         return good;
     case OPTION_LABEL_SMOOTHING:
@@ -239,7 +217,7 @@ static bool read_further(int id, const char *argument, struct options *options, 
     bool good = false;
     switch (id) {
     case OPTION_WEIGHTING:
-        good = read_name("--weighting", argument, weightings, 5, &index, failure);
+        good = read_name("--weighting", argument, option_weightings, OPTION_WEIGHTINGS_KNOWN, &index, failure);
         params->weighting = (clmp_weighting)index;
         return good;
     case OPTION_COUNT:
@@ -249,7 +227,7 @@ static bool read_further(int id, const char *argument, struct options *options, 
     case OPTION_MIN_KEPT:
         return rules_read_whole("--min-kept", argument, 0, UINT64_MAX, &params->ohem_min_kept, failure);
     case OPTION_SAMPLING:
-        good = read_name("--sampling", argument, samplings, 3, &index, failure);
+        good = read_name("--sampling", argument, option_samplings, OPTION_SAMPLINGS_KNOWN, &index, failure);
         params->sampling = (clmp_sampling)index;
         return good;
     case OPTION_SEED:
@@ -257,7 +235,7 @@ static bool read_further(int id, const char *argument, struct options *options, 
     case OPTION_STEP:
         return rules_read_whole("--step", argument, 0, UINT64_MAX, &options->step, failure);
     case OPTION_SCHEME:
-        good = read_name("--scheme", argument, schemes, 6, &index, failure);
+        good = read_name("--scheme", argument, option_schemes, OPTION_SCHEMES_KNOWN, &index, failure);
         class_weighting->scheme = (clmp_class_scheme)index;
         return good;
     case OPTION_CLASSES:

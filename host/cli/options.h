@@ -7,6 +7,7 @@
 #define CLMP_CLI_OPTIONS_H
 
 #include "fail.h"
+#include "option_names.h"
 
 #include <clmp/clmp.h>
 
@@ -32,12 +33,6 @@ struct options {
     const char *list;                                  /* of pairs of inputs, or NULL */
     const char *losses, *weights, *gradient, *heatmap; /* outputs, or NULL */
 };
-
-/* As the options have them: "topk", "median-sqrt" and so on. */
-const char *options_loss_name(clmp_loss loss);
-const char *options_weighting_name(clmp_weighting weighting);
-const char *options_sampling_name(clmp_sampling sampling);
-const char *options_scheme_name(clmp_class_scheme scheme);
 
 /* "devices", "weights" and so on. */
 const char *command_name(enum command command);

@@ -530,7 +530,7 @@ START_TEST(bad_classes_are_refused) {
         const char *text, *one;
     } cases[] = {
         {"", "0 classes, expected at least 2"},
-        {"sky 1 2 3\n", "1 classes"},
+        {"sky 1 2 3\n", "1 class, "},
         {"sky 1 2 3\nroad 1 2\n", "line 2: expected 'NAME RED GREEN BLUE'"},
         {"sky 1 2 3\nroad 1 2 256\n", "line 2"},
         {"sky 1 2 3\nroad 1 2 3 4\n", "line 2"},
