@@ -193,7 +193,7 @@ bool command_class_weights(const struct options *options, struct failure *failur
     struct counting counting = {.classes = 0};
     counting.to_weights = outputs_add(&counting.outputs, "-o", options->weights);
     bool good =
-        label_files_find(options->operands, options->operand_count, &counting.files, failure) &&
+        label_files_find(options->operands, options->operand_count, options->suffix, &counting.files, failure) &&
         outputs_open(&counting.outputs, (const char *const *)counting.files.paths, counting.files.count, options->json,
                      failure) &&
         label_rules_read(options->label_map, options->ignored, options->ignored_count, &counting.rules, failure) &&

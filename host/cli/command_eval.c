@@ -13,7 +13,8 @@
 struct evaluation {
     struct pairs pairs;
     struct label_rules rules;
-    unsigned seen; /* labels, of all pairs */
+    unsigned seen;           /* labels, of all pairs */
+    struct pair_shape shape; /* of the first */
     struct session session;
     struct kept_plan kept;
     bool binary;      /* a matrix of two classes for each class */
@@ -40,6 +41,7 @@ static bool prepare(struct evaluation *evaluation, const struct pair *pair, stru
         return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " classes, expected at most 2^20", pair->logits.path,
                          classes);
     evaluation->classes = classes;
+    evaluation->shape = pair_shape(pair);
     const size_t numbers = (size_t)numbers_of(evaluation);
     evaluation->confusion = calloc(numbers, sizeof *evaluation->confusion);
     evaluation->iou = calloc((size_t)classes, sizeof *evaluation->iou);
@@ -207,16 +209,19 @@ static json_t *json_confusion(const struct evaluation *evaluation) {
 static bool print_json(const struct evaluation *evaluation, struct failure *failure) {
     const uint64_t classes = evaluation->classes;
     const clmp_metrics *metrics = &evaluation->metrics;
-    return report_json(json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "mean_iou",
-                                 metrics->mean_iou, "mean_accuracy", metrics->mean_accuracy, "pixel_accuracy",
-                                 metrics->pixel_accuracy, "pixels", (json_int_t)metrics->pixels, "correct",
-                                 (json_int_t)metrics->correct, "ignored", (json_int_t)evaluation->ignored,
-                                 "invalid_labels", (json_int_t)evaluation->invalid_labels, "unpredicted",
-                                 (json_int_t)evaluation->unpredicted, "files", (json_int_t)evaluation->pairs.count,
-                                 "iou", json_numbers(evaluation->iou, classes), "accuracy",
-                                 json_numbers(evaluation->accuracy, classes), "confusion", json_confusion(evaluation),
-                                 "device", report_name(evaluation->session.device)),
-                       failure);
+    json_t *object = json_pack(
+        "{s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "mean_iou", metrics->mean_iou,
+        "mean_accuracy", metrics->mean_accuracy, "pixel_accuracy", metrics->pixel_accuracy, "pixels",
+        (json_int_t)metrics->pixels, "correct", (json_int_t)metrics->correct, "ignored",
+        (json_int_t)evaluation->ignored, "invalid_labels", (json_int_t)evaluation->invalid_labels, "unpredicted",
+        (json_int_t)evaluation->unpredicted, "files", (json_int_t)evaluation->pairs.count, "iou",
+        json_numbers(evaluation->iou, classes), "accuracy", json_numbers(evaluation->accuracy, classes), "confusion",
+        json_confusion(evaluation), "device", report_name(evaluation->session.device));
+    if (object != NULL && report_add_shape(object, &evaluation->shape) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    return report_json(object, failure);
 }
 
 static void print_share(double share) {
@@ -229,8 +234,11 @@ static void print_share(double share) {
 static bool print_listing(const struct evaluation *evaluation, const struct options *options, struct failure *failure) {
     const uint64_t classes = evaluation->classes;
     const clmp_metrics *metrics = &evaluation->metrics;
-    printf("predictions of %zu pair%s of files, on %s\n\n", evaluation->pairs.count, plural_s(evaluation->pairs.count),
+    char shape[PAIR_SHAPE_TEXT];
+    printf("predictions of %zu pair%s of files, on %s\n", evaluation->pairs.count, plural_s(evaluation->pairs.count),
            evaluation->session.device);
+    printf("%s%s\n\n", pair_shape_text(&evaluation->shape, options->params.align_corners, shape),
+           evaluation->pairs.count > 1 ? ", the first pair" : "");
     printf("  %5s%10s%10s%16s%16s\n", "class", "IoU %", "acc. %", "labelled", "predicted");
     for (uint64_t c = 0; c < classes; ++c) {
         const uint64_t labelled = evaluation->labelled[c], predicted = evaluation->predicted[c];

@@ -5,7 +5,6 @@
 #include "loss_run.h"
 #include "report.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,18 +87,6 @@ static bool write_files(const struct loss_run *run, struct files *files, struct 
     return outputs_commit(&files->outputs, failure);
 }
 
-/* NULL: nothing was interpolated. */
-static const char *interpolation_note(const struct pair *pair, const struct options *options, char *text, size_t size) {
-    const struct logits *logits = &pair->logits;
-    const struct labels *labels = &pair->labels;
-    if (logits->height == labels->height && logits->width == labels->width)
-        return NULL;
-    snprintf(text, size, "logits interpolated from %" PRIu64 " x %" PRIu64 " to %" PRIu64 " x %" PRIu64 ", corners %s",
-             logits->height, logits->width, labels->height, labels->width,
-             options->params.align_corners ? "aligned" : "not aligned");
-    return text;
-}
-
 bool command_loss(const struct options *options, struct failure *failure) {
     if (options->list != NULL)
         return loss_list(options, failure);
@@ -109,12 +96,12 @@ bool command_loss(const struct options *options, struct failure *failure) {
     bool good =
         read_files(&files, &run, failure) && compute(&run, &files, failure) && write_files(&run, &files, failure);
     if (good) {
-        char note[128];
+        const struct pair_shape shape = pair_shape(&files.pair);
         const struct report report = {.results = run.results,
                                       .count = run.result_count,
                                       .device = session.device,
                                       .outputs = &files.outputs,
-                                      .note = interpolation_note(&files.pair, options, note, sizeof note)};
+                                      .shape = &shape};
         good = report_print(&report, options, failure);
     }
     if (good)

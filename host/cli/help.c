@@ -119,7 +119,8 @@ static const char help_of_loss[] =
     "                       all others; NEW: a label, a range, ignore, or after * keep\n"
     "  --class-weights W.npy  float32 or float64, C values >= 0: multiply the losses of their classes\n"
     "  --solver search|sort how the threshold is found; both give the same bits (default search)\n"
-    "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C) (default nchw)\n"
+    "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C).  Unless given, nchw, and an error where nhwc\n"
+    "                       fits the labels and nchw only unevenly\n"
     "  --align-corners      interpolates so that the corners' logits are those of the corners' pixels (default:\n"
     "                       as PyTorch's interpolate without it)\n";
 
@@ -163,6 +164,8 @@ static const char help_of_class_weights[] =
     "                       median of all shares / share, a share being that of the images that have the class;\n"
     "                       inverse-sqrt, median-sqrt: the square root of either; enet: 1/ln(offset + share);\n"
     "                       effective: by the effective number of samples\n"
+    "  --suffix END         of folders the files whose names end so, in folders within them, too: for Cityscapes\n"
+    "                       _gtFine_labelTrainIds.png\n"
     "  --classes C          number of classes (default: the largest label + 1); labels above are counted apart\n"
     "  --ignore-index K,... pixels with these labels are left out (default 255)\n"
     "  --label-map TABLE    what the labels of a data set become: a file with lines 'OLD NEW', or ade20k (0 is\n"
@@ -183,6 +186,7 @@ static const char help_of_class_weights[] =
     "\n"
     "examples:\n"
     "  clmp class-weights trainannot --scheme median -o weights.npy\n"
+    "  clmp class-weights gtFine/train --suffix _gtFine_labelIds.png --label-map cityscapes -o weights.npy\n"
     "  clmp class-weights labels.npy --classes 19 --scheme inverse-sqrt --json\n";
 
 static const char help_of_eval[] =
@@ -202,7 +206,7 @@ static const char help_of_eval[] =
     "                       ignored, 1-150 are 0-149), cityscapes (ids to train ids), voc (its colours, too) or\n"
     "                       mask (255 is 1).  OLD: a label, a range (8-10), a colour of an RGB mask (128,64,0) or *,\n"
     "                       all others; NEW: a label, a range, ignore, or after * keep\n"
-    "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C) (default nchw)\n"
+    "  --layout nchw|nhwc   as for clmp loss\n"
     "  --align-corners      interpolates so that the corners' logits are those of the corners' pixels\n"
     "  --device DEVICE      runs on that one: '#N', its number in clmp devices; part of its name or of its "
     "platform's;\n"

@@ -11,9 +11,12 @@ struct label_files {
     size_t count; /* at least 1 */
 };
 
-/* The files among `names`, and the .png and .npy files (upper and lower case alike) of the folders among them, in the
- * order of their names; folders in folders are not looked into. */
-bool label_files_find(char *const *names, size_t count, struct label_files *files, struct failure *failure);
+/*
+ * The files among `names`, and those of the folders among them, in the order of their names: .png and .npy (upper and
+ * lower case alike), and folders in folders are not looked into; or with a suffix whatever ends so, there too.
+ */
+bool label_files_find(char *const *names, size_t count, const char *suffix, struct label_files *files,
+                      struct failure *failure);
 void label_files_free(struct label_files *files);
 
 #endif /* CLMP_CLI_LABEL_FILES_H */

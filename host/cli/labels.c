@@ -50,7 +50,45 @@ static bool fail_shape(const char *path, const uint64_t *shape, size_t dims, con
                      binary ? "" : ", or larger images", logits->path);
 }
 
+/* Whether logits of h x w are to be interpolated to H x W by one ratio, be it 1. */
+static bool is_even(uint64_t h, uint64_t w, const struct labels *labels) {
+    const uint64_t most = (uint64_t)1 << 32; /* of products below 2^64 */
+    return h <= labels->height && w <= labels->width && labels->height < most && labels->width < most &&
+           labels->height * w == labels->width * h;
+}
+
+/*
+ * Whether the logits would be of the labels' size, or a part of it, had they the other layout: then what was taken for
+ * classes is a side.  The other layout's height and width.
+ */
+static bool other_layout_fits(const struct logits *logits, const struct labels *labels) {
+    const uint64_t *last = logits->header.shape + logits->header.dims - 3;
+    return logits->layout == CLMP_LAYOUT_NCHW ? is_even(last[0], last[1], labels) : is_even(last[1], last[2], labels);
+}
+
 /* Logits are of the labels' size, or smaller: then interpolated. */
+static bool check_sizes(const char *path, const struct logits *logits, const struct labels *labels,
+                        struct failure *failure) {
+    const bool other = !is_even(logits->height, logits->width, labels) && other_layout_fits(logits, labels);
+    const bool nchw = logits->layout == CLMP_LAYOUT_NCHW;
+    char shape[NPY_SHAPE_TEXT];
+    if (labels->height < logits->height || labels->width < logits->width)
+        return fail_with(failure, EXIT_OF_INPUT,
+                         "%s has %" PRIu64 " x %" PRIu64 " labels an image, but %s has %" PRIu64 " x %" PRIu64
+                         " logits a class: logits cannot be larger than the labels%s%s",
+                         path, labels->height, labels->width, logits->path, logits->height, logits->width,
+                         other ? "; they would fit with --layout " : "", other ? (nchw ? "nhwc" : "nchw") : "");
+    if (!other || logits->layout_given)
+        return true;
+    return fail_with(failure, EXIT_OF_INPUT,
+                     "%s is %s: by nchw %" PRIu64 " classes of %" PRIu64 " x %" PRIu64
+                     " logits, stretched unevenly to the %" PRIu64 " x %" PRIu64 " of %s, but by nhwc %" PRIu64
+                     " classes that fit; expected --layout nhwc, or --layout nchw",
+                     logits->path, npy_shape_text(logits->header.shape, logits->header.dims, shape), logits->classes,
+                     logits->height, logits->width, labels->height, labels->width, path, logits->width);
+}
+
+/* The labels' own shape, which is to fit the logits'. */
 static bool check_shape(const char *path, const uint64_t *shape, size_t dims, const struct logits *logits, bool binary,
                         struct labels *labels, struct failure *failure) {
     const size_t before = dims - 2;
@@ -59,12 +97,7 @@ static bool check_shape(const char *path, const uint64_t *shape, size_t dims, co
     *labels = (struct labels){.planes = 1, .height = shape[before], .width = shape[before + 1]};
     for (size_t i = 0; i < before; ++i)
         labels->planes *= shape[i];
-    if (logits != NULL && (labels->height < logits->height || labels->width < logits->width))
-        return fail_with(failure, EXIT_OF_INPUT,
-                         "%s has %" PRIu64 " x %" PRIu64 " labels an image, but %s has %" PRIu64 " x %" PRIu64
-                         " logits a class: logits cannot be larger than the labels",
-                         path, labels->height, labels->width, logits->path, logits->height, logits->width);
-    return true;
+    return logits == NULL || check_sizes(path, logits, labels, failure);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ values

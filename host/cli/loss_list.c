@@ -25,7 +25,8 @@ struct streamed {
     float *class_weights;
     uint64_t classes; /* of the first pair */
     struct kept_plan kept;
-    clmp_result *totals; /* of each pair */
+    clmp_result *totals;       /* of each pair */
+    struct pair_shape *shapes; /* likewise */
 };
 
 static bool prepare(struct streamed *streamed, const struct pair *pair, struct failure *failure) {
@@ -51,8 +52,10 @@ static bool run_pair(struct streamed *streamed, size_t i, struct failure *failur
     streamed->run.seen |= pair.labels.seen;
     streamed->run.step = streamed->run.options->step + i; /* each pair has draws of its own */
     good = good && loss_run_compute(&streamed->run, streamed->kept.plan, &pair, failure);
-    if (good)
+    if (good) {
         streamed->totals[i] = streamed->run.results[0];
+        streamed->shapes[i] = pair_shape(&pair);
+    }
     loss_run_free(&streamed->run);
     pair_free(&pair);
     return good;
@@ -79,11 +82,13 @@ bool loss_list(const struct options *options, struct failure *failure) {
     bool good = check_no_outputs(options, failure) && pairs_read(options, &streamed.pairs, failure);
     if (good) {
         streamed.totals = calloc(streamed.pairs.count, sizeof *streamed.totals);
-        good = (streamed.totals != NULL || fail_memory(failure, "the results")) &&
-               label_rules_read(options->label_map, options->ignored, options->ignored_count, &streamed.run.rules,
-                                failure) &&
-               session_open(&streamed.session, options->device, failure) && run_all(&streamed, failure) &&
-               report_list(&streamed.pairs, streamed.totals, streamed.session.device, options, failure);
+        streamed.shapes = calloc(streamed.pairs.count, sizeof *streamed.shapes);
+        good =
+            ((streamed.totals != NULL && streamed.shapes != NULL) || fail_memory(failure, "the results")) &&
+            label_rules_read(options->label_map, options->ignored, options->ignored_count, &streamed.run.rules,
+                             failure) &&
+            session_open(&streamed.session, options->device, failure) && run_all(&streamed, failure) &&
+            report_list(&streamed.pairs, streamed.totals, streamed.shapes, streamed.session.device, options, failure);
     }
     if (good)
         labels_note(&streamed.run.rules, streamed.run.seen, "clmp", "loss");
@@ -93,5 +98,6 @@ bool loss_list(const struct options *options, struct failure *failure) {
     pairs_free(&streamed.pairs);
     free(streamed.class_weights);
     free(streamed.totals);
+    free(streamed.shapes);
     return good;
 }

@@ -18,6 +18,7 @@ enum option_id {
     OPTION_SCOPE,
     OPTION_IGNORE_INDEX,
     OPTION_LABEL_MAP,
+    OPTION_SUFFIX,
     OPTION_CLASS_WEIGHTS,
     OPTION_SOLVER,
     OPTION_ALIGN_CORNERS,
@@ -83,6 +84,7 @@ static const struct {
     {{"seed", required_argument, NULL, OPTION_SEED}, LOSS, PARAMETER_SEED},
     {{"step", required_argument, NULL, OPTION_STEP}, LOSS, PARAMETER_STEP},
     {{"list", required_argument, NULL, OPTION_LIST}, LOSS | EVAL, 0},
+    {{"suffix", required_argument, NULL, OPTION_SUFFIX}, CLASS_WEIGHTS, 0},
     {{"scheme", required_argument, NULL, OPTION_SCHEME}, CLASS_WEIGHTS, 0},
     {{"classes", required_argument, NULL, OPTION_CLASSES}, CLASS_WEIGHTS, 0},
     {{"absent", required_argument, NULL, OPTION_ABSENT}, CLASS_WEIGHTS, 0},
@@ -203,6 +205,7 @@ static bool read_loss_option(int id, const char *argument, struct options *optio
     case OPTION_LAYOUT:
         good = read_name("--layout", argument, layouts, 2, &index, failure);
         params->logits_layout = (clmp_layout)index;
+        options->layout_given = true;
         return good;
     default: /* OPTION_GRADIENT_SCALE */
         return read_scale(argument, &options->gradient_scale, failure);
@@ -267,6 +270,10 @@ static bool read_option(int id, const char *argument, struct options *options, s
         return good;
     case OPTION_IGNORE_INDEX:
         return read_ignore_index(argument, options, failure);
+    case OPTION_SUFFIX:
+        options->suffix = argument;
+        return argument[0] != '\0' ||
+               fail_with(failure, EXIT_OF_INPUT, "--suffix is empty, expected the end of a file name");
     case OPTION_LABEL_MAP:
         options->label_map = argument;
         return true;

@@ -25,6 +25,8 @@ struct options {
     clmp_class_weights_params class_weighting;
     int64_t ignored[OPTIONS_IGNORED]; /* labels; the first is params.ignore_index */
     size_t ignored_count;             /* at least 1 */
+    bool layout_given;                /* params.logits_layout is the user's */
+    const char *suffix;               /* of label files in folders, or NULL */
     const char *label_map;            /* input or a name, or NULL */
     uint64_t classes;                 /* 0: not given */
     const char *device;               /* part of a name, or NULL */

@@ -80,8 +80,30 @@ bool pair_read(const struct pair_paths *paths, const struct options *options, co
                struct pair *pair, struct failure *failure) {
     const bool binary = loss_is_binary(options->params.loss);
     *pair = (struct pair){.logits = {.values = NULL}};
-    return logits_read(paths->logits, options->params.logits_layout, &pair->logits, failure) &&
-           labels_read(paths->labels, rules, &pair->logits, binary, &pair->labels, failure);
+    if (!logits_read(paths->logits, options->params.logits_layout, &pair->logits, failure))
+        return false;
+    pair->logits.layout_given = options->layout_given;
+    return labels_read(paths->labels, rules, &pair->logits, binary, &pair->labels, failure);
+}
+
+struct pair_shape pair_shape(const struct pair *pair) {
+    const struct logits *logits = &pair->logits;
+    return (struct pair_shape){.layout = logits->layout,
+                               .logits = {logits->images, logits->classes, logits->height, logits->width},
+                               .labels = {pair->labels.height, pair->labels.width}};
+}
+
+char *pair_shape_text(const struct pair_shape *shape, bool align_corners, char text[PAIR_SHAPE_TEXT]) {
+    const uint64_t *l = shape->logits;
+    const int used = snprintf(text, PAIR_SHAPE_TEXT,
+                              "read as %" PRIu64 " image%s of %" PRIu64 " class%s of %" PRIu64 " x %" PRIu64 " (%s)",
+                              l[0], plural_s(l[0]), l[1], l[1] == 1 ? "" : "es", l[2], l[3],
+                              shape->layout == CLMP_LAYOUT_NHWC ? "nhwc" : "nchw");
+    if (l[2] != shape->labels[0] || l[3] != shape->labels[1])
+        snprintf(text + used, PAIR_SHAPE_TEXT - (size_t)used,
+                 ", interpolated from %" PRIu64 " x %" PRIu64 " to %" PRIu64 " x %" PRIu64 ", corners %s", l[2], l[3],
+                 shape->labels[0], shape->labels[1], align_corners ? "aligned" : "not aligned");
+    return text;
 }
 
 void pair_free(struct pair *pair) {

@@ -42,6 +42,17 @@ bool pair_read(const struct pair_paths *paths, const struct options *options, co
                struct pair *pair, struct failure *failure);
 void pair_free(struct pair *pair);
 
+/* How the shapes of a pair were read: N, C, h, w of the logits; H, W of the labels. */
+struct pair_shape {
+    clmp_layout layout;
+    uint64_t logits[4], labels[2];
+};
+struct pair_shape pair_shape(const struct pair *pair);
+
+/* The same in words; the return value is `text`. */
+enum { PAIR_SHAPE_TEXT = 320 };
+char *pair_shape_text(const struct pair_shape *shape, bool align_corners, char text[PAIR_SHAPE_TEXT]);
+
 /* That a pair has as many classes as the first one of its list. */
 bool pair_check_classes(const struct pair *pair, uint64_t classes, const char *first, struct failure *failure);
 

@@ -46,6 +46,23 @@ bool report_json(json_t *object, struct failure *failure) {
     return report_flush(failure);
 }
 
+static json_t *json_shape(const uint64_t *shape, size_t dims) {
+    json_t *array = json_array();
+    for (size_t i = 0; array != NULL && i < dims; ++i)
+        if (json_array_append_new(array, json_integer((json_int_t)shape[i])) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    return array;
+}
+
+int report_add_shape(json_t *object, const struct pair_shape *shape) {
+    return json_object_set_new(object, "logits_shape", json_shape(shape->logits, 4)) == 0 &&
+                   json_object_set_new(object, "labels_shape", json_shape(shape->labels, 2)) == 0
+               ? 0
+               : -1;
+}
+
 static json_t *json_float(float value) {
     return isfinite(value) ? json_real((double)value) : json_null();
 }
@@ -85,12 +102,17 @@ static bool add_step(json_t *object, const struct options *options, uint64_t ste
 
 static bool print_json(const struct report *report, const struct options *options, struct failure *failure) {
     json_t *object = json_result(report->device, options, &report->results[0]);
-    bool good = object != NULL && add_step(object, options, options->step);
+    bool good = object != NULL && add_step(object, options, options->step) &&
+                (report->shape == NULL || report_add_shape(object, report->shape) == 0);
     if (options->params.scope == CLMP_SCOPE_IMAGE) {
         json_t *images = json_array();
-        for (size_t i = 1; i < report->count; ++i)
-            good =
-                json_array_append_new(images, json_result(report->device, options, &report->results[i])) == 0 && good;
+        for (size_t i = 1; i < report->count; ++i) {
+            json_t *image = json_result(report->device, options, &report->results[i]);
+            struct pair_shape alone = *report->shape; /* only logits come in images */
+            alone.logits[0] = 1;
+            const bool shaped = report_add_shape(image, &alone) == 0;
+            good = json_array_append_new(images, image) == 0 && shaped && good;
+        }
         good = json_object_set_new(object, "images", images) == 0 && good;
     }
     if (!good) {
@@ -157,10 +179,10 @@ static void print_title(const struct options *options, const char *device, size_
 static void print_listing(const struct report *report, const struct options *options, bool labels) {
     const clmp_result *r = &report->results[0];
     const bool images = options->params.scope == CLMP_SCOPE_IMAGE;
-    char text[96];
+    char text[96], shape[PAIR_SHAPE_TEXT];
     print_title(options, report->device, 1);
-    if (report->note != NULL)
-        puts(report->note);
+    if (report->shape != NULL)
+        puts(pair_shape_text(report->shape, options->params.align_corners, shape));
     puts("");
     if (r->valid == 0)
         snprintf(text, sizeof text, "no pixel is valid");
@@ -221,8 +243,8 @@ static clmp_result total_of(const clmp_result *results, size_t count) {
     return total;
 }
 
-static bool print_json_list(const struct pairs *pairs, const clmp_result *results, const char *device,
-                            const struct options *options, struct failure *failure) {
+static bool print_json_list(const struct pairs *pairs, const clmp_result *results, const struct pair_shape *shapes,
+                            const char *device, const struct options *options, struct failure *failure) {
     const clmp_result total = total_of(results, pairs->count);
     json_t *object = json_result(device, options, &total), *list = json_array();
     bool good = object != NULL && list != NULL;
@@ -230,7 +252,8 @@ static bool print_json_list(const struct pairs *pairs, const clmp_result *result
         json_t *pair = json_result(device, options, &results[i]);
         good = add_step(pair, options, options->step + i) && good;
         good = json_object_set_new(pair, "logits", report_name(pairs->paths[i].logits)) == 0 &&
-               json_object_set_new(pair, "labels", report_name(pairs->paths[i].labels)) == 0 && good;
+               json_object_set_new(pair, "labels", report_name(pairs->paths[i].labels)) == 0 &&
+               report_add_shape(pair, &shapes[i]) == 0 && good;
         good = json_array_append_new(list, pair) == 0 && good;
     }
     good = json_object_set_new(object, "pairs", list) == 0 && good;
@@ -266,12 +289,15 @@ static void print_pair(const char *name, const clmp_result *r, bool pool) {
     printf(" %11" PRIu64 " %11" PRIu64 "\n", (uint64_t)r->support, (uint64_t)r->valid);
 }
 
-bool report_list(const struct pairs *pairs, const clmp_result *results, const char *device,
-                 const struct options *options, struct failure *failure) {
+bool report_list(const struct pairs *pairs, const clmp_result *results, const struct pair_shape *shapes,
+                 const char *device, const struct options *options, struct failure *failure) {
+    char shape[PAIR_SHAPE_TEXT];
     if (options->json)
-        return print_json_list(pairs, results, device, options, failure);
+        return print_json_list(pairs, results, shapes, device, options, failure);
     const clmp_result total = total_of(results, pairs->count);
     print_title(options, device, pairs->count);
+    printf("%s%s\n", pair_shape_text(&shapes[0], options->params.align_corners, shape),
+           pairs->count > 1 ? ", the first pair" : "");
     printf("\n  %-36s %12s %12s %12s %11s %11s\n", "logits", "loss", "alpha", "tau", "support", "valid");
     for (size_t i = 0; i < pairs->count; ++i)
         print_pair(pairs->paths[i].logits, &results[i],

@@ -15,6 +15,7 @@ struct logits {
     struct npy_header header;
     clmp_float_type type;
     clmp_layout layout;
+    bool layout_given; /* by who knows; else the other one is thought of where this does not fit */
     uint64_t images, classes, height, width;
     size_t bytes;
     const char *path;

@@ -7,7 +7,9 @@
  *     CamVid      train/NAME.png trainannot/NAME.png val/NAME.png valannot/NAME.png
  *     Cityscapes  leftImg8bit/{train,val}/CITY/NAME_leftImg8bit.png
  *                 gtFine/{train,val}/CITY/NAME_gtFine_labelTrainIds.png
+ *                 (or _gtFine_labelIds.png, where a table maps them)
  *     Pascal VOC  JPEGImages/NAME.jpg SegmentationClass/NAME.png ImageSets/Segmentation/{train,val}.txt
+ * Images are .png, .jpg or .jpeg; extensions are in upper or lower case; what begins with a dot is left out.
  */
 #ifndef CLMP_TRAIN_DATASET_H
 #define CLMP_TRAIN_DATASET_H
@@ -30,8 +32,9 @@ struct dataset {
     struct split train, val;
 };
 
-/* Finds the pairs; each file is looked at when it is used.  dataset_free() after a failure, too. */
-bool dataset_find(const char *folder, struct dataset *dataset, struct failure *failure);
+/* Finds the pairs, for labels that a table maps or not; each file is looked at when it is used.  dataset_free() after a
+ * failure, too. */
+bool dataset_find(const char *folder, bool mapped, struct dataset *dataset, struct failure *failure);
 void dataset_free(struct dataset *dataset);
 
 #endif /* CLMP_TRAIN_DATASET_H */

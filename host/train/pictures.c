@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include "image.h"
+#include "numbers.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -122,8 +123,8 @@ void pictures_note(const struct pictures *pictures) {
     labels_note(&pictures->classes->rules, pictures->seen, "clmp-train", NULL);
     if (pictures->warned > 0)
         note_print("clmp-train", NULL, "%zu JPEG file%s with bytes that belong to nothing, first %s: %s",
-                   pictures->warned, pictures->warned == 1 ? "" : "s",
-                   pictures->split->samples[pictures->warned_of].image, pictures->warning);
+                   pictures->warned, plural_s(pictures->warned), pictures->split->samples[pictures->warned_of].image,
+                   pictures->warning);
 }
 
 void picture_place(const struct picture *picture, const struct placement *placement, int ignore, uint8_t *rgb,

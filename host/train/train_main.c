@@ -52,8 +52,8 @@ static bool do_command(enum train_command command, const struct train_options *o
     struct classes *classes = calloc(1, sizeof *classes);
     bool good = classes != NULL || fail_memory(failure, "classes");
     good = good && specs_read(options->weightings, &specs, &count, failure) &&
-           dataset_find(options->data, &dataset, failure) && read_classes(options, classes, failure) &&
-           engine_open(&engine, options->device, failure) &&
+           dataset_find(options->data, options->label_map != NULL, &dataset, failure) &&
+           read_classes(options, classes, failure) && engine_open(&engine, options->device, failure) &&
            trainer_open(&engine, &dataset, classes, &options->trainer, &trainer, failure);
     run_catch_signals();
     if (good)

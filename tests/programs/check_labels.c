@@ -11,6 +11,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { WIDTH = 5, HEIGHT = 3, PIXELS = WIDTH * HEIGHT };
 
@@ -377,6 +378,94 @@ START_TEST(every_command_takes_a_table) {
 }
 END_TEST
 
+/* The product of the numbers in "(2, 3)". */
+static size_t product(const char *shape) {
+    size_t sum = 1;
+    for (char *end; *shape != '\0'; shape += *shape != '\0')
+        if (*shape >= '0' && *shape <= '9') {
+            sum *= (size_t)strtoul(shape, &end, 10);
+            shape = end;
+        }
+    return sum;
+}
+
+START_TEST(logits_that_fit_by_the_other_layout_are_asked_about) {
+    static const float zeros[64 * 64 * 21];
+    static const struct {
+        const char *logits, *labels, *layout, *one, *two; /* one NULL: it is done */
+    } cases[] = {
+        {"(64, 64, 21)", "(64, 64)", NULL, "x.npy is 64x64x21: by nchw 64 classes of 64 x 21", "--layout nhwc"},
+        {"(64, 64, 21)", "(64, 64)", "nhwc", NULL, "1 image of 21 classes of 64 x 64 (nhwc)\n"},
+        {"(64, 64, 21)", "(64, 64)", "nchw", NULL,
+         "1 image of 64 classes of 64 x 21 (nchw), interpolated from 64 x 21"},
+        {"(21, 64, 64)", "(64, 64)", NULL, NULL, "21 classes of 64 x 64 (nchw)\n"},
+        {"(21, 64, 64)", "(64, 64)", "nhwc", NULL, "64 classes of 21 x 64 (nhwc), interpolated"},
+        {"(2, 16, 12, 3)", "(2, 64, 48)", NULL, "x.npy is 2x16x12x3: by nchw 16 classes of 12 x 3", "nhwc 3 classes"},
+        {"(2, 3, 16, 12)", "(2, 64, 48)", NULL, NULL, "2 images of 3 classes of 16 x 12 (nchw), interpolated"},
+        {"(16, 12, 50)", "(16, 12)", NULL, "cannot be larger", "they would fit with --layout nhwc"},
+        {"(3, 16, 12)", "(16, 12)", "nhwc", "cannot be larger", "they would fit with --layout nchw"},
+        {"(3, 17, 33)", "(65, 129)", NULL, NULL,
+         "17 x 33 (nchw), interpolated"}, /* not quite even, and nothing better */
+        {"(8, 8, 8)", "(8, 8)", NULL, NULL, "8 classes of 8 x 8 (nchw)\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+        for (int eval = 0; eval < 2; ++eval) {
+            uint8_t *map = calloc(product(cases[i].labels), 1);
+            write_npy("x.npy", "<f4", cases[i].logits, zeros, product(cases[i].logits) * sizeof *zeros);
+            write_npy("y.npy", "|u1", cases[i].labels, map, product(cases[i].labels));
+            free(map);
+            struct outcome outcome = clmp(eval ? "eval" : "loss", "x.npy", "y.npy",
+                                          cases[i].layout != NULL ? "--layout" : NULL, cases[i].layout, NULL);
+            if (cases[i].one != NULL) {
+                assert_refused(&outcome, 2, cases[i].one, cases[i].two != NULL ? cases[i].two : "");
+                continue;
+            }
+            ck_assert_msg(strstr(outcome.out, cases[i].two) != NULL, "no '%s' in: %s", cases[i].two, outcome.out);
+            assert_done(outcome);
+        }
+    json_t *object = json_of(clmp("loss", "x.npy", "y.npy", "--json", NULL));
+    ck_assert(json_array_size(json_object_get(object, "logits_shape")) == 4 &&
+              json_integer_value(json_array_get(json_object_get(object, "logits_shape"), 1)) == 8 &&
+              json_integer_value(json_array_get(json_object_get(object, "labels_shape"), 1)) == 8);
+    json_decref(object);
+}
+END_TEST
+
+START_TEST(folders_are_looked_into_by_suffix) {
+    static const char *const folders[] = {"gtFine", "gtFine/bonn", "gtFine/ulm", "gtFine/ulm/more", "flat", "none"};
+    static const char *const files[] = {"gtFine/bonn/a_labelIds.png", "gtFine/ulm/b_labelIds.PNG",
+                                        "gtFine/ulm/more/c_labelIds.png", "flat/d.png", "flat/e.NPY"};
+    static const uint8_t labels[4] = {0, 1, 1, 2};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; ++i)
+        ck_assert(mkdir(folders[i], 0777) == 0);
+    for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
+        if (strstr(files[i], "NPY") != NULL)
+            write_npy(files[i], "|u1", "(2, 2)", labels, 4);
+        else
+            write_png(files[i], 2, 2, 8, PNG_COLOR_TYPE_GRAY, false, labels);
+    write_text("gtFine/bonn/._a_labelIds.png", "Mac OS X");
+    write_text("gtFine/bonn/a_color.png", "another");
+    write_text("gtFine/_labelIds.png", "no name before it");
+    write_text("flat/._d.png", "Mac OS X");
+    write_text("flat/.npy", "hidden");
+    write_text("flat/.DS_Store", "Bud1");
+    json_t *object = json_of(clmp("class-weights", "gtFine", "--suffix", "_labelIds.png", "--json", NULL));
+    ck_assert(count_of(object, "files") == 3 && count_of(object, "images") == 3);
+    json_decref(object);
+    object = json_of(clmp("class-weights", "flat", "gtFine/bonn/a_labelIds.png", "--json", NULL));
+    ck_assert(count_of(object, "files") == 3);
+    json_decref(object);
+    struct outcome outcome = clmp("class-weights", "gtFine", NULL);
+    assert_refused(&outcome, 2, "gtFine/_labelIds.png", "neither");
+    outcome = clmp("class-weights", "none", NULL);
+    assert_refused(&outcome, 2, "none has no .png or .npy file", "--suffix");
+    outcome = clmp("class-weights", "gtFine", "--suffix", "_ids.png", NULL);
+    assert_refused(&outcome, 2, "gtFine has no file *_ids.png", "folder");
+    outcome = clmp("class-weights", "gtFine", "--suffix", "", NULL);
+    assert_refused(&outcome, 2, "--suffix is empty", "");
+}
+END_TEST
+
 static void assert_note(struct outcome outcome, const char *words) {
     ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
     const char *end = strchr(outcome.err, '\n');
@@ -425,6 +514,8 @@ int main(void) {
     tcase = add_case(suite, "commands", "full");
     tcase_add_checked_fixture(tcase, enter_folder, leave_folder);
     tcase_add_test(tcase, every_command_takes_a_table);
+    tcase_add_test(tcase, logits_that_fit_by_the_other_layout_are_asked_about);
+    tcase_add_test(tcase, folders_are_looked_into_by_suffix);
     tcase_add_test(tcase, masks_of_0_and_255_are_told_once);
     return host_test_main(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "cli_support.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h> /* before jpeglib.h */
@@ -441,7 +442,8 @@ START_TEST(bad_data_is_refused) {
     ck_assert(rename("data/val", "val") == 0 && rename("data/valannot", "valannot") == 0);
     assert_refuses(short_run(), "cannot read data/val", "");
     ck_assert(mkdir("data/val", 0777) == 0 && mkdir("data/valannot", 0777) == 0);
-    assert_refuses(short_run(), "the val split of data is empty", "");
+    write_file("data/val/5.tif", "II*", 3);
+    assert_refuses(short_run(), "the val split of data is empty: data/val has no file *.png, *.jpg or *.jpeg", "");
 }
 END_TEST
 
@@ -522,6 +524,111 @@ START_TEST(a_table_of_labels_is_what_it_says) {
     relabel(TRAIN, TRAIN + VAL, "val", more);
     assert_trained(clmp("run", "data", "-o", "two", "--steps", "2", "--batch", "2", NULL));
     assert_same("two/log.csv", "out/log.csv");
+}
+END_TEST
+
+/* Renames the files of data/FOLDER that end so; macOS and Windows leave files of their own beside them. */
+static void rename_all(const char *folder, const char *end, const char *new_end) {
+    char here[4096], path[128], renamed[512];
+    ck_assert(getcwd(here, sizeof here) != NULL);
+    snprintf(path, sizeof path, "data/%s", folder);
+    ck_assert_msg(chdir(path) == 0, "%s", path);
+    DIR *list = opendir(".");
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        const size_t length = strlen(entry->d_name), of_end = strlen(end);
+        if (length <= of_end || entry->d_name[0] == '.' || strcmp(entry->d_name + length - of_end, end) != 0)
+            continue;
+        snprintf(renamed, sizeof renamed, "%.*s%s", (int)(length - of_end), entry->d_name, new_end);
+        ck_assert(rename(entry->d_name, renamed) == 0);
+        snprintf(renamed, sizeof renamed, "._%.*s%s", (int)(length - of_end), entry->d_name, new_end);
+        write_file(renamed, "Mac OS X", 9);
+        ++count;
+    }
+    closedir(list);
+    write_file(".DS_Store", "Bud1", 4);
+    write_file("Thumbs.db", "", 0);
+    ck_assert_msg(count > 0 && chdir(here) == 0, "%s", folder);
+}
+
+static void rename_camvid(void) {
+    rename_all("train", ".png", ".PNG");
+    rename_all("trainannot", ".png", ".Png");
+    rename_all("valannot", ".png", ".PNG");
+}
+
+static void rename_cityscapes(void) {
+    rename_all("leftImg8bit/train/ulm", "_leftImg8bit.png", "_leftImg8bit.PNG");
+    rename_all("gtFine/train/ulm", "_gtFine_labelTrainIds.png", "_gtFine_labelTrainIds.PNG");
+    rename_all("gtFine/val/essen", "_gtFine_labelTrainIds.png", "_gtFine_labelTrainIds.PNG");
+    write_file("data/leftImg8bit/train/.DS_Store", "Bud1", 4);
+    write_file("data/leftImg8bit/train/readme.txt", "no city", 7);
+}
+
+static void rename_voc(void) {
+    static const char train[] = "\xef\xbb\xbf"
+                                "2007_0\r\n  2007_1 \r\n\r\n2007_2\n2007 3\n2007_4";
+    rename_all("JPEGImages", "0.jpg", "0.JPG");
+    rename_all("JPEGImages", "1.jpg", "1.jpeg");
+    rename_all("JPEGImages", "2.jpg", "2.JPEG");
+    rename_all("JPEGImages", "_3.jpg", " 3.jpg");
+    rename_all("SegmentationClass", "_3.png", " 3.PNG");
+    rename_all("SegmentationClass", "_4.png", "_4.PNG");
+    write_file("data/ImageSets/Segmentation/train.txt", train, sizeof train - 1);
+}
+
+static void (*const renamed[])(void) = {rename_camvid, rename_cityscapes, rename_voc};
+
+START_TEST(names_may_be_as_other_systems_have_them) {
+    layouts[_i]();
+    assert_trained(short_run());
+    renamed[_i]();
+    assert_trained(clmp("run", "data", "-o", "renamed", "--steps", "2", "--batch", "2", NULL));
+    assert_same("renamed/log.csv", "out/log.csv");
+}
+END_TEST
+
+START_TEST(labels_of_cityscapes_may_be_ids) {
+    static const int ids[CLASSES] = {7, 8, 11};
+    write_cityscapes();
+    assert_trained(short_run());
+    for (int i = 0; i < TRAIN + VAL; ++i) {
+        const char *place = i >= TRAIN ? "val/essen/essen" : i % 2 == 0 ? "train/ulm/ulm" : "train/bonn/bonn";
+        unsigned char rgb[3 * PIXELS], labels[PIXELS];
+        char name[128];
+        make_picture(i, rgb, labels);
+        for (size_t j = 0; j < PIXELS; ++j)
+            labels[j] = labels[j] == IGNORED ? 1 : (unsigned char)ids[labels[j]];
+        snprintf(name, sizeof name, "data/gtFine/%s_00000%d_gtFine_labelIds.png", place, i);
+        write_png(name, WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_GRAY, false, labels);
+        if (i < TRAIN) {
+            snprintf(name, sizeof name, "data/gtFine/%s_00000%d_gtFine_labelTrainIds.png", place, i);
+            ck_assert(unlink(name) == 0);
+        }
+    }
+    assert_trained(clmp("run", "data", "-o", "ids", "--steps", "2", "--batch", "2", "--label-map", "cityscapes", NULL));
+    assert_same("ids/log.csv", "out/log.csv");
+    assert_refuses(clmp("run", "data", "-o", "no", "--steps", "2", NULL), "has no label map",
+                   "_gtFine_labelTrainIds.png");
+}
+END_TEST
+
+START_TEST(empty_splits_say_what_was_looked_for) {
+    write_voc();
+    write_file("data/ImageSets/Segmentation/val.txt", "# none\n\n", 8);
+    assert_refuses(short_run(), "the val split of data is empty", "data/ImageSets/Segmentation/val.txt has no line");
+    write_file("data/ImageSets/Segmentation/val.txt", "2008_1\n", 7);
+    assert_refuses(short_run(), "data/JPEGImages/2008_1.jpg is missing", "");
+    write_file("data/ImageSets/Segmentation/val.txt",
+               "\xff\xfe"
+               "2\0",
+               4);
+    assert_refuses(short_run(), "data/ImageSets/Segmentation/val.txt is text in UTF-16", "");
+    ck_assert(rename("data", "voc") == 0);
+    write_cityscapes();
+    ck_assert(rename("data/leftImg8bit/val/essen", "data/essen") == 0);
+    assert_refuses(short_run(), "the val split of data is empty",
+                   "data/leftImg8bit/val has no file CITY/*_leftImg8bit.png");
 }
 END_TEST
 
@@ -624,10 +731,15 @@ int main(void) {
     tcase_add_test(quick, bad_use_is_refused);
     tcase_add_test(quick, bad_data_is_refused);
     tcase_add_test(quick, bad_classes_are_refused);
+    tcase_add_test(quick, empty_splits_say_what_was_looked_for);
     TCase *labels = add_case(suite, "labels", "full");
     tcase_add_checked_fixture(labels, enter_folder, leave_folder);
     tcase_add_test(labels, splits_without_labels_are_refused_and_without_a_class_told);
     tcase_add_test(labels, a_table_of_labels_is_what_it_says);
+    TCase *names = add_case(suite, "names", "full");
+    tcase_add_checked_fixture(names, enter_folder, leave_folder);
+    tcase_add_loop_test(names, names_may_be_as_other_systems_have_them, 0, 3);
+    tcase_add_test(names, labels_of_cityscapes_may_be_ids);
     TCase *full = add_case(suite, "runs", "full");
     tcase_add_checked_fixture(full, enter_folder, leave_folder);
     tcase_add_loop_test(full, layouts_are_read, 0, (int)(sizeof layouts / sizeof *layouts));
