@@ -48,8 +48,18 @@ def _installed_loaders() -> Iterator[str]:
     """Of packages that are installed beside this one: PyOpenCL's and Intel's."""
     found = importlib.util.find_spec("pyopencl")
     for folder in (found.submodule_search_locations or []) if found else []:
-        yield from glob(os.path.join(os.path.dirname(folder), "pyopencl.libs", "libOpenCL*.so*"))
+        for place in (os.path.join(folder, ".libs"), os.path.join(os.path.dirname(folder), "pyopencl.libs")):
+            yield from glob(os.path.join(place, "libOpenCL*.so*"))
     yield from glob(os.path.join(sys.prefix, "lib", "libOpenCL.so*"))
+
+
+def _open_what_intel_needs() -> None:
+    """Intel's loader needs libraries that lie beside it, and does not look there."""
+    for name in ("libintlc.so.5", "libimf.so", "libirng.so", "libsvml.so"):  # each needs some before it
+        try:
+            ctypes.CDLL(os.path.join(sys.prefix, "lib", name))
+        except OSError:
+            continue  # the loader will say what it lacks
 
 
 def intel_runtime() -> str | None:
@@ -84,6 +94,8 @@ def _start(opencl: ctypes.CDLL) -> None:
 def _open_loader() -> ctypes.CDLL:
     reasons = []
     for path in (*_loaded_loaders(), "libOpenCL.so.1", *_installed_loaders()):
+        if intel_runtime() is not None and os.path.dirname(path) == os.path.join(sys.prefix, "lib"):
+            _open_what_intel_needs()
         try:
             # Global, as in a program that is linked with it: libclmp takes OpenCL's functions from there.
             opencl = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
@@ -92,7 +104,7 @@ def _open_loader() -> ctypes.CDLL:
             continue
         _start(opencl)
         return opencl
-    raise NoDevice(f"there is no OpenCL loader ({reasons[0]}); {HOW_TO_GET_OPENCL}", messages=tuple(reasons))
+    raise NoDevice(f"there is no OpenCL loader ({'; '.join(dict.fromkeys(reasons))}); {HOW_TO_GET_OPENCL}", messages=tuple(reasons))
 
 
 def _find_clmp() -> str:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs one module of tests of the Python package, with a Python that has what it needs.
+# Runs one module of tests of the Python package, or the lines of a Markdown file, with a Python that has what it needs.
 #
-# usage: run.sh FOLDER-OF-PACKAGE MODULE NEEDED...     FOLDER-OF-PACKAGE as for PYTHONPATH; NEEDED are modules
+# usage: run.sh FOLDER-OF-PACKAGE MODULE|FILE.md NEEDED...     FOLDER-OF-PACKAGE as for PYTHONPATH; NEEDED are modules
 #
 # The Python on PATH need not be Debian's, for which tests/setup.sh installs; CLMP_PYTHON names another.  Skipped where none
 # has what is needed.
@@ -11,10 +11,14 @@ set -eu
 export PYTHONPATH="$1" PYTHONDONTWRITEBYTECODE=1
 module=$2
 shift 2
+case $module in
+*.md) script=run_lines.py ;;
+*) script=run.py ;;
+esac
 imports="import $(echo "$*" | tr ' ' ',')"
 for python in ${CLMP_PYTHON-python3 /usr/bin/python3}; do
     if "$python" -c "$imports" >/dev/null 2>&1; then
-        exec "$python" -W error::ResourceWarning "$(dirname "$0")/run.py" "$module"
+        exec "$python" -W error::ResourceWarning "$(dirname "$0")/$script" "$module"
     fi
 done
 echo "no Python has $*: skipped"
