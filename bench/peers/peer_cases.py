@@ -55,6 +55,7 @@ CASES = [
     Case("upsample8", 1, 19, 1024, 2048, "trained", 128, 256),
     Case("upsample-odd", 1, 19, 769, 769, "trained", 97, 97, True),
     Case("upsample-ade", 2, 150, 512, 512, "trained", 128, 128),
+    Case("tiny", 1, 19, 16, 16),  # what a call costs, which clmp-bench does not ask
     Case("upsample-small", 1, 5, 67, 90, "trained", 17, 23, True),  # for tests; clmp-bench has no such case
 ]
 

@@ -7,11 +7,14 @@ import datetime
 import json
 import os
 
+import libclmp
 import numpy as np
 import torch
 
 from peer_words import BAD_USE, Failure
 
+# Of rows that are neither a step on buffers nor a peer.
+NAMES = {"copy": "OpenCL, copy", "module": "libclmp.torch, LossMaxPooling", "arrays": "libclmp.loss, NumPy"}
 BYTES_PER_LOGIT = 12  # the weights need all losses first: so logits are read twice, and the gradient is written
 BYTES_PER_PIXEL = 14  # counted where logits are few: labels read twice, losses written, and read twice
 
@@ -31,12 +34,11 @@ def _quantities(case, row, rows):
     return low, median, high, median / step, median / (copy * _step_bytes(case) / _copy_bytes(case))
 
 
-def print_head(options, device, library):
+def print_head(options, device):
     cuda = torch.cuda.is_available()
     where = torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} threads"
     allocator = "the system's allocator" if options.torch_defaults else "an allocator that keeps memory"
-    version = library.clmp_version().decode()
-    print(f"{device.name.strip()}\n  {device.platform.name}, {device.version.strip()}, libclmp {version}")
+    print(f"{device.name.strip()}\n  {device.platform.name}, {device.version.strip()}, libclmp {libclmp.__version__}")
     print(f"  torch {torch.__version__}, {where}, {allocator}")
     print(f"  references have {np.finfo(np.longdouble).nmant + 1} bits of mantissa", flush=True)
 
@@ -52,8 +54,9 @@ def print_table(case, rows, options):
     for row in rows:
         low, median, high, step, floor = _quantities(case, row, rows)
         memory = f"{row.peak_bytes * 1e-6:8.1f}" if row.peak_bytes is not None else f"{'-':>8}"
-        name = "torch, " + row.name if row.peer else "OpenCL, copy" if row.name == "copy" else f"libclmp, {row.solver}"
-        line = f"  {name:<29} {median:9.2f} {low:9.2f} {high:9.2f} {step:7.2f} {floor:7.2f}"
+        name = "torch, " + row.name if row.peer else NAMES.get(row.name, f"libclmp, {row.solver}")
+        digits = 2 if median >= 1.0 else 3
+        line = f"  {name:<29} {median:9.{digits}f} {low:9.{digits}f} {high:9.{digits}f} {step:7.2f} {floor:7.2f}"
         if row.loss is None:
             print(line + f" {'-':>11} {'-':>15} {memory} {len(row.ms):7d}")
         else:
@@ -61,7 +64,7 @@ def print_table(case, rows, options):
     print(end="", flush=True)
 
 
-def records(case, rows, options, device, library):
+def records(case, rows, options, device):
     """What --json writes of a case, in the form of clmp-bench's records."""
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     copy_gbps = _copy_bytes(case) / (float(np.median(rows[0].ms)) * 1e6)
@@ -74,7 +77,7 @@ def records(case, rows, options, device, library):
             "platform": device.platform.name,
             "opencl": device.version,
             "driver": device.driver_version,
-            "version": library.clmp_version().decode(),
+            "version": libclmp.__version__,
             "date": date,
             "case": case.name,
             "solver": row.solver,

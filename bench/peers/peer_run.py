@@ -5,12 +5,12 @@ SPDX-License-Identifier: Apache-2.0
 
 import ctypes
 import os
+import sys
 import time
 
 import numpy as np
 import pyopencl as cl
 
-import clmp_ctypes
 import peer_data
 import peer_reference
 import peer_torch
@@ -22,20 +22,30 @@ SLOW_MS = 1000.0  # a step this long is repeated a third as often, but not less 
 LOSS_ERROR, GRADIENT_ERROR = 2e-6, 4e-6
 
 
-def open_library(options):
-    """The library, and the built peer_serial.c beside it or None."""
+def find_package(root):
+    """The Python package of the newest build folder below `root`, or None: the installed one."""
+    builds = [folder for folder in os.listdir(root) if folder.startswith("build")]
+    folders = [os.path.join(root, folder, "python") for folder in builds]
+    made = [folder for folder in folders if os.path.exists(os.path.join(folder, "libclmp", "libclmp.so"))]
+    return max(made, key=lambda folder: os.path.getmtime(os.path.join(folder, "libclmp", "libclmp.so")), default=None)
+
+
+def open_package(options):
+    """Makes libclmp the package to import; gives the built peer_serial.c beside it, or None."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    path = options.library or clmp_ctypes.find_library(root)
+    folder = options.package or find_package(root)
+    if folder:
+        sys.path.insert(0, os.path.abspath(folder))
     try:
-        library = clmp_ctypes.load(path)
-    except (OSError, AttributeError) as error:
-        raise Failure(BAD_USE, f"no libclmp: {error}; build it, or name it by --library") from None
-    build = os.path.dirname(os.path.dirname(os.path.abspath(path))) if path else root
+        import libclmp.torch  # noqa: F401
+    except ImportError as error:
+        raise Failure(BAD_USE, f"no libclmp: {error}; build it, or name its folder by --package") from None
+    build = os.path.dirname(os.path.abspath(folder)) if folder else root
     serial = os.path.join(build, "bench", "peer_serial.so")
     if not os.path.exists(serial):
         warn(f"max-pooling, serial is left out: there is no {serial}")
         serial = None
-    return library, serial
+    return serial
 
 
 def choose_device(wanted):
@@ -56,16 +66,19 @@ def choose_device(wanted):
 class Steps:
     """libclmp's steps and the copy, on buffers of one case."""
 
-    def __init__(self, library, device, case, logits, labels, options):
+    def __init__(self, device, case, logits, labels, options):
+        import libclmp
+
+        self.read_results = libclmp.read_results
         self.context = cl.Context([device])
         self.queue = cl.CommandQueue(self.context)
-        clmp = clmp_ctypes.Context(library, self.context, device)
+        self.clmp = libclmp.Context.from_pyopencl(self.context, device)
         shape = {"images": case.images, "classes": case.classes, "height": case.height, "width": case.width}
         shape.update(logits_height=case.logits_height, logits_width=case.logits_width)
         shape["align_corners"] = case.align_corners
         self.plans = {
-            name: clmp_ctypes.Plan(clmp, **shape, p=options.p, support=options.support, solver=solver)
-            for name, solver in (("search", clmp_ctypes.SOLVER_SEARCH), ("sort", clmp_ctypes.SOLVER_SORT))
+            solver: libclmp.Plan(self.clmp, **shape, p=options.p, support=options.support, solver=solver)
+            for solver in ("search", "sort")
         }
         flags = cl.mem_flags.READ_WRITE
         self.places = {
@@ -89,7 +102,7 @@ class Steps:
 
     def peak_bytes(self, solver):
         """Of a step, logits and labels left out."""
-        return self.plans[solver].workspace_size() + self.places["gradient"].size + self.places["result"].size
+        return self.plans[solver].workspace_size + self.places["gradient"].size + self.places["result"].size
 
     def step(self, solver):
         self.plans[solver].enqueue_gradient(self.queue, **self.places)
@@ -100,7 +113,32 @@ class Steps:
         self.step(solver)
         gradient = np.empty(self.shape, np.float32)
         cl.enqueue_copy(self.queue, gradient, self.places["gradient"])
-        return clmp_ctypes.read_results(self.queue, self.places["result"])[0].loss, gradient
+        return self.read_results(self.queue, self.places["result"])[0].loss, gradient
+
+
+def users_calls(steps, problem, logits, labels, options):
+    """(name, a step as a user of the package writes it, its loss and gradient): with tensors and with arrays.
+
+    They are on the device that the steps are on."""
+    import libclmp
+    from libclmp.torch import LossMaxPooling
+
+    module = LossMaxPooling(options.p, options.support, align_corners=problem.align_corners, device=steps.clmp)
+    fields = {"p": options.p, "support": options.support, "align_corners": problem.align_corners, "device": steps.clmp}
+
+    def tensors():
+        loss, gradient = problem.step_of(module)
+        problem.finish()
+        return loss, gradient
+
+    def arrays():
+        step = libclmp.loss(logits, labels, gradient=True, **fields)
+        return step.loss, step.gradient
+
+    loss, gradient = tensors()
+    yield "module", tensors, loss.item(), gradient.cpu().numpy()
+    problem.logits.grad = None
+    yield "arrays", arrays, *arrays()
 
 
 def give_back():
@@ -161,13 +199,13 @@ def check_promise(case, rows):
                 )
 
 
-def run_case(case, options, library, serial, device):
-    """Rows of a case: the copy, libclmp's two solvers, the peers."""
+def run_case(case, options, serial, device):
+    """Rows of a case: the copy, libclmp's two solvers and what its users call, the peers."""
     say(f"{case.name}: data")
     logits, labels = peer_data.make(case)
     logits = logits.reshape(case.images, case.classes, *case.logits_size)
     labels = labels.reshape(case.images, case.height, case.width)
-    steps = Steps(library, device, case, logits, labels, options)
+    steps = Steps(device, case, logits, labels, options)
     problem = peer_torch.Problem(logits, labels, IGNORED, options.p, options.support, case.align_corners)
 
     rows, outputs = [Row("copy", steps.copy)], []
@@ -177,6 +215,12 @@ def run_case(case, options, library, serial, device):
         row.peak_bytes = steps.peak_bytes(solver)
         rows.append(row)
         outputs.append((row, "max_pooling", *steps.outputs(solver)))
+    say(f"{case.name}: libclmp, tensors and arrays")
+    for name, call, loss, gradient in users_calls(steps, problem, logits, labels, options):
+        row = Row(name, call)
+        row.peak_bytes = steps.peak_bytes("search")
+        rows.append(row)
+        outputs.append((row, "max_pooling", loss, gradient))
     for peer in peer_torch.peers(problem, serial):
         say(f"{case.name}: torch, {peer.name}")
         row = Row(peer.name, lambda peer=peer: (problem.step(peer.loss), problem.finish()), peer=True)

@@ -48,8 +48,16 @@ class Problem:
         self.align_corners = align_corners
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.logits = torch.from_numpy(logits).to(self.device).requires_grad_()
-        self.labels = torch.from_numpy(labels).to(self.device, torch.int64)
+        self.bytes = torch.from_numpy(labels).to(self.device)
+        self.labels = self.bytes.to(torch.int64)
         self.ignored, self.p, self.support = ignored, p, support
+
+    def step_of(self, module):
+        """Loss and gradient of a module that interpolates by itself, and takes labels of any type."""
+        self.logits.grad = None
+        value = module(self.logits, self.bytes)
+        value.backward()
+        return value.detach(), self.logits.grad
 
     def step(self, loss):
         """A loss and its gradient, as tensors."""

@@ -16,7 +16,6 @@ import os
 import sys
 
 import peer_cases
-from clmp_ctypes import ClmpError
 from peer_words import BAD_USE, DEVICE_FAILED, Failure, say, warn
 
 REPEAT, QUICK_REPEAT = 15, 3
@@ -24,7 +23,8 @@ REPEAT, QUICK_REPEAT = 15, 3
 HELP = """
 columns:
   ms, quartiles    wall time of a step: loss and gradient with respect to the logits
-  step             times libclmp's step (search)
+  step             times libclmp's step (search): LossMaxPooling and libclmp.loss are that step as its users call
+                   it, on tensors with autograd and on arrays, with what Python and new memory cost
   floor            times the moving of 3 C 4 bytes for each pixel at the speed of a copy, which is the least
                    for a loss whose weights depend on all losses (12 bytes for each logit and 14 for each
                    pixel where logits are interpolated, which is bound by arithmetic)
@@ -74,7 +74,7 @@ def read_options(arguments):
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--library", metavar="FILE", help="libclmp.so (default: of the newest build folder here, else the loader's)")
+    add("--package", metavar="FOLDER", help="where libclmp lies (default: python in the newest build folder, else installed)")
     add("--device", metavar="NAME", help="whose name or platform contains NAME (default: a GPU, else any device)")
     add("--case", metavar="NAME", action="append", help=f"may be given again: {names} (default: cityscapes)")
     add("--quick", action="store_true", help="few repeats; and the case small, if none is given")
@@ -128,21 +128,22 @@ def run(options):
     need(("numpy", "python3-numpy"), ("pyopencl", "python3-pyopencl"), ("torch", "python3-torch"))
     import torch
 
-    import peer_report  # these need the three
-    import peer_run
+    import peer_run  # these need the three
+
+    serial = peer_run.open_package(options)
+    import peer_report  # and this libclmp
 
     if not options.torch_defaults:
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         torch.set_num_threads(options.threads or processors)
-    library, serial = peer_run.open_library(options)
     device = peer_run.choose_device(options.device)
-    peer_report.print_head(options, device, library)
+    peer_report.print_head(options, device)
     written = []
     for case in options.cases:
-        rows = peer_run.run_case(case, options, library, serial, device)
+        rows = peer_run.run_case(case, options, serial, device)
         say("")
         peer_report.print_table(case, rows, options)
-        written += peer_report.records(case, rows, options, device, library)
+        written += peer_report.records(case, rows, options, device)
         if options.json:  # after each case: whatever stops a long run, what it has found is kept
             peer_report.write_json(options.json, written)
 
@@ -153,7 +154,9 @@ def main(arguments):
     except Failure as failure:
         warn(failure)
         return failure.status
-    except ClmpError as error:
+    except Exception as error:
+        if type(error).__module__ != "libclmp._errors":
+            raise
         warn(error)
         return DEVICE_FAILED
     return 0

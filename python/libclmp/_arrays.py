@@ -19,6 +19,9 @@ LABELS = {
     "int32": LabelType.INT32,
     "int64": LabelType.INT64,
 }
+# By dtype, which is found faster than its name is made; of this machine's byte order.
+_FLOATS = {np.dtype(name): kind for name, kind in FLOATS.items() if name != "bfloat16"}
+_LABELS = {np.dtype(name): kind for name, kind in LABELS.items()}
 # Of labels of other types, that which holds all of their values.
 WIDER = {"bool": "uint8", "int8": "int32", "int16": "int32", "uint32": "int64"}
 
@@ -65,6 +68,9 @@ class Logits(NamedTuple):
 
     def like(self) -> tuple[Array, Array]:
         """An empty array of the same shape and strides: as a whole, in memory, and as (N, C, H, W)."""
+        if self.layout == Layout.NCHW and self.pitch == 0:
+            dense = np.empty(self.array.shape, self.array.dtype)
+            return dense, dense
         element = self.array.itemsize
         memory = np.empty(self.size // element, self.array.dtype)
         images, classes, height, width = self.array.shape
@@ -84,6 +90,11 @@ def span(shape: Sequence[int], strides: Sequence[int], element: int) -> int:
 def take_logits(logits: Any, layout: str) -> Logits:
     """Logits (N, C, H, W) or (C, H, W), or with the classes last; copied only where a plan cannot take their strides."""
     array = np.asarray(logits)
+    kind = _FLOATS.get(array.dtype)
+    if kind is not None and layout == "nchw" and array.ndim == 4 and array.size:
+        flags = array.flags
+        if flags.c_contiguous and flags.aligned:
+            return Logits(array, kind, Layout.NCHW, 0, array.nbytes)
     if array.dtype.name not in FLOATS:
         raise InvalidType(f"logits has the dtype {array.dtype}, expected float32, float16 or bfloat16 (of ml_dtypes)")
     if layout not in ("nchw", "nhwc"):
@@ -115,6 +126,9 @@ def take_logits(logits: Any, layout: str) -> Logits:
 def take_labels(labels: Any, name: str = "labels") -> tuple[Array, LabelType]:
     """Labels of any integer type, contiguous; copied only where they are not, or of a type that the library has not."""
     array = np.asarray(labels)
+    known = _LABELS.get(array.dtype)
+    if known is not None and array.flags.c_contiguous and array.flags.aligned:
+        return array, known
     kind = array.dtype.name
     if kind == "uint64":  # no class is that large: what is too large stays what is no class
         array = np.minimum(array, np.uint64(2**63 - 1)).astype(np.int64)
