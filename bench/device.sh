@@ -94,6 +94,8 @@ pack_to() {
     cp "$build/host/cli/clmp" "$1/host/cli/"
     mkdir "$1/peers"
     cp "$root"/bench/peers/*.py "$1/peers/"
+    mkdir -p "$1/python/libclmp"
+    cp "$build"/python/libclmp/*.py "$build/python/libclmp/libclmp.so" "$1/python/libclmp/"
     cp "$0" "$1/device.sh"
     for library in $(ldd "$1"/tests/* "$1"/bench/* "$1"/host/cli/clmp | awk '/=> \// { print $3 }' | sort -u |
         grep -E 'OpenCL|jansson|png|subunit|libz|libcheck|libclblast|stdc\+\+'); do
@@ -231,7 +233,7 @@ torch='no torch with a GPU, or none that takes part: see peers.txt'
 if [ -z "$quick" ] && python3 -c 'import torch, pyopencl' >/dev/null 2>&1; then
     peers=$build/peers
     [ -d "$peers" ] || peers=$here/peers
-    if timeout 90 python3 "$peers/peers.py" --library "$build/host/libclmp.so.0" --case cityscapes --json "$out/peers.json" \
+    if timeout 90 python3 "$peers/peers.py" --package "$build/python" --case cityscapes --json "$out/peers.json" \
         >"$out/peers.txt" 2>&1; then
         torch='peers: peers.txt'
     fi

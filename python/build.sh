@@ -65,7 +65,7 @@ cd "$folder"
 export PATH="$folder/empty/bin:/usr/bin:/bin" PYTHONDONTWRITEBYTECODE=1 CLMP_CACHE_DIR=""
 unset PYTHONPATH CLMP_LIBRARY OCL_ICD_VENDORS
 python -m libclmp
-python "$root/tests/python/run_lines.py" "$root/docs/python.md"
+python "$root/tests/python/run_lines.py" "$root/docs/python.md" # those that need no torch
 for module in test_errors test_numpy; do
     python "$root/tests/python/run.py" \$module
 done
