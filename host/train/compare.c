@@ -6,6 +6,7 @@
 #include "numbers.h"
 #include "plot.h"
 #include "run.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -19,13 +20,13 @@ static const char *const figure_names[FIGURES] = {"mean IoU", "mean class accura
  */
 
 /* Text that grows. */
-struct text {
+struct growing {
     char *at; /* NULL: no memory */
     size_t used, size;
 };
 
-static void put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct text *text, const char *format, ...) {
+static void put(struct growing *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct growing *text, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     const int length = vsnprintf(NULL, 0, format, arguments);
@@ -35,7 +36,7 @@ static void put(struct text *text, const char *format, ...) {
         char *more = realloc(text->at, 2 * wanted);
         if (more == NULL) {
             free(text->at);
-            *text = (struct text){NULL, 0, SIZE_MAX}; /* and no more is tried */
+            *text = (struct growing){NULL, 0, SIZE_MAX}; /* and no more is tried */
             return;
         }
         text->at = more;
@@ -49,7 +50,27 @@ static void put(struct text *text, const char *format, ...) {
     text->used += (size_t)length;
 }
 
-static void put_share(struct text *text, double share) {
+/* The first ten characters of a name, at the right of ten columns. */
+static void put_name(struct growing *text, const char *name) {
+    enum { COLUMNS = 10 };
+    const size_t bytes = text_cut(name, COLUMNS);
+    size_t characters = 0;
+    for (size_t i = 0; i < bytes; ++i)
+        characters += ((unsigned char)name[i] & 0xc0) != 0x80;
+    put(text, "  %*s%.*s", (int)(COLUMNS - characters), "", (int)bytes, name);
+}
+
+/* A cell of a CSV file, as RFC 4180 has it where a name holds a comma or a quote. */
+static void put_cell(struct growing *text, const char *before, const char *name) {
+    const bool quoted = strpbrk(name, ",\"") != NULL;
+    put(text, quoted ? ",\"%s" : ",%s", before);
+    for (; *name != '\0'; ++name)
+        put(text, quoted && *name == '"' ? "\"%c" : "%c", *name);
+    if (quoted)
+        put(text, "\"");
+}
+
+static void put_share(struct growing *text, double share) {
     if (isnan(share))
         put(text, "%12s", "-");
     else
@@ -71,7 +92,7 @@ static void make_cell(const struct comparison *comparison, size_t weighting, siz
 }
 
 /* One row for each weighting; first the figures, as what is looked at first, then the classes. */
-static void make_table(const struct comparison *comparison, struct text *text) {
+static void make_table(const struct comparison *comparison, struct growing *text) {
     const struct classes *classes = comparison->trainer->classes;
     const bool several = comparison->seeds > 1;
     const int column = several ? 31 : 19;
@@ -96,7 +117,7 @@ static void make_table(const struct comparison *comparison, struct text *text) {
     }
     put(text, "\nIoU of each class\n\n%-*s", (int)width, "");
     for (size_t c = 0; c < classes->count; ++c)
-        put(text, "  %10.10s", classes->names[c]);
+        put_name(text, classes->names[c]);
     put(text, "\n");
     for (size_t w = 0; w < comparison->count; ++w) {
         put(text, "%-*s", (int)width, comparison->specs[w].text);
@@ -107,11 +128,11 @@ static void make_table(const struct comparison *comparison, struct text *text) {
 }
 
 /* One row for each run, and nothing but numbers. */
-static void make_csv(const struct comparison *comparison, struct text *text) {
+static void make_csv(const struct comparison *comparison, struct growing *text) {
     const struct classes *classes = comparison->trainer->classes;
     put(text, "weighting,seed,mean_iou,mean_class_accuracy,pixel_accuracy");
     for (size_t c = 0; c < classes->count; ++c)
-        put(text, ",iou_%s", classes->names[c]);
+        put_cell(text, "iou_", classes->names[c]);
     put(text, "\n");
     for (size_t w = 0; w < comparison->count; ++w)
         for (size_t seed = 0; seed < comparison->seeds; ++seed) {
@@ -128,14 +149,14 @@ static void make_csv(const struct comparison *comparison, struct text *text) {
         }
 }
 
-static bool write_text(const char *path, struct text *text, struct failure *failure) {
+static bool write_text(const char *path, struct growing *text, struct failure *failure) {
     const bool good = text->at != NULL ? file_text(path, text->at, failure) : fail_memory(failure, path);
     free(text->at);
     return good;
 }
 
 static bool write_all(const struct comparison *comparison, struct failure *failure) {
-    struct text table = {NULL, 0, 0}, csv = {NULL, 0, 0};
+    struct growing table = {NULL, 0, 0}, csv = {NULL, 0, 0};
     char path[FILE_PATH];
     make_table(comparison, &table);
     make_csv(comparison, &csv);

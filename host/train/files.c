@@ -117,16 +117,18 @@ bool file_result(const char *path, const char *settings, const char *weighting, 
     clmp_metrics metrics;
     clmp_confusion_metrics(result->confusion, classes->count, &metrics, iou, accuracy);
     json_t *confusion = json_array(), *per_class = json_array();
+    bool whole = true; /* each part of it */
     for (size_t i = 0; i < count; ++i)
-        json_array_append_new(confusion, json_integer((json_int_t)result->confusion[i]));
+        whole = json_array_append_new(confusion, json_integer((json_int_t)result->confusion[i])) == 0 && whole;
     for (size_t c = 0; c < classes->count; ++c)
-        json_array_append_new(per_class, json_pack("{s:s, s:o, s:o}", "class", classes->names[c], "iou", share(iou[c]),
-                                                   "accuracy", share(accuracy[c])));
+        whole = json_array_append_new(per_class, json_pack("{s:s, s:o, s:o}", "class", classes->names[c], "iou",
+                                                           share(iou[c]), "accuracy", share(accuracy[c]))) == 0 &&
+                whole;
     json_t *object = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:o, s:o}", "settings", settings, "weighting",
                                weighting, "seed", (json_int_t)seed, "seconds", result->seconds, "mean_iou",
                                metrics.mean_iou, "mean_accuracy", metrics.mean_accuracy, "pixel_accuracy",
                                metrics.pixel_accuracy, "classes", per_class, "confusion", confusion);
-    char *text = object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = object != NULL && whole ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     const bool good = text != NULL ? file_text(path, text, failure) : fail_memory(failure, path);
     json_decref(object);
     free(text);

@@ -588,6 +588,33 @@ START_TEST(names_may_be_as_other_systems_have_them) {
 }
 END_TEST
 
+/* Names of classes in every file: in UTF-8, cut between characters, and whole in JSON and CSV. */
+START_TEST(names_of_classes_keep_their_letters) {
+    static const char list[] = "Fu\xc3\x9fg\xc3\xa4ngerwege,\xe2\x82\xac 1 2 3\n\xe9\x81\x93\xe8\xb7\xaf 4 5 6\n"
+                               "\"sign\" 7 8 9\n";
+    write_camvid();
+    write_file("data/classes.txt", list, sizeof list - 1);
+    assert_trained(clmp("compare", "data", "-o", "out", "--weightings", "uniform", "--seeds", "1", "--steps", "2",
+                        "--batch", "2", NULL));
+    json_t *result = load("out/uniform/seed-1/result.json");
+    const json_t *classes = json_object_get(result, "classes");
+    ck_assert_uint_eq(json_array_size(classes), CLASSES);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(classes, 0), "class")),
+                     "Fu\xc3\x9fg\xc3\xa4ngerwege,\xe2\x82\xac");
+    json_decref(result);
+    char *table = read_file("out/table.txt", NULL), *csv = read_file("out/table.csv", NULL);
+    json_t *utf8 = json_string(table); /* NULL of other bytes */
+    ck_assert_msg(utf8 != NULL, "%s", table);
+    ck_assert_msg(strstr(table, "  Fu\xc3\x9fg\xc3\xa4ngerw          \xe9\x81\x93\xe8\xb7\xaf") != NULL, "%s", table);
+    ck_assert_msg(strstr(csv, ",\"iou_Fu\xc3\x9fg\xc3\xa4ngerwege,\xe2\x82\xac\",iou_\xe9\x81\x93\xe8\xb7\xaf,"
+                              "\"iou_\"\"sign\"\"\"") != NULL,
+                  "%s", csv);
+    json_decref(utf8);
+    free(table);
+    free(csv);
+}
+END_TEST
+
 START_TEST(labels_of_cityscapes_may_be_ids) {
     static const int ids[CLASSES] = {7, 8, 11};
     write_cityscapes();
@@ -740,6 +767,7 @@ int main(void) {
     tcase_add_checked_fixture(names, enter_folder, leave_folder);
     tcase_add_loop_test(names, names_may_be_as_other_systems_have_them, 0, 3);
     tcase_add_test(names, labels_of_cityscapes_may_be_ids);
+    tcase_add_test(names, names_of_classes_keep_their_letters);
     TCase *full = add_case(suite, "runs", "full");
     tcase_add_checked_fixture(full, enter_folder, leave_folder);
     tcase_add_loop_test(full, layouts_are_read, 0, (int)(sizeof layouts / sizeof *layouts));
