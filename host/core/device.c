@@ -6,9 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a device says of itself; what is longer than `size` is cut. */
 static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
-    if (clGetDeviceInfo(device, what, size, text, NULL) != CL_SUCCESS)
-        text[0] = '\0'; /* also where it is longer than `size` */
+    size_t length = 0;
+    cl_int error = clGetDeviceInfo(device, what, size, text, NULL);
+    if (error == CL_INVALID_VALUE && clGetDeviceInfo(device, what, 0, NULL, &length) == CL_SUCCESS && length > size) {
+        char *whole = malloc(length);
+        if (whole != NULL && clGetDeviceInfo(device, what, length, whole, NULL) == CL_SUCCESS) {
+            memcpy(text, whole, size);
+            error = CL_SUCCESS;
+        }
+        free(whole);
+    }
+    if (error != CL_SUCCESS)
+        text[0] = '\0';
     text[size - 1] = '\0';
 }
 
@@ -37,8 +48,10 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
         clGetDeviceInfo(device, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_ENDIAN_LITTLE, sizeof little_endian, &little_endian, NULL) != CL_SUCCESS ||
-        clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof single, &single, NULL) != CL_SUCCESS ||
-        clGetDeviceInfo(device, CL_DEVICE_VERSION, sizeof version, version, NULL) != CL_SUCCESS)
+        clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof single, &single, NULL) != CL_SUCCESS)
+        return "an answer to what it is";
+    device_text(device, CL_DEVICE_VERSION, version, sizeof version);
+    if (version[0] == '\0')
         return "an answer to what it is";
     device_text(device, CL_DEVICE_NAME, facts->name, sizeof facts->name);
     device_text(device, CL_DEVICE_VENDOR, facts->vendor, sizeof facts->vendor);

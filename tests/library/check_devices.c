@@ -187,6 +187,26 @@ START_TEST(versions_are_read_in_every_locale) {
 }
 END_TEST
 
+START_TEST(names_that_are_long_are_cut) {
+    char name[300], version[300];
+    memset(name, 'n', sizeof name - 1);
+    memset(version, 'v', sizeof version - 1);
+    memcpy(version, "OpenCL 1.2 ", 11);
+    name[sizeof name - 1] = version[sizeof version - 1] = '\0';
+    const struct fault_limits limits = {.name = name, .version = version};
+    clmp_device_info infos[MOST];
+    clmp_context *context = NULL;
+    fault_limit(&limits);
+    list(infos);
+    ck_assert(infos[0].supported);
+    ck_assert(strlen(infos[0].name) == sizeof infos->name - 1 && strncmp(infos[0].name, name, 127) == 0);
+    ck_assert(strlen(infos[0].version) == sizeof infos->version - 1);
+    ck_assert_msg(open_it("nnn", &context) == CLMP_OK, "%s", message);
+    clmp_context_destroy(context);
+    fault_limit(NULL);
+}
+END_TEST
+
 START_TEST(messages_have_points_in_every_locale) {
     clmp_context *context = NULL;
     clmp_plan *plan = NULL;
@@ -212,6 +232,7 @@ int main(void) {
     tcase_add_test(tcase, the_second_of_two_devices_of_one_name_is_opened);
     tcase_add_test(tcase, devices_that_lack_something_say_what);
     tcase_add_test(tcase, versions_are_read_in_every_locale);
+    tcase_add_test(tcase, names_that_are_long_are_cut);
     tcase_add_test(tcase, messages_have_points_in_every_locale);
     return host_test_main(suite);
 }

@@ -81,6 +81,9 @@ bool limit_device_info(cl_device_info what, size_t size, void *value, size_t *us
     case CL_DEVICE_VERSION:
         *status = limits.version != NULL ? answer(limits.version, strlen(limits.version) + 1, size, value, used) : 0;
         return limits.version != NULL;
+    case CL_DEVICE_NAME:
+        *status = limits.name != NULL ? answer(limits.name, strlen(limits.name) + 1, size, value, used) : 0;
+        return limits.name != NULL;
     case CL_DEVICE_COMPILER_AVAILABLE:
         *status = answer(&no, sizeof no, size, value, used);
         return limits.no_compiler;

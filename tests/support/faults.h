@@ -127,6 +127,7 @@ struct fault_limits {      /* 0: as it is */
     bool gpu;              /* it says that it is a GPU, and is tuned as one */
     bool no_compiler;      /* it says that it has none */
     const char *version;   /* what it says of OpenCL */
+    const char *name;      /* what it is called */
 };
 void fault_limit(const struct fault_limits *limits);
 
