@@ -106,7 +106,7 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
         bins[i] = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
 
-    ulong draws = 0, drawn_pixels = 0, overflowed = 0;
+    ulong draws = 0, drawn_pixels = 0;
 #if CLMP_BIN_GROUP > 1
     uint last = 0; /* neighbours in one bin are added up before the atomics */
     ulong sum = 0;
@@ -128,24 +128,19 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
             if (loss >= 0.0f) {
 #if CLMP_DRAW_HARD
                 const uint key = clmp_keys(loss, 1);
-                uint r = key > v || all ? 1 : 0;
+                const uint r = key > v || all ? 1 : 0;
 #ifdef CLMP_CHANNELS
                 const ulong of = i / plane_pixels % CLMP_CHANNELS * 2;
 #else
                 const ulong of = 0;
 #endif
-                loss = clmp_flush(loss * class_weights[of + labels[labels_at + i]]);
-                times = (float)r;
-                if (!(loss < INFINITY)) {
-                    overflowed += 1;
-                    times = -CLMP_NONFINITE;
-                    loss = 0.0f;
-                    r = 0;
-                }
+                loss *= class_weights[of + labels[labels_at + i]];
+                loss = loss < 0x1.fffffep127f ? loss : 0x1.fffffep127f; /* as clmp_limit(), of one number */
+                loss = loss < CLMP_TINY ? 0.0f : loss;
 #else
                 const uint r = clmp_draws(shares + labels[labels_at + i], random[k]);
-                times = (float)r; /* below 2^24: exact */
 #endif
+                times = (float)r; /* below 2^24: exact */
                 draws += r;
                 drawn_pixels += r != 0 ? 1 : 0;
                 const uint bits = as_uint(loss);
@@ -175,8 +170,6 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
         clmp_count_global(&draw->drawn, draws);
         clmp_count_global(&draw->pixels, drawn_pixels);
     }
-    if (overflowed != 0)
-        clmp_count_global(&draw->overflowed, overflowed);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint i = item; i < CLMP_DRAW_BINS; i += CLMP_BIN_GROUP)
         if (bins[i] != 0)

@@ -4,9 +4,11 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * As confusion.cl; of two classes the one is larger whose high part is, by more than its low part is smaller.  A pixel
- * that a NaN or +inf reaches has no logit above -inf (upsample_split.cl), and no prediction.
+ * that a NaN or +inf reaches has no logit above -inf (upsample_split.cl), and no prediction.  Steep tiles are left to
+ * upsample_steep_confusion.cl.
  *
  *   taps, work, high_at, low_at, labels   as in upsample_loss.cl
+ *   spans_at   byte of the workspace with float32 (N, rows, pixels of logits): the spans of upsample_split.cl
  *   confusion  ulong (CLMP_CONFUSION(C)) in and out, from confusion_at on: as the public header says
  *
  * Grid: (vectors of columns rounded up to work-groups, N x tiles of rows).
@@ -14,6 +16,7 @@
 #include "upsample.clh"
 
 #include "confusion.clh"
+#include "steep.clh"
 
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
@@ -21,7 +24,7 @@
 
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_upsample_confusion(global const uchar *taps, global const uchar *work, ulong high_at, ulong low_at,
-                        global const CLMP_LABEL *labels, ulong labels_at, long ignore_index, global ulong *confusion,
+                        ulong spans_at, global const CLMP_LABEL *labels, ulong labels_at, long ignore_index, global ulong *confusion,
                         ulong confusion_at) {
     global const clmp_taps *head = CLMP_IN(const clmp_taps, taps, 0);
     const ulong first_tile = get_global_id(0) / CLMP_PARTS * CLMP_TILES;
@@ -57,13 +60,20 @@ clmp_upsample_confusion(global const uchar *taps, global const uchar *work, ulon
             prediction[r] = select(prediction[r], (INTV)c, greater);
         }
     }
+    int steep[CLMP_TILES];
+    for (uint k = 0; k < CLMP_TILES; ++k) {
+        const clmp_corners corners =
+            clmp_corners_of(view.above, view.below, (ulong)view.before[k], (ulong)view.after[k]);
+        const float span = clmp_corners_span(&corners, CLMP_IN(const float, work, spans_at) + image * view.logits);
+        steep[k] = clmp_is_steep(&corners, span, view.high, view.logits);
+    }
     clmp_tally tally = {0, 0};
     for (int r = 0; r < view.rows; ++r) {
         int of[2][CLMP_VECTOR];
         CLMP_VSTORE(clmp_spot_labels(&spot, labels + labels_at + at + r * width, ignore_index), of[0]);
         CLMP_VSTORE(prediction[r], of[1]);
         for (uint i = 0; i < CLMP_VECTOR; ++i)
-            if (spot.pixel[i] >= 0)
+            if (spot.pixel[i] >= 0 && !steep[CLMP_TILES == 1 ? 0 : i / CLMP_SLOT])
                 clmp_tally_one(&tally, of[0][i], of[1][i], confusion + confusion_at);
     }
     clmp_tally_end(&tally, confusion + confusion_at);

@@ -24,16 +24,11 @@
  */
 #include "upsample.clh"
 
-#include "criterion.clh"
-#include "weigh.clh"
+#include "upsample_factor.clh"
 
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
 #endif
-
-#define CLMP_LEAST (-38.8f)
-#define CLMP_LEAST_FACTOR 0x1p-26f
-#define CLMP_LEAST_TERM 0x1p-55f
 
 /* A number for each whole tile of a vector, or for the one that it is a part of. */
 #if CLMP_TILES == 1
@@ -132,27 +127,12 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
     clmp_tile_softmax_read(&view, label, CLMP_LEAST, &s, kept);
 
     global const clmp_pool *pool = CLMP_IN(const clmp_pool, work, pools_at) + image / images_per_pool;
-    /* 2^-e for tau = 2^e x with x from 1 to 2; tau is from 2^-36 to 1, or 0 */
-    const float up = as_float((254u << 23) - (as_uint(pool->tau) & 0x7f800000u));
     FLOATV factor[CLMP_ROWS];
     for (int r = 0; r < CLMP_ROWS; ++r) {
-        const UINTV key = clmp_keys(
-            r < view.rows ? clmp_spot_load(&spot, plane + plane_at + at + r * width, -1.0f) : (FLOATV)(-1.0f), 1);
-        const FLOATV weight = clmp_weigh(key, pool, problem->slope) * (FLOATV)up;
-        const FLOATV class_weight = clmp_label_weight(label[r], class_weights) * (FLOATV)head->class_down;
-        factor[r] = weight * class_weight;
-#ifdef CLMP_FOCAL_GAMMA_BITS
-        /* without its exponential, which is 0, the label has no share of F */
-        factor[r] = select((FLOATV)0.0f, factor[r], (INTV)(factor[r] >= (FLOATV)CLMP_LEAST_FACTOR));
-        const INTV has_exp = (INTV)(s.label_exp[r] > (FLOATV)0.0f);
-        const FLOATV ratio = (s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) *
-                             clmp_reciprocal(select((FLOATV)1.0f, s.label_exp[r] * (FLOATV)CLMP_EXP_UNSCALE, has_exp));
-        factor[r] *= clmp_focal_slope(s.others[r], s.label_exp[r], clmp_log1p(ratio));
-#endif
-        const INTV counts = CLMP_IS_LOSS(key) & (INTV)(factor[r] >= (FLOATV)CLMP_LEAST_FACTOR);
-        factor[r] *= clmp_reciprocal(s.others[r] + s.label_exp[r]);
-        factor[r] = select((FLOATV)0.0f, factor[r], counts); /* a NaN stays in its pixel */
-        s.others[r] = -s.others[r];
+        const FLOATV loss =
+            r < view.rows ? clmp_spot_load(&spot, plane + plane_at + at + r * width, -1.0f) : (FLOATV)(-1.0f);
+        factor[r] = clmp_pixel_factor(loss, label[r], s.others[r], s.label_exp[r], pool, problem->slope, class_weights,
+                                      head->class_down);
     }
 
     const FLOATV after =
@@ -175,10 +155,7 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
             clmp_slope_at(&view, &slope, r, &high, &low);
             const FLOATV e = clmp_exp_scaled_sum(high - s.base[r], low, CLMP_LEAST);
 #endif
-            FLOATV g = factor[r] * select(e, s.others[r], (INTV)(label[r] == (INTV)c));
-#if !defined(CLMP_EXACT) || CLMP_CLASSES > 1024
-            g = select(g, (FLOATV)0.0f, (INTV)((g < (FLOATV)CLMP_LEAST_TERM) & (g > (FLOATV)(-CLMP_LEAST_TERM))));
-#endif
+            const FLOATV g = clmp_pixel_term(factor[r], e, s.others[r], (INTV)(label[r] == (INTV)c));
             above_sum = fma((FLOATV)(1.0f - below[r]), g, above_sum);
             below_sum = fma((FLOATV)below[r], g, below_sum);
         }

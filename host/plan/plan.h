@@ -31,6 +31,9 @@ enum clmp_kernel_id {
     CLMP_KERNEL_UPSAMPLE_LOSS,
     CLMP_KERNEL_UPSAMPLE_GRADIENT,
     CLMP_KERNEL_UPSAMPLE_GATHER,
+    CLMP_KERNEL_STEEP_LOSS,
+    CLMP_KERNEL_STEEP_GRADIENT,
+    CLMP_KERNEL_STEEP_CONFUSION, /* built at the first use */
     CLMP_KERNEL_COUNT
 };
 
@@ -38,7 +41,7 @@ enum clmp_kernel_id {
  */
 struct clmp_workspace_layout {
     size_t plane;                /* losses, or marks; CLMP_INPUT_LOGITS only */
-    size_t high, low, tile_sums; /* with interpolation only */
+    size_t high, low, spans, tile_sums; /* with interpolation only */
     size_t pools;
     size_t terms;
     size_t trees;   /* where they are not in local memory */

@@ -81,6 +81,9 @@ static clmp_axis lay_out(const struct axis *axis, uint64_t *end) {
     record.high_at = take(end, lanes, sizeof(cl_float));
     record.low_at = take(end, lanes, sizeof(cl_float));
     record.share_at = take(end, lanes, sizeof(cl_float));
+    record.part_at = take(end, lanes, sizeof(cl_uint));
+    record.whole = (cl_uint)place_of(axis, 0).whole; /* at most 2^31 */
+    record.half_unit = (float)(0.5 / (double)record.whole);
     return record;
 }
 
@@ -105,6 +108,7 @@ static void fill(const struct axis *axis, clmp_axis *record, struct clmp_tables 
     cl_int *pixels = (void *)(tables->bytes + record->pixel_at);
     cl_float *high = (void *)(tables->bytes + record->high_at), *low = (void *)(tables->bytes + record->low_at);
     cl_float *share = (void *)(tables->bytes + record->share_at);
+    cl_uint *parts = (void *)(tables->bytes + record->part_at);
     const uint64_t lanes = (axis->tiles * axis->slot + 15) / 16 * 16;
     for (uint64_t i = 0; i < lanes; ++i)
         pixels[i] = -1;
@@ -131,6 +135,7 @@ static void fill(const struct axis *axis, clmp_axis *record, struct clmp_tables 
             high[lane] = (float)steps / CLMP_WEIGHT_STEPS;
             low[lane] = (float)((double)rest / ((double)place.whole * CLMP_WEIGHT_STEPS));
             share[lane] = (float)shares * 0x1p-24f;
+            parts[lane] = (cl_uint)place.part;
             tables->exact = tables->exact && rest == 0;
             tables->on_grid = tables->on_grid || place.part == 0;
             if (columns && pixels[lane] - lane != pixels[tiles[0].lane] - tiles[0].lane)
@@ -148,6 +153,25 @@ static float class_unit(float most_weight) {
         frexpf(most_weight, &exponent);
     exponent = exponent < -120 ? -120 : exponent > 127 ? 127 : exponent;
     return ldexpf(1.0f, exponent - 1);
+}
+
+/* 1 / whole = inverse 2^-shift, cut off after 64 bits; whole up to 2^62. */
+static void invert(uint64_t whole, clmp_taps *head) {
+    int bits = 0;
+    while (((uint64_t)1 << bits) < whole)
+        ++bits;
+    /* 2^bits / whole is from 1 to 2: digit by digit */
+    uint64_t rest = ((uint64_t)1 << bits) - whole;
+    head->inverse = 1;
+    for (int i = 0; i < 63; ++i) {
+        rest <<= 1;
+        head->inverse <<= 1;
+        if (rest >= whole) {
+            rest -= whole;
+            head->inverse |= 1;
+        }
+    }
+    head->inverse_shift = 63 + bits;
 }
 
 bool clmp_tables_make(const uint64_t logits[2], const uint64_t pixels[2], bool align_corners, float most_weight,
@@ -168,6 +192,7 @@ bool clmp_tables_make(const uint64_t logits[2], const uint64_t pixels[2], bool a
     tables->size = (size_t)end;
     fill(&axes[0], &head.rows, tables, false);
     fill(&axes[1], &head.columns, tables, true);
+    invert((uint64_t)head.rows.whole * head.columns.whole, &head);
     head.class_up = class_unit(most_weight);
     head.class_down = 1.0f / head.class_up;
     memcpy(tables->bytes, &head, sizeof head);

@@ -90,6 +90,15 @@ void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size)
              upsample->contiguous ? " -DCLMP_CONTIGUOUS" : "");
 }
 
+void clmp_steep_macros(const struct clmp_plan *plan, char *text, size_t size) {
+    const struct clmp_upsample *upsample = &plan->upsample;
+    snprintf(text, size,
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=1 -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s -DCLMP_SLOT=1"
+             " -DCLMP_ROWS=%" PRIu32 "%s",
+             plan->tuning.group_size, plan->params.classes, clmp_label_type_name(plan->params.label_type),
+             upsample->most_rows, upsample->exact ? " -DCLMP_EXACT" : "");
+}
+
 clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
     static const struct {
         enum clmp_kernel_id id;
@@ -98,19 +107,24 @@ clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
     } wanted[] = {{CLMP_KERNEL_UPSAMPLE_SPLIT, "upsample_split", "clmp_upsample_split", 0},
                   {CLMP_KERNEL_UPSAMPLE_LOSS, "upsample_loss", "clmp_upsample_loss", 1},
                   {CLMP_KERNEL_UPSAMPLE_GRADIENT, "upsample_gradient", "clmp_upsample_gradient", 2},
-                  {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather", 0}};
+                  {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather", 0},
+                  {CLMP_KERNEL_STEEP_LOSS, "upsample_steep_loss", "clmp_upsample_steep_loss", 3},
+                  {CLMP_KERNEL_STEEP_GRADIENT, "upsample_steep_gradient", "clmp_upsample_steep_gradient", 4}};
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
     const clmp_tuning *tuning = &plan->tuning;
-    char logits[CLMP_LOGITS_MACROS], tile[256], macros[3][512];
+    char logits[CLMP_LOGITS_MACROS], tile[256], steep[256], macros[5][512];
     clmp_logits_macros(&plan->params, &plan->logits, logits);
     snprintf(macros[0], sizeof macros[0],
              " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 "%s", tuning->group_size,
              tuning->vector_width, plan->params.classes, logits);
     clmp_upsample_macros(plan, tile, sizeof tile);
-    snprintf(macros[1], sizeof macros[1], "%s%s%s", tile, plan->criterion,
-             clmp_plan_weighs_late(plan) ? "" : class_weights);
-    snprintf(macros[2], sizeof macros[2], "%s%s%s%s", tile, plan->criterion, class_weights,
-             plan->drawn ? " -DCLMP_DRAWN" : "");
+    clmp_steep_macros(plan, steep, sizeof steep);
+    const char *const walks[] = {tile, tile, steep, steep};
+    for (int i = 0; i < 4; ++i) {
+        const bool loss = i % 2 == 0;
+        snprintf(macros[1 + i], sizeof macros[1 + i], "%s%s%s%s", walks[i], plan->criterion,
+                 loss && clmp_plan_weighs_late(plan) ? "" : class_weights, !loss && plan->drawn ? " -DCLMP_DRAWN" : "");
+    }
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i) {
         const clmp_status status = clmp_kernel_create(plan->context, wanted[i].source, macros[wanted[i].macros],
                                                       wanted[i].name, &plan->kernels[wanted[i].id]);
@@ -128,5 +142,6 @@ bool clmp_upsample_lay_out(struct clmp_plan *plan) {
         return false;
     return clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->high) &&
            clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->low) &&
+           clmp_plan_take(&layout->size, plan->params.images * plan->image_logits, sizeof(float), &layout->spans) &&
            clmp_plan_take(&layout->size, planes * rows * columns, 4 * sizeof(float), &layout->tile_sums);
 }

@@ -12,7 +12,9 @@ clmp_status clmp_upsample_kernels(struct clmp_plan *plan);
 uint32_t clmp_upsample_group(const struct clmp_plan *plan);
 uint32_t clmp_upsample_least_group(const struct clmp_plan *plan);
 bool clmp_upsample_lay_out(struct clmp_plan *plan);
-/* The macros of kernels that walk tiles; room for 256 characters. */
+/* The macros of kernels that walk tiles, and of those that walk steep ones, each with a work-item of its own; room for
+ * 256 characters. */
 void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size);
+void clmp_steep_macros(const struct clmp_plan *plan, char *text, size_t size);
 
 #endif

@@ -37,5 +37,7 @@ clmp_status clmp_upsample_split(struct clmp_step *step);
 void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step);
 /* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
 clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
+/* Likewise, a work-item for each tile of columns. */
+clmp_status clmp_upsample_launch_steep(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
 
 #endif

@@ -13,6 +13,7 @@ clmp_status clmp_upsample_split(struct clmp_step *step) {
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->layout.high);
     clmp_argument_offset(&arguments, step, plan->layout.low);
+    clmp_argument_offset(&arguments, step, plan->layout.spans);
     return clmp_launch_pixels(step, &arguments, plan->logits.pixels, plan->planes * plan->logits.rows);
 }
 
@@ -38,28 +39,47 @@ clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp
                        clmp_upsample_group(plan));
 }
 
-clmp_status clmp_upsample_loss(struct clmp_step *step) {
+clmp_status clmp_upsample_launch_steep(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows) {
+    const clmp_plan *plan = step->plan;
+    return clmp_launch(step, arguments, plan->upsample.column_tiles, plan->params.images * rows,
+                       plan->tuning.group_size);
+}
+
+/* All pixels, or those of steep tiles, in place of the others. */
+static clmp_status losses(struct clmp_step *step, bool steep) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
     /* losses that go without class weights yet are stored when these are applied */
     const bool store = step->buffers->losses.mem != NULL && !clmp_plan_weighs_late(plan);
-    const clmp_status status = clmp_upsample_split(step);
-    if (status != CLMP_OK)
-        return status;
-    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_LOSS);
+    struct clmp_arguments arguments =
+        clmp_arguments_begin(step, steep ? CLMP_KERNEL_STEEP_LOSS : CLMP_KERNEL_UPSAMPLE_LOSS);
     clmp_upsample_argument_parts(&arguments, step);
+    if (steep)
+        clmp_argument_offset(&arguments, step, plan->layout.spans);
     argument_classes(&arguments, step);
     clmp_argument_floats(&arguments, plane);
     clmp_argument_floats(&arguments, store ? step->buffers->losses : plane);
     clmp_argument_int(&arguments, store);
-    return clmp_upsample_launch_tiles(step, &arguments, plan->upsample.row_tiles);
+    return steep ? clmp_upsample_launch_steep(step, &arguments, plan->upsample.row_tiles)
+                 : clmp_upsample_launch_tiles(step, &arguments, plan->upsample.row_tiles);
 }
 
-static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *band) {
+clmp_status clmp_upsample_loss(struct clmp_step *step) {
+    clmp_status status = clmp_upsample_split(step);
+    if (status == CLMP_OK)
+        status = losses(step, false);
+    return status == CLMP_OK ? losses(step, true) : status;
+}
+
+/* Likewise. */
+static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *band, bool steep) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
-    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GRADIENT);
+    struct clmp_arguments arguments =
+        clmp_arguments_begin(step, steep ? CLMP_KERNEL_STEEP_GRADIENT : CLMP_KERNEL_UPSAMPLE_GRADIENT);
     clmp_upsample_argument_parts(&arguments, step);
+    if (steep)
+        clmp_argument_offset(&arguments, step, plan->layout.spans);
     clmp_argument_offset(&arguments, step, plan->layout.tile_sums);
     argument_classes(&arguments, step);
     clmp_argument_floats(&arguments, plane);
@@ -68,7 +88,8 @@ static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *ban
     clmp_argument_ulong(&arguments, plan->params.images / plan->pools);
     clmp_argument_ulong(&arguments, band->first_row);
     clmp_argument_ulong(&arguments, band->rows);
-    return clmp_upsample_launch_tiles(step, &arguments, band->rows);
+    return steep ? clmp_upsample_launch_steep(step, &arguments, band->rows)
+                 : clmp_upsample_launch_tiles(step, &arguments, band->rows);
 }
 
 static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) {
@@ -97,7 +118,9 @@ clmp_status clmp_upsample_gradient(struct clmp_step *step) {
     clmp_status status = CLMP_OK;
     for (uint32_t b = 0; b < upsample->bands && status == CLMP_OK; ++b) {
         if (upsample->band[b].rows > 0)
-            status = tile_sums(step, &upsample->band[b]);
+            status = tile_sums(step, &upsample->band[b], false);
+        if (upsample->band[b].rows > 0 && status == CLMP_OK)
+            status = tile_sums(step, &upsample->band[b], true);
         if (status == CLMP_OK)
             status = gather(step, &upsample->band[b]);
     }

@@ -391,7 +391,8 @@ typedef struct clmp_result {
     cl_ulong valid;   /* n: pixels that take part */
     cl_ulong ignored; /* label = ignore_index */
     cl_ulong invalid_labels; /* label outside [0, C) and not ignore_index */
-    cl_ulong nonfinite;      /* loss NaN or infinite (or, brought by the caller, negative) */
+    cl_ulong nonfinite;      /* of a logit that is NaN or infinite, or a loss that the caller brings so, or negative;
+                                finite logits and weights give a finite loss: at most the largest float */
     cl_ulong pixels;         /* valid + ignored + invalid_labels + nonfinite */
 } clmp_result;
 

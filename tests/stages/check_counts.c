@@ -266,7 +266,7 @@ static void count_predictions(struct problem *problem, uint64_t *confusion) {
     for (uint64_t i = 0; i < problem->pixels; i++) {
         const uint64_t area = params->height * params->width;
         if (upsampled)
-            upsample_exact_logits(&problem->in, i, x);
+            upsample_exact_relative(&problem->in, i, x);
         for (uint64_t c = 0; c < classes && !upsampled; c++)
             x[c] = problem->logits[(i / area * classes + c) * area + i % area];
         uint64_t best = 0;
@@ -348,6 +348,23 @@ START_TEST(predictions_of_interpolated_logits_are_counted) {
     fill_logits_upsampled(problem, &rng);
     *logit_of(problem, 7, 1) = _i % 3 == 0 ? NAN : _i % 3 == 1 ? INFINITY : -INFINITY;
     check_confusion(problem, tuning, (size_t)_i % 2);
+    problem_free(problem);
+}
+END_TEST
+
+/* Of every magnitude, so that float32 cancels; and numbers that are each other's negatives, for exact ties. */
+START_TEST(predictions_between_far_logits_are_counted) {
+    struct problem *problem =
+        problem_upsampled(2, 3, 4, 5, _i % 2 ? 13 : 16, _i % 2 ? 17 : 20, (clmp_label_type)(_i % 4));
+    struct rng rng = rng_for("far predictions", (uint64_t)_i);
+    for (int exponent = _i; exponent < 128; exponent += 11) {
+        problem->in.params.align_corners = exponent % 2;
+        fill_logits_upsampled(problem, &rng);
+        for (uint64_t i = 0; i < problem->elements; i++)
+            problem->logits[i] = exponent % 3 ? ldexpf((float)(2.0 * rng_uniform(&rng) - 1.0), exponent)
+                                              : ldexpf((float)((int)rng_below(&rng, 3) - 1), exponent);
+        check_confusion(problem, &tunings[_i % TUNINGS], 0);
+    }
     problem_free(problem);
 }
 END_TEST
@@ -452,5 +469,6 @@ int main(void) {
     tcase_add_loop_test(tcase, label_maps_are_counted_over_calls, 0, small ? 5 : 16);
     tcase_add_loop_test(tcase, predictions_are_counted, 0, small ? 4 : 20);
     tcase_add_loop_test(tcase, predictions_of_interpolated_logits_are_counted, 0, small ? 2 : 8);
+    tcase_add_loop_test(tcase, predictions_between_far_logits_are_counted, 0, small ? 1 : 4);
     return test_main(suite);
 }

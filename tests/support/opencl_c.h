@@ -53,6 +53,7 @@ static inline uint64_t mul_hi_u(uint64_t a, uint64_t b) {
 static inline int64_t mul_hi_s(int64_t a, int64_t b) {
     return (int64_t)(((clmp_i128)a * b) >> 64);
 }
+#define convert_float(x) ((float)(x))
 #define mul_hi(a, b) _Generic((a), unsigned long : mul_hi_u, long : mul_hi_s)((a), (b))
 #define select(a, b, c) ((c) ? (b) : (a))
 #define fma(a, b, c) fmaf((a), (b), (c))

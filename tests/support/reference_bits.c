@@ -8,6 +8,7 @@
  */
 #include "reference_upsample.h"
 
+#include <float.h>
 #include <stdlib.h>
 
 #include "opencl_c.h"
@@ -49,30 +50,37 @@ static int64_t label_at(const struct reference_input *in, uint64_t i) {
 
 /* Maximum, sum of the other classes' exponentials, the label's one, as kernels/softmax.clh. */
 struct softmax {
-    float maximum, label_logit, label_exp, others;
-    bool finite;
+    float maximum, label_logit, label_exp, others, rest; /* rest: of all classes but the first that has 1 */
+    bool finite, bounded;                                /* bounded: no -inf, either */
 };
 
 /* Classes in blocks of 8; of more than 64 classes, the blocks with their rounding errors summed beside. */
 static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes, int64_t label) {
-    struct softmax s = {-INFINITY, x[(uint64_t)label * stride], 0.0f, 0.0f, true};
+    struct softmax s = {-INFINITY, x[(uint64_t)label * stride], 0.0f, 0.0f, 0.0f, true, true};
     for (uint64_t c = 0; c < classes; ++c) {
         const float logit = x[c * stride];
         s.finite = s.finite && logit < INFINITY;
+        s.bounded = s.bounded && logit > -INFINITY;
         if (logit > s.maximum)
             s.maximum = logit;
     }
     s.finite = s.finite && s.label_logit > -INFINITY;
     float error = 0.0f;
+    bool top_seen = false;
     for (uint64_t begin = 0; begin < classes; begin += 8) {
-        float block = 0.0f;
+        float block = 0.0f, rest = 0.0f;
         for (uint64_t c = begin; c < begin + 8 && c < classes; ++c) {
             const float e = clmp_exp(x[c * stride] - s.maximum);
             if (c == (uint64_t)label)
                 s.label_exp = e;
             else
                 block += e;
+            if (e == 1.0f && !top_seen)
+                top_seen = true;
+            else
+                rest += e;
         }
+        s.rest += rest;
         const float sum = s.others + block;
         error += (s.others - sum) + block;
         s.others = sum;
@@ -124,11 +132,12 @@ static float share(float part, float whole) {
 }
 
 float bits_focal_loss(const clmp_plan_params *params, float others, float label_exp, float cross_entropy) {
-    return clmp_power(share(others, others + label_exp), (float)params->focal_gamma) * cross_entropy;
+    return clmp_flush(clmp_power(share(others, others + label_exp), (float)params->focal_gamma) * cross_entropy);
 }
 
 float bits_focal_slope(const clmp_plan_params *params, float others, float label_exp, float cross_entropy) {
     const float t = share(others, others + label_exp), p = share(label_exp, others + label_exp);
+    cross_entropy = cross_entropy < 128.0f ? cross_entropy : 128.0f; /* p is 0 there */
     const float ratio = t < 0x1p-30f ? 1.0f : cross_entropy * clmp_reciprocal(t);
     const float gamma = (float)params->focal_gamma;
     const float slope = clmp_power(t, gamma) * fmaf(gamma * p, ratio, 1.0f);
@@ -174,22 +183,23 @@ static const float *logits_of(const struct reference_input *in, const struct sha
     return in->logits + i / shape->image_pixels * shape->classes * shape->image_pixels + i % shape->image_pixels;
 }
 
-/* Sum of w_c (maximum - x_c). */
+/* The share of the sum of w_c (maximum - x_c). */
 static float distances(const clmp_plan_params *params, const float *x, uint64_t stride, uint64_t classes,
                        float maximum) {
     float sum = 0.0f, error = 0.0f;
     for (uint64_t c = 0; c < classes; ++c) {
-        const float term = clmp_flush((maximum - x[c * stride]) * smooth_weight(params, c)), next = sum + term;
+        const float part = clmp_flush(clmp_limit(maximum - x[c * stride]) * (float)smooth_share(params));
+        const float term = clmp_limit(part * smooth_weight(params, c)), next = clmp_limit(sum + term);
         error += clmp_flush((sum - next) + term);
         sum = next;
     }
-    return sum + error;
+    return clmp_limit(sum + error);
 }
 
 static float log_sum_of(const struct softmax *s, uint64_t classes) {
     if (classes == 2)
         return clmp_log1p(s->others * s->label_exp);
-    return s->others < 0x1.a8p-2f ? clmp_log1p_core(s->others) : clmp_log(s->others + s->label_exp);
+    return clmp_log1p(s->rest);
 }
 
 /* A pixel's loss, or its mark. */
@@ -206,22 +216,21 @@ static float pixel_loss(const struct reference_input *in, const struct shape *sh
     const struct softmax s = softmax(x, stride, shape->label_classes, label);
     const float weight = weighted ? bits_label_weight(in, i, label) : 1.0f;
     float loss = cross_entropy(&s, shape->label_classes);
+    loss = loss < FLT_MAX ? loss : FLT_MAX; /* twice that may be between two logits */
     if (params->label_smoothing > 0.0) {
-        const float soft =
-            clmp_flush(distances(params, x, stride, shape->label_classes, s.maximum) * (float)smooth_share(params));
-        const float total = clmp_flush(log_sum_of(&s, shape->label_classes) * smooth_total(params));
+        const float soft = distances(params, x, stride, shape->label_classes, s.maximum);
+        const float total = clmp_limit(log_sum_of(&s, shape->label_classes) * smooth_total(params));
         if (reference_binary(params))
-            loss = ((clmp_flush(loss * smooth_hard(params)) + soft) + total) * weight;
+            loss = clmp_limit((clmp_flush(loss * smooth_hard(params)) + soft) + total) * weight;
         else
-            loss = (clmp_flush(loss * clmp_limit(weight * smooth_hard(params))) + soft) + total;
+            loss = (clmp_limit(loss * clmp_limit(weight * smooth_hard(params))) + soft) + total;
     } else {
         if (bits_focal(params))
             loss = bits_focal_loss(params, s.others * CLMP_EXP_SCALE, s.label_exp * CLMP_EXP_SCALE, loss);
         loss *= weight;
     }
-    loss = clmp_flush(loss);
-    const bool finite = s.finite && !(reference_binary(params) && both[1] == -INFINITY);
-    return finite && loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
+    const bool finite = s.finite && (s.bounded || !(reference_binary(params) || params->label_smoothing > 0.0));
+    return finite ? clmp_limit(loss) : NOT_VALID(CLMP_NONFINITE);
 }
 
 /* A loss, or its mark, as a key. */
@@ -457,11 +466,6 @@ static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t
         float loss = losses[i];
         draws[i] = hard ? keys[i] > pool->v || pool->at_zero > 0.0f
                         : clmp_draws(shares + label_at(in, i), clmp_philox(params->seed, in->step, i));
-        if (hard && !(loss < INFINITY)) {
-            draws[i] = 0;
-            draw->overflowed += 1;
-            continue;
-        }
         draw->drawn += draws[i];
         draw->pixels += draws[i] != 0;
         if (loss > 0.0f)
@@ -575,7 +579,7 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
         keys[i] = key_of(losses[i], from_logits);
         losses[i] = is_loss(keys[i]) ? as_float(keys[i]) : 0.0f;
         if (late && is_loss(keys[i]))
-            losses[i] = clmp_flush(losses[i] * bits_label_weight(in, i, label_at(in, i)));
+            losses[i] = clmp_limit(losses[i] * bits_label_weight(in, i, label_at(in, i)));
     }
 
     clmp_pool *pools = allocate(shape.pools, sizeof *pools);
@@ -598,10 +602,6 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
         taus[i] = pools[i].tau;
     for (uint64_t i = 0; i < pixels; ++i) {
         const clmp_pool *pool = &pools[i / shape.pool_pixels];
-        if (!(losses[i] < INFINITY)) { /* by its class weight */
-            keys[i] = CLMP_NONFINITE << 20;
-            losses[i] = 0.0f;
-        }
         const float weight = drawn ? clmp_flush(pool->at * (float)draws[i]) : weight_of(keys[i], pool, &problem);
         weights[i] = weight;
         valid_losses[i] = is_loss(keys[i]) ? losses[i] : -1.0f;

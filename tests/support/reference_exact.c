@@ -73,7 +73,7 @@ static void pixel_logits(const struct reference_input *in, uint64_t pixel, long 
     uint64_t area = in->params.height * in->params.width;
     const float *first = in->logits + (pixel / area) * in->params.classes * area + pixel % area;
     if (reference_upsampled(&in->params))
-        upsample_exact_logits(in, pixel, x);
+        upsample_exact_relative(in, pixel, x);
     else
         for (uint64_t c = 0; c < in->params.classes; c++)
             x[c] = first[c * area];
@@ -110,7 +110,8 @@ static uint64_t largest_class(const long double *x, uint64_t classes) {
 
 /*
  * Softmax cross-entropy relative to the largest logit M:  (M - x_y) + log1p(sum of the other classes' exp(x_c - M)).
- * The label is the reference class where it is a maximum itself, so that a confident pixel keeps its small loss.
+ * The label is the reference class where it is a maximum itself, so that a confident pixel keeps its small loss.  What
+ * is beyond float32 is its largest number.
  */
 static long double cross_entropy(const long double *x, uint64_t classes, uint64_t label) {
     uint64_t top = largest_class(x, classes);
@@ -121,7 +122,7 @@ static long double cross_entropy(const long double *x, uint64_t classes, uint64_
     for (uint64_t c = 0; c < classes; c++)
         if (c != top)
             sum_add(&others, expl(x[c] - largest));
-    return (largest - x[label]) + log1pl(sum_value(&others));
+    return fminl((largest - x[label]) + log1pl(sum_value(&others)), (long double)FLT_MAX);
 }
 
 /* The sum of all exponentials relative to the label's, but for the label's own 1: T / E_y of criterion.clh; (1 - p) /
@@ -129,9 +130,12 @@ static long double cross_entropy(const long double *x, uint64_t classes, uint64_
  */
 static long double odds(const long double *x, uint64_t classes, uint64_t label) {
     struct sum others = {0};
-    for (uint64_t c = 0; c < classes; c++)
+    for (uint64_t c = 0; c < classes; c++) {
+        if (x[c] - x[label] > 11000.0L)
+            return HUGE_VALL; /* beyond long double, and nothing but 1 - p = 1 comes of it */
         if (c != label)
             sum_add(&others, expl(x[c] - x[label]));
+    }
     return sum_value(&others);
 }
 
@@ -163,12 +167,14 @@ static long double criterion(const struct reference_input *in, uint64_t pixel, c
     return (1.0L - e) * loss + e / (long double)classes * sum_value(&soft);
 }
 
-/* What no float32 holds: a loss above FLT_MAX is infinite, and one below FLT_MIN is 0, since nothing is subnormal. */
+/* What no float32 holds: above FLT_MAX a loss is that, and one below FLT_MIN is 0, since nothing is subnormal. */
 static enum pixel_state as_float_range(long double *loss) {
-    if (!(*loss >= 0.0L) || isinf((float)*loss)) {
+    if (!(*loss >= 0.0L) || isinf(*loss)) {
         *loss = 0.0L;
         return PIXEL_NONFINITE;
     }
+    if (*loss > (long double)FLT_MAX)
+        *loss = FLT_MAX;
     if (*loss < (long double)FLT_MIN)
         *loss = 0.0L;
     return PIXEL_VALID;

@@ -36,6 +36,8 @@ void upsample_bits_gradient(const struct reference_input *in, const float *losse
 
 /* In long double.  The C logits of one pixel; and the adjoint: adds C numbers of a pixel to `logits`, (N, C, h, w). */
 void upsample_exact_logits(const struct reference_input *in, uint64_t pixel, long double *x);
+/* The same, less the largest of them, from integers: right to the last bit also where long double cancels. */
+void upsample_exact_relative(const struct reference_input *in, uint64_t pixel, long double *x);
 void upsample_exact_adjoint(const clmp_plan_params *params, uint64_t pixel, const long double *g, long double *logits);
 
 #endif

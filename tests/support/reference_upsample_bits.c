@@ -13,6 +13,7 @@
 #define CLMP_GLOBAL
 #include "arith.clh"
 #include "layout.clh"
+#include "wide.clh"
 
 #define NOT_VALID(reason) (-(float)(reason))
 #define MOST_TILE 16
@@ -122,34 +123,50 @@ struct part {
     float high, low;
 };
 
+/* How far the logits of a low-resolution pixel are apart. */
+enum span { TAME, WIDE, RAW };
+
 struct image {
     uint64_t classes, height, width; /* of logits */
     bool exact;
     struct axis rows, columns;
     struct part *parts; /* (N, C, h, w) */
+    enum span *spans;   /* (N, h, w) */
 };
 
+static float normal(float x) {
+    return fabsf(x) < 0x1p-126f ? 0.0f : x;
+}
+
 /* Relative to the largest of the C logits of a low-resolution pixel. */
-static void split(const float *x, uint64_t classes, uint64_t stride, struct part *to) {
-    float largest = -INFINITY;
+static enum span split(const float *x, uint64_t classes, uint64_t stride, struct part *to) {
+    float largest = -INFINITY, smallest = INFINITY;
     bool clean = true;
     for (uint64_t c = 0; c < classes; ++c) {
-        clean = clean && x[c * stride] < INFINITY;
-        if (x[c * stride] > largest)
-            largest = x[c * stride];
+        const float a = normal(x[c * stride]);
+        clean = clean && a < INFINITY;
+        if (a > largest)
+            largest = a;
+        if (a < smallest && a > -INFINITY)
+            smallest = a;
     }
+    const float range = largest - smallest;
+    const enum span span = !clean || !(range >= 128.0f) ? TAME : range < INFINITY ? WIDE : RAW;
     for (uint64_t c = 0; c < classes; ++c) {
-        const float a = x[c * stride], d = a - largest, minus = d - a;
+        const float a = normal(x[c * stride]), d = a - largest, minus = d - a;
         const float error = (a - (d - minus)) - (largest + minus);
-        struct part part = {d, 0.0f};
+        struct part part = {d, normal(error)};
         if (d > -32768.0f) {
             part.high = (d + 98304.0f) - 98304.0f;
-            part.low = (d - part.high) + error;
+            part.low = normal((d - part.high) + error);
         }
-        if (!clean || !(d > -INFINITY))
-            part.high = -INFINITY;
+        if (span == RAW)
+            part = (struct part){a, 0.0f};
+        if (!clean || !(a > -INFINITY))
+            part = (struct part){-INFINITY, 0.0f};
         to[c * stride] = part;
     }
+    return span;
 }
 
 static struct image image_new(const struct reference_input *in) {
@@ -161,10 +178,11 @@ static struct image image_new(const struct reference_input *in) {
     image.exact = image.rows.exact && image.columns.exact;
     const uint64_t area = image.height * image.width;
     image.parts = allocate(params->images * image.classes * area, sizeof *image.parts);
+    image.spans = allocate(params->images * area, sizeof *image.spans);
     for (uint64_t n = 0; n < params->images; ++n)
         for (uint64_t i = 0; i < area; ++i) {
             const uint64_t corner = n * image.classes * area + i;
-            split(in->logits + corner, image.classes, area, image.parts + corner);
+            image.spans[n * area + i] = split(in->logits + corner, image.classes, area, image.parts + corner);
         }
     return image;
 }
@@ -173,6 +191,128 @@ static void image_free(struct image *image) {
     axis_free(&image->rows);
     axis_free(&image->columns);
     free(image->parts);
+    free(image->spans);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- steep
+ */
+
+/* The four low-resolution pixels around a pixel, and what they weigh there, in integers. */
+struct corners {
+    uint64_t at[4], weight[4];
+};
+
+static struct corners corners_of(const struct image *image, uint64_t y, uint64_t x) {
+    const struct reference_place *row = &image->rows.places[y], *column = &image->columns.places[x];
+    const uint64_t above = row->before * image->width, below = row->after * image->width;
+    const uint64_t row_part = (uint64_t)row->part, column_part = (uint64_t)column->part;
+    const uint64_t row_rest = (uint64_t)(row->whole - row->part),
+                   column_rest = (uint64_t)(column->whole - column->part);
+    return (struct corners){
+        {above + column->before, above + column->after, below + column->before, below + column->after},
+        {row_rest * column_rest, row_rest * column_part, row_part * column_rest, row_part * column_part}};
+}
+
+static const struct part *plane_of(const struct image *image, uint64_t n, uint64_t c) {
+    return image->parts + (n * image->classes + c) * image->height * image->width;
+}
+
+/* The lowest that is finite of a class's logits around a pixel; of the high parts. */
+static float lowest_around(const struct image *image, const struct corners *corners, uint64_t n, uint64_t c) {
+    float lowest = INFINITY;
+    for (int k = 0; k < 4; ++k) {
+        const float high = plane_of(image, n, c)[corners->at[k]].high;
+        if (high > -INFINITY && high < lowest)
+            lowest = high;
+    }
+    return lowest;
+}
+
+/* Whether a pixel is in a steep tile; the four logits around it are those around its tile. */
+static bool is_steep(const struct image *image, const struct corners *corners, uint64_t n) {
+    enum span span = TAME;
+    for (int k = 0; k < 4; ++k) {
+        const enum span one = image->spans[n * image->height * image->width + corners->at[k]];
+        span = one > span ? one : span;
+    }
+    if (span != WIDE)
+        return span == RAW;
+    bool has_floor = false;
+    for (uint64_t c = 0; c < image->classes; ++c) {
+        const float lowest = lowest_around(image, corners, n, c);
+        float least = INFINITY, most = -INFINITY;
+        for (int k = 0; k < 4; ++k) {
+            const float high = plane_of(image, n, c)[corners->at[k]].high;
+            least = high < least ? high : least;
+            most = high > most ? high : most;
+        }
+        if (lowest < -192.0f && (most > -160.0f || most > lowest * 0x1p-16f))
+            return true;
+        has_floor = has_floor || least >= -32.0f;
+    }
+    return !has_floor;
+}
+
+/* Whether a class has a finite logit in a pixel. */
+static bool counts_there(const struct image *image, const struct corners *corners, uint64_t n, uint64_t c) {
+    for (int k = 0; k < 4; ++k)
+        if (corners->weight[k] != 0 && !(plane_of(image, n, c)[corners->at[k]].high > -INFINITY))
+            return false;
+    return true;
+}
+
+/* How much class a is above class b, times the denominators. */
+static clmp_wide above_by(const struct image *image, const struct corners *corners, uint64_t n, uint64_t a,
+                          uint64_t b) {
+    clmp_wide sum;
+    clmp_wide_clear(&sum);
+    for (int k = 0; k < 4; ++k) {
+        if (corners->weight[k] == 0)
+            continue;
+        const struct part of_a = plane_of(image, n, a)[corners->at[k]], of_b = plane_of(image, n, b)[corners->at[k]];
+        clmp_wide_add(&sum, corners->weight[k], of_a.high, 0);
+        clmp_wide_add(&sum, corners->weight[k], of_a.low, 0);
+        clmp_wide_add(&sum, corners->weight[k], of_b.high, 1);
+        clmp_wide_add(&sum, corners->weight[k], of_b.low, 1);
+    }
+    return sum;
+}
+
+/* The first class with the largest logit, or -1. */
+static int64_t top_of(const struct image *image, const struct corners *corners, uint64_t n) {
+    int64_t top = -1;
+    for (uint64_t c = 0; c < image->classes; ++c) {
+        if (!counts_there(image, corners, n, c))
+            continue;
+        if (top < 0) {
+            top = (int64_t)c;
+            continue;
+        }
+        const clmp_wide ahead = above_by(image, corners, n, c, (uint64_t)top);
+        top = clmp_wide_positive(&ahead) ? (int64_t)c : top;
+    }
+    return top;
+}
+
+/* What class c is below the top. */
+static struct part below_top(const struct image *image, const struct corners *corners, uint64_t n, int64_t top,
+                             uint64_t c) {
+    const uint64_t whole = (uint64_t)image->rows.places->whole * (uint64_t)image->columns.places->whole;
+    const clmp_wide distance = above_by(image, corners, n, (uint64_t)top, c);
+    int bits = 0;
+    while (((uint64_t)1 << bits) < whole)
+        ++bits;
+    struct part part;
+    clmp_wide_quotient(&distance, (uint64_t)(((clmp_u128)1 << (63 + bits)) / whole), 63 + bits, &part.high, &part.low);
+    return part;
+}
+
+static float steep_exp(const struct image *image, const struct corners *corners, uint64_t n, int64_t top, uint64_t c,
+                       float least) {
+    if (!counts_there(image, corners, n, c))
+        return 0.0f;
+    const struct part distance = below_top(image, corners, n, top, c);
+    return clmp_exp_scaled_sum(-distance.high, -distance.low, least);
 }
 
 static float round_part(float x) {
@@ -230,6 +370,8 @@ static struct part logit(const struct image *image, uint64_t n, uint64_t c, uint
 
 struct softmax {
     float base, label_exp, others;
+    bool steep;
+    int64_t top; /* of steep ones */
 };
 
 static void sum_add(float *sum, float *error, float term) {
@@ -239,13 +381,22 @@ static void sum_add(float *sum, float *error, float term) {
     *sum = next;
 }
 
-static void sums_at_base(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label, float least,
-                         struct softmax *s) {
+static float exponential(const struct image *image, uint64_t n, uint64_t c, uint64_t y, uint64_t x,
+                         const struct softmax *s, float least) {
+    if (s->steep) {
+        const struct corners corners = corners_of(image, y, x);
+        return steep_exp(image, &corners, n, s->top, c, least);
+    }
+    const struct part part = logit(image, n, c, y, x);
+    return clmp_exp_scaled_sum(part.high - s->base, part.low, least);
+}
+
+static void sums_of(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label, float least,
+                    struct softmax *s) {
     float error = 0.0f, block = 0.0f;
     s->label_exp = s->others = 0.0f;
     for (uint64_t c = 0; c < image->classes; ++c) {
-        const struct part part = logit(image, n, c, y, x);
-        const float e = clmp_exp_scaled_sum(part.high - s->base, part.low, least);
+        const float e = exponential(image, n, c, y, x, s, least);
         if ((int64_t)c == label)
             s->label_exp = e;
         else
@@ -267,16 +418,24 @@ static float maximum(const struct image *image, uint64_t n, uint64_t y, uint64_t
     return most;
 }
 
+/* Without rounding, up to the exponentials. */
+static struct softmax steep_softmax(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label,
+                                    float least) {
+    const struct corners corners = corners_of(image, y, x);
+    struct softmax s = {.steep = true, .top = top_of(image, &corners, n)};
+    if (s.top >= 0)
+        sums_of(image, n, y, x, label, least, &s);
+    return s;
+}
+
 static struct softmax softmax(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label,
                               float least) {
-    float above = -INFINITY, below = -INFINITY, lowest = 0.0f;
+    float above = -INFINITY, below = -INFINITY;
     for (uint64_t c = 0; c < image->classes; ++c) {
         const struct slope slope = slope_of(image, n, c, y, x);
         const float start = slope.start.high, end = start + slope.step.high;
         above = start > above ? start : above;
         below = end > below ? end : below;
-        lowest = start < lowest ? start : lowest;
-        lowest = end < lowest ? end : lowest;
     }
     struct softmax s = {.base = above};
     if (image->rows.places[y].part != 0) {
@@ -284,12 +443,11 @@ static struct softmax softmax(const struct image *image, uint64_t n, uint64_t y,
         if (!image->exact)
             s.base += round_part(image->rows.low[y] * (below - above));
     }
-    if (lowest < -32768.0f)
+    sums_of(image, n, y, x, label, least, &s);
+    const float sum = s.others + s.label_exp;
+    if (sum < 1.0f || (least < -80.0f && sum < 0x1p18f && s.others < sum * 0x1p-60f)) {
         s.base = maximum(image, n, y, x);
-    sums_at_base(image, n, y, x, label, least, &s);
-    if (s.others + s.label_exp < 1.0f) {
-        s.base = maximum(image, n, y, x);
-        sums_at_base(image, n, y, x, label, least, &s);
+        sums_of(image, n, y, x, label, least, &s);
     }
     return s;
 }
@@ -312,10 +470,17 @@ static int64_t label_at(const struct reference_input *in, uint64_t i) {
 
 static float pixel_loss(const struct reference_input *in, const struct image *image, uint64_t n, uint64_t y, uint64_t x,
                         int64_t label, bool weighted) {
-    const struct softmax s = softmax(image, n, y, x, label, -86.0f);
+    const struct corners corners = corners_of(image, y, x);
+    const bool steep = is_steep(image, &corners, n) || lowest_around(image, &corners, n, (uint64_t)label) < -192.0f;
+    const struct softmax s = (steep ? steep_softmax : softmax)(image, n, y, x, label, -86.0f);
     float loss = 0.0f;
+    if (steep && (s.top < 0 || !counts_there(image, &corners, n, (uint64_t)label)))
+        return NOT_VALID(CLMP_NONFINITE);
     if (s.label_exp >= 0x1p-76f) {
         loss = clmp_log1p((s.others * CLMP_EXP_UNSCALE) * clmp_reciprocal(s.label_exp * CLMP_EXP_UNSCALE));
+    } else if (steep) {
+        const struct part distance = below_top(image, &corners, n, s.top, (uint64_t)label);
+        loss = clmp_limit((clmp_log(s.others * CLMP_EXP_UNSCALE) + distance.low) + distance.high);
     } else {
         const struct part part = logit(image, n, (uint64_t)label, y, x);
         const float distance = (part.high - s.base) + part.low;
@@ -325,8 +490,7 @@ static float pixel_loss(const struct reference_input *in, const struct image *im
     }
     if (bits_focal(&in->params))
         loss = bits_focal_loss(&in->params, s.others, s.label_exp, loss);
-    loss = clmp_flush(loss * (weighted ? bits_label_weight(in, 0, label) : 1.0f));
-    return loss < INFINITY ? loss : NOT_VALID(CLMP_NONFINITE);
+    return clmp_limit(loss * (weighted ? bits_label_weight(in, 0, label) : 1.0f));
 }
 
 void upsample_bits_losses(const struct reference_input *in, bool weighted, float *losses) {
@@ -383,10 +547,8 @@ static float term(const struct step *step, uint64_t n, uint64_t c, uint64_t y, u
     if (step->factors[i] == 0.0f)
         return 0.0f;
     float e = -s->others;
-    if ((int64_t)c != label_at(step->in, i)) {
-        const struct part part = logit(&step->image, n, c, y, x);
-        e = clmp_exp_scaled_sum(part.high - s->base, part.low, -38.8f);
-    }
+    if ((int64_t)c != label_at(step->in, i))
+        e = exponential(&step->image, n, c, y, x, s, -38.8f);
     const float g = step->factors[i] * e;
     if ((!step->image.exact || params->classes > 1024) && fabsf(g) < 0x1p-55f)
         return 0.0f;
@@ -396,6 +558,8 @@ static float term(const struct step *step, uint64_t n, uint64_t c, uint64_t y, u
 static void tile_sums(const struct step *step, uint64_t n, uint64_t c, uint64_t y0, uint64_t y1, uint64_t x0,
                       uint64_t x1, float *sums) {
     const struct axis *rows = &step->image.rows, *columns = &step->image.columns;
+    const struct corners corners = corners_of(&step->image, y0, x0);
+    const bool steep = is_steep(&step->image, &corners, n);
     float lanes[4][MOST_TILE] = {{0.0f}};
     for (uint64_t x = x0; x < x1; ++x) {
         float above = 0.0f, below = 0.0f;
@@ -405,13 +569,13 @@ static void tile_sums(const struct step *step, uint64_t n, uint64_t c, uint64_t 
             below = fmaf(rows->share[y], g, below);
         }
         const float after = columns->share[x], before = 1.0f - after;
-        const uint64_t lane = columns->lanes[x];
-        lanes[0][lane] = before * above;
-        lanes[1][lane] = after * above;
-        lanes[2][lane] = before * below;
-        lanes[3][lane] = after * below;
+        const float of_column[4] = {before * above, after * above, before * below, after * below};
+        for (int q = 0; q < 4; ++q) {
+            lanes[q][columns->lanes[x]] = of_column[q];
+            sums[q] = x == x0 ? of_column[q] : sums[q] + of_column[q]; /* of steep tiles, one after the other */
+        }
     }
-    for (int q = 0; q < 4; ++q)
+    for (int q = 0; q < 4 && !steep; ++q)
         sums[q] = pair_sum(lanes[q], columns->slot);
 }
 
@@ -467,7 +631,9 @@ static void find_factors(struct step *step, const float *losses, const float *we
         struct softmax *s = &step->softmaxes[i];
         if (!(factor >= 0x1p-26f))
             continue;
-        *s = softmax(&step->image, i / area, i % area / params->width, i % params->width, label, -38.8f);
+        const uint64_t n = i / area, y = i % area / params->width, x = i % params->width;
+        const struct corners corners = corners_of(&step->image, y, x);
+        *s = (is_steep(&step->image, &corners, n) ? steep_softmax : softmax)(&step->image, n, y, x, label, -38.8f);
         if (bits_focal(params)) {
             const float label_exp = s->label_exp > 0.0f ? s->label_exp * CLMP_EXP_UNSCALE : 1.0f;
             const float cross_entropy = clmp_log1p((s->others * CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp));

@@ -1,0 +1,141 @@
+/*
+ * Logits over all of float32, and class weights over ten decades and 0, in every loss and every weighting.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "reference.h"
+#include "support.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static bool is_focal(clmp_loss loss) {
+    return loss == CLMP_LOSS_FOCAL || loss == CLMP_LOSS_BINARY_FOCAL;
+}
+
+static struct problem *problem_of(clmp_loss loss, uint64_t classes, uint64_t height, uint64_t width) {
+    struct problem *problem = loss < CLMP_LOSS_BINARY_CROSS_ENTROPY
+                                  ? problem_of_logits(2, classes, height, width, CLMP_LABEL_UINT8)
+                                  : problem_of_binary(2, classes, height, width, CLMP_LABEL_UINT8);
+    problem->in.params.loss = loss;
+    return problem;
+}
+
+/* A quarter of them 0, but for one; the others from 1e-5 to 1e5. */
+static void draw_class_weights(struct problem *problem, struct rng *rng) {
+    const uint64_t classes = problem->in.params.classes, kept = rng_below(rng, classes);
+    for (uint64_t c = 0; c < classes; c++)
+        problem->class_weights[c] =
+            c != kept && rng_below(rng, 4) == 0 ? 0.0f : powf(10.0f, 10.0f * (float)rng_uniform(rng) - 5.0f);
+    problem->in.params.class_weights = problem->class_weights;
+}
+
+static float draw_number(struct rng *rng, int exponent) {
+    const float x = ldexpf(1.0f + (float)rng_below(rng, 1 << 23) * 0x1p-23f, exponent);
+    return rng_below(rng, 2) ? x : -x;
+}
+
+/* Logits as a network has them, of one magnitude, or of any up to that, with ties. */
+static void draw_logits(struct problem *problem, int exponent, struct rng *rng) {
+    fill_logits(problem, rng);
+    const uint64_t kind = rng_below(rng, 4);
+    for (uint64_t i = 0; i < problem->elements; i++)
+        if (kind == 1)
+            problem->logits[i] = draw_number(rng, exponent);
+        else if (kind == 2)
+            problem->logits[i] = draw_number(rng, (int)rng_below(rng, (uint64_t)exponent + 20) - 19);
+        else if (kind == 3)
+            problem->logits[i] = ldexpf((float)((int)rng_below(rng, 3) - 1), exponent);
+}
+
+START_TEST(every_loss_and_weighting_takes_every_magnitude) {
+    static const int exponents[] = {0, 4, 7, 12, 30, 80, 126, 127};
+    static const double smoothings[] = {0.1, 0.9, 1e-6, 0.999};
+    const clmp_loss loss = (clmp_loss)(_i % 4);
+    const clmp_weighting weighting = (clmp_weighting)(_i / 4 % 5);
+    struct rng rng = rng_for("every magnitude", (uint64_t)_i);
+    for (int k = 0; k < 3; k++) {
+        struct problem *problem = problem_of(loss, 2 + (uint64_t)_i % 3, 5, 9);
+        clmp_plan_params *params = &problem->in.params;
+        draw_logits(problem, exponents[(_i + 3 * k) % 8], &rng);
+        draw_class_weights(problem, &rng);
+        params->weighting = weighting;
+        params->ohem_min_kept = 20;
+        params->ohem_thresh = 0.9;
+        params->focal_gamma = 0.5 * (double)(_i % 5);
+        if (k == 1 && !is_focal(loss) && weighting != CLMP_WEIGHTING_OHEM)
+            params->label_smoothing = smoothings[(_i + k) % 4];
+        if (is_focal(loss) && weighting == CLMP_WEIGHTING_OHEM)
+            params->weighting = CLMP_WEIGHTING_UNIFORM; /* the other is refused */
+        outputs_free(assert_solved(problem));
+        problem_free(problem);
+    }
+}
+END_TEST
+
+/* A loss of logits beyond float32 is the largest float, whatever the loss; none is NaN, infinite or left out. */
+START_TEST(a_loss_beyond_float32_is_the_largest_float) {
+    const clmp_loss loss = (clmp_loss)(_i % 4);
+    struct problem *problem = problem_of(loss, 2, 1, 2);
+    for (uint64_t i = 0; i < problem->elements; i++)
+        problem->logits[i] = i % 4 < 2 ? FLT_MAX : -FLT_MAX;
+    problem->class_weights[0] = 4.0f;
+    problem->class_weights[1] = 2.0f;
+    problem->in.params.class_weights = problem->class_weights;
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        set_label(problem, i, 1);
+    problem->in.params.label_smoothing = is_focal(loss) || _i < 4 ? 0.0 : 0.25;
+    struct outputs *got = assert_solved(problem);
+    const bool binary = loss >= CLMP_LOSS_BINARY_CROSS_ENTROPY;
+    ck_assert_uint_eq(got->result->valid, problem->pixels);
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        ck_assert(got->losses[i] == FLT_MAX || (binary && i % 4 < 2));
+    for (uint64_t i = 0; i < problem->elements; i++)
+        ck_assert(isfinite(got->gradient[i]));
+    outputs_free(got);
+    /* and before class weights */
+    problem->class_weights[0] = problem->class_weights[1] = 0.125f;
+    got = assert_solved(problem);
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        ck_assert(got->losses[i] < FLT_MAX);
+    outputs_free(got);
+    problem_free(problem);
+}
+END_TEST
+
+/* The label has no weight, so that what smoothing leaves to the leading class is all: log1p(e^-d). */
+START_TEST(smoothing_keeps_small_losses_where_the_label_has_no_weight) {
+    static const struct {
+        float x[2], weight;
+        double smoothing;
+    } known[] = {{{0.0f, -30.0f}, 1.0f, 0.1}, {{1.917f, -3.404f}, 2.9f, 0.9}};
+    const double distance = (double)known[_i].x[0] - (double)known[_i].x[1];
+    const double want = known[_i].smoothing / 2.0 * (double)known[_i].weight * log1p(exp(-distance));
+    struct problem *problem = problem_of(CLMP_LOSS_CROSS_ENTROPY, 2, 1, 1);
+    problem->in.params.images = 1;
+    problem->pixels = 1;
+    problem->elements = 2;
+    memcpy(problem->logits, known[_i].x, sizeof known[_i].x);
+    problem->class_weights[0] = known[_i].weight;
+    problem->class_weights[1] = 0.0f;
+    set_label(problem, 0, 1);
+    problem->in.params.class_weights = problem->class_weights;
+    problem->in.params.label_smoothing = known[_i].smoothing;
+    struct outputs *got = assert_solved(problem);
+    ck_assert_msg(fabs((double)got->losses[0] - want) < 1e-6 * want, "%.9g, not %.9g", (double)got->losses[0], want);
+    outputs_free(got);
+    problem_free(problem);
+}
+END_TEST
+
+int main(void) {
+    bool small = test_small();
+    Suite *suite = suite_create("magnitudes");
+    TCase *tcase = add_case(suite, "known", "quick full small device");
+    tcase_add_loop_test(tcase, a_loss_beyond_float32_is_the_largest_float, 0, small ? 4 : 8);
+    tcase_add_loop_test(tcase, smoothing_keeps_small_losses_where_the_label_has_no_weight, 0, 2);
+    tcase = add_case(suite, "any", "full device");
+    tcase_add_loop_test(tcase, every_loss_and_weighting_takes_every_magnitude, 0, small ? 4 : 20);
+    return test_main(suite);
+}
