@@ -118,6 +118,8 @@ static const char help_of_loss[] =
     "                       mask (255 is 1).  OLD: a label, a range (8-10), a colour of an RGB mask (128,64,0) or *,\n"
     "                       all others; NEW: a label, a range, ignore, or after * keep\n"
     "  --class-weights W.npy  float32 or float64, C values >= 0: multiply the losses of their classes\n"
+    "  --normalise count|weights  with class weights, what means are divided by: the number of pixels (default),\n"
+    "                       or the sum of their weights, as PyTorch's cross_entropy has it; not with lmp\n"
     "  --solver search|sort how the threshold is found; both give the same bits (default search)\n"
     "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C).  Unless given, nchw, and an error where nhwc\n"
     "                       fits the labels and nchw only unevenly\n"

@@ -4,6 +4,7 @@
 const char *const option_losses[] = {"cross-entropy", "focal", "bce", "binary-focal"};
 const char *const option_weightings[] = {"lmp", "uniform", "topk", "ohem", "balanced"};
 const char *const option_samplings[] = {"even", "under", "over"};
+const char *const option_normalisations[] = {"count", "weights"};
 const char *const option_schemes[] = {"inverse", "inverse-sqrt", "median", "median-sqrt", "enet", "effective"};
 
 const char *options_loss_name(clmp_loss loss) {

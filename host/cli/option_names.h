@@ -9,10 +9,17 @@
 #include <clmp/clmp.h>
 
 /* In the order of the enumerators. */
-enum { OPTION_LOSSES_KNOWN = 4, OPTION_WEIGHTINGS_KNOWN = 5, OPTION_SAMPLINGS_KNOWN = 3, OPTION_SCHEMES_KNOWN = 6 };
+enum {
+    OPTION_LOSSES_KNOWN = 4,
+    OPTION_WEIGHTINGS_KNOWN = 5,
+    OPTION_SAMPLINGS_KNOWN = 3,
+    OPTION_SCHEMES_KNOWN = 6,
+    OPTION_NORMALISATIONS_KNOWN = 2
+};
 extern const char *const option_losses[OPTION_LOSSES_KNOWN];
 extern const char *const option_weightings[OPTION_WEIGHTINGS_KNOWN];
 extern const char *const option_samplings[OPTION_SAMPLINGS_KNOWN];
+extern const char *const option_normalisations[OPTION_NORMALISATIONS_KNOWN];
 extern const char *const option_schemes[OPTION_SCHEMES_KNOWN];
 
 /* "topk", "median-sqrt" and so on. */

@@ -106,6 +106,7 @@ static const struct rule {
     {PARAMETER_THRESH, "thresh", OHEM, ALL, "ohem"},
     {PARAMETER_MIN_KEPT, "min-kept", OHEM, ALL, "ohem"},
     {PARAMETER_SAMPLING, "sampling", BALANCED, ALL, "balanced"},
+    {PARAMETER_NORMALISE, "normalise", ANY & ~LMP, ALL, "uniform, topk, ohem and balanced, which are means"},
     {PARAMETER_SEED, "seed", BALANCED, ALL, "balanced"},
     {PARAMETER_STEP, "step", BALANCED, ALL, "balanced"},
     {PARAMETER_SOLVER, "solver", ANY & ~BALANCED, ALL, "all weightings but balanced"},

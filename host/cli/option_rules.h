@@ -23,7 +23,8 @@ enum parameter {
     PARAMETER_SOLVER = 1 << 8,
     PARAMETER_LABEL_SMOOTHING = 1 << 9,
     PARAMETER_GAMMA = 1 << 10,
-    PARAMETER_ALPHA = 1 << 11
+    PARAMETER_ALPHA = 1 << 11,
+    PARAMETER_NORMALISE = 1 << 12
 };
 
 /*

@@ -27,6 +27,7 @@ enum option_id {
     OPTION_THRESH,
     OPTION_MIN_KEPT,
     OPTION_SAMPLING,
+    OPTION_NORMALISE,
     OPTION_SEED,
     OPTION_STEP,
     OPTION_LIST,
@@ -81,6 +82,7 @@ static const struct {
     {{"thresh", required_argument, NULL, OPTION_THRESH}, WEIGHTS | LOSS, PARAMETER_THRESH},
     {{"min-kept", required_argument, NULL, OPTION_MIN_KEPT}, WEIGHTS | LOSS, PARAMETER_MIN_KEPT},
     {{"sampling", required_argument, NULL, OPTION_SAMPLING}, LOSS, PARAMETER_SAMPLING},
+    {{"normalise", required_argument, NULL, OPTION_NORMALISE}, LOSS, PARAMETER_NORMALISE},
     {{"seed", required_argument, NULL, OPTION_SEED}, LOSS, PARAMETER_SEED},
     {{"step", required_argument, NULL, OPTION_STEP}, LOSS, PARAMETER_STEP},
     {{"list", required_argument, NULL, OPTION_LIST}, LOSS | EVAL, 0},
@@ -233,6 +235,10 @@ static bool read_further(int id, const char *argument, struct options *options, 
         good = read_name("--sampling", argument, option_samplings, OPTION_SAMPLINGS_KNOWN, &index, failure);
         params->sampling = (clmp_sampling)index;
         return good;
+    case OPTION_NORMALISE:
+        good = read_name("--normalise", argument, option_normalisations, OPTION_NORMALISATIONS_KNOWN, &index, failure);
+        params->normalise = (clmp_normalise)index;
+        return good;
     case OPTION_SEED:
         return rules_read_whole("--seed", argument, 0, UINT64_MAX, &params->seed, failure);
     case OPTION_STEP:
@@ -355,6 +361,8 @@ static bool check_given(enum command command, const struct options *options, uns
         return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale does not apply without --gradient");
     if ((given & GIVEN_GRADIENT_SCALE) != 0 && options->list != NULL)
         return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale does not apply to --list, which has no gradient");
+    if ((given & PARAMETER_NORMALISE) != 0 && options->class_weights == NULL)
+        return fail_with(failure, EXIT_OF_INPUT, "--normalise does not apply without --class-weights");
     return (command != COMMAND_LOSS && command != COMMAND_WEIGHTS) || rules_apply(params, given, "--", failure);
 }
 

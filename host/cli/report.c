@@ -168,6 +168,8 @@ static void print_title(const struct options *options, const char *device, size_
     }
     if (params->loss != CLMP_LOSS_CROSS_ENTROPY)
         printf(", of %s", options_loss_name(params->loss));
+    if (params->normalise == CLMP_NORMALISE_WEIGHTS)
+        printf(", by class weights");
     if (params->label_smoothing > 0.0)
         printf(", label smoothing %g", params->label_smoothing);
     printf(", on %s", device);

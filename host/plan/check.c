@@ -26,11 +26,23 @@ static clmp_status check_class_weights(const float *weights, uint64_t classes, c
     return CLMP_OK;
 }
 
+/* Whether means are over class weights, and those are not all 1. */
+static bool normalises(const clmp_plan_params *params) {
+    return params->normalise == CLMP_NORMALISE_WEIGHTS && params->input == CLMP_INPUT_LOGITS &&
+           params->class_weights != NULL;
+}
+
 static clmp_status check_weighting(const clmp_plan_params *params, const struct clmp_log *log) {
     if ((int)params->weighting < CLMP_WEIGHTING_LMP || (int)params->weighting > CLMP_WEIGHTING_BALANCED)
         REFUSE("weighting is %d, expected a clmp_weighting", (int)params->weighting);
     if (params->weighting == CLMP_WEIGHTING_OHEM && !(params->ohem_thresh > 0.0 && params->ohem_thresh < 1.0))
         REFUSE("ohem_thresh is %g, expected a probability between 0 and 1", params->ohem_thresh);
+    if ((int)params->normalise < CLMP_NORMALISE_COUNT || (int)params->normalise > CLMP_NORMALISE_WEIGHTS)
+        REFUSE("normalise is %d, expected a clmp_normalise", (int)params->normalise);
+    if (normalises(params) && params->weighting == CLMP_WEIGHTING_LMP)
+        REFUSE(
+            "normalise is weights, by which loss max-pooling is no longer the largest of its weighted sums; expected "
+            "count, or another weighting");
     if (params->weighting != CLMP_WEIGHTING_BALANCED)
         return CLMP_OK;
     if (params->input != CLMP_INPUT_LOGITS)
@@ -135,6 +147,7 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
     plan->pool_pixels = plan->pixels / plan->pools;
     const bool hard = params->weighting == CLMP_WEIGHTING_OHEM, balanced = params->weighting == CLMP_WEIGHTING_BALANCED;
     plan->drawn = balanced || (hard && logits && params->class_weights != NULL);
+    plan->normalised = normalises(params);
     uint64_t draws = 0; /* at most, but for the chances of one more */
     if (balanced && params->sampling == CLMP_SAMPLING_OVER &&
         !multiply(plan->label_classes < plan->pool_pixels ? plan->label_classes : plan->pool_pixels, plan->pool_pixels,

@@ -39,7 +39,7 @@ static size_t criterion_weights_size(const struct clmp_plan *plan) {
     return (size_t)plan->params.classes * (clmp_is_binary(&plan->params) ? 2 : 1) * sizeof(float);
 }
 
-static clmp_status create_constants(struct clmp_plan *plan, float *class_weights) {
+static clmp_status create_constants(struct clmp_plan *plan, float *class_weights, float *mean_weights) {
     cl_context cl = plan->context->cl;
     cl_int error = CL_SUCCESS;
     clmp_problem problem = clmp_problem_of(&plan->params, plan->pool_pixels, plan->params.images / plan->pools);
@@ -47,6 +47,9 @@ static clmp_status create_constants(struct clmp_plan *plan, float *class_weights
     if (error == CL_SUCCESS && class_weights != NULL)
         plan->class_weights = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, criterion_weights_size(plan),
                                              class_weights, &error);
+    if (error == CL_SUCCESS && plan->normalised)
+        plan->mean_weights = clCreateBuffer(cl, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
+                                            (size_t)plan->params.classes * sizeof(float), mean_weights, &error);
     return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(&plan->context->log, error, "clCreateBuffer");
 }
 
@@ -60,7 +63,8 @@ static clmp_status create_weighed(struct clmp_plan *plan, const clmp_plan_params
         clmp_criterion_weights(params, weights);
     }
     clmp_criterion_macros(params, plan->criterion);
-    clmp_status status = create_constants(plan, weights);
+    float *const mean_weights = (float *)(uintptr_t)params->class_weights; /* clCreateBuffer() only reads them */
+    clmp_status status = create_constants(plan, weights, mean_weights);
     if (status == CLMP_OK && plan->upsampled)
         status = clmp_upsample_create(plan, weights);
     free(weights);
@@ -109,7 +113,8 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
 
 static void release_objects(clmp_plan *plan) {
     clmp_plan_release_kernels(plan);
-    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->upsample.tables, plan->workspace};
+    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->mean_weights, plan->upsample.tables,
+                              plan->workspace};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; ++i)
         if (buffers[i] != NULL)
             clReleaseMemObject(buffers[i]);

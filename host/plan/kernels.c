@@ -47,6 +47,9 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
                                                     {CLMP_KERNEL_DRAW_SHARES, "threshold_draw", "clmp_draw_shares"}};
     static const struct kernel_wanted drawn[] = {{CLMP_KERNEL_DRAW_PIXELS, "threshold_draw", "clmp_draw_pixels"},
                                                  {CLMP_KERNEL_DRAW_RESULT, "threshold_draw", "clmp_draw_result"}};
+    static const struct kernel_wanted normalise[] = {
+        {CLMP_KERNEL_NORMALISE_COUNT, "normalise", "clmp_normalise_count"},
+        {CLMP_KERNEL_NORMALISE_RESULT, "normalise", "clmp_normalise_result"}};
     static const struct kernel_wanted weights[] = {{CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
     static const struct kernel_wanted loss[] = {{CLMP_KERNEL_LOSS, "loss", "clmp_loss"}};
     static const struct kernel_wanted gradient[] = {{CLMP_KERNEL_GRADIENT, "gradient", "clmp_gradient"}};
@@ -59,7 +62,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const char *weigh = plan->drawn ? " -DCLMP_DRAWN" : "";
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
     char group[64], tree[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS], loss_macros[640];
-    char gradient_macros[640], weights_macros[160], draw_macros[512];
+    char gradient_macros[640], weights_macros[160], draw_macros[512], normalise_macros[256];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
     snprintf(tree, sizeof tree, "%s -DCLMP_LOCAL_TREE=%d", group, clmp_plan_tree_is_local(plan));
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
@@ -78,6 +81,15 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     snprintf(draw_macros, sizeof draw_macros, "%s%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
              group, labels, logits, tuning->bin_group, by_ohem);
 
+    char channels[64] = "";
+    if (clmp_is_binary(&plan->params))
+        snprintf(channels, sizeof channels, " -DCLMP_CHANNELS=%" PRIu64, plan->params.classes);
+    /* the numbers of kernels/normalise.clh */
+    const int shares = plan->drawn ? 2 : plan->params.weighting == CLMP_WEIGHTING_TOPK ? 1 : 0;
+    snprintf(normalise_macros, sizeof normalise_macros,
+             " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LABEL=%s -DCLMP_SHARES=%d%s", tuning->bin_group,
+             clmp_label_type_name(plan->params.label_type), shares, channels);
+
     const struct {
         const struct kernel_wanted *kernels;
         size_t count; /* 0: not wanted */
@@ -89,6 +101,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         {ohem, by_ohem, tree},
         {balanced, by_balance ? sizeof balanced / sizeof balanced[0] : 0, draw_macros},
         {drawn, plan->drawn ? sizeof drawn / sizeof drawn[0] : 0, draw_macros},
+        {normalise, plan->normalised ? sizeof normalise / sizeof normalise[0] : 0, normalise_macros},
         {images, plan->params.scope == CLMP_SCOPE_IMAGE, ""},
         {weights, 1, weights_macros},
         {loss, from_logits && !plan->upsampled, loss_macros},
@@ -165,7 +178,8 @@ clmp_status clmp_plan_kernel_fits(const struct clmp_plan *plan, enum clmp_kernel
 static clmp_status fit_kernel(struct clmp_plan *plan, enum clmp_kernel_id id, bool *fits) {
     const struct clmp_log *log = &plan->context->log;
     const clmp_tuning *asked = &plan->params.tuning;
-    const bool bins = id == CLMP_KERNEL_FILL || id == CLMP_KERNEL_COUNT_LABELS || id == CLMP_KERNEL_DRAW_PIXELS;
+    const bool bins = id == CLMP_KERNEL_FILL || id == CLMP_KERNEL_COUNT_LABELS || id == CLMP_KERNEL_DRAW_PIXELS ||
+                      id == CLMP_KERNEL_NORMALISE_COUNT;
     const bool shared = id == CLMP_KERNEL_UPSAMPLE_LOSS || id == CLMP_KERNEL_UPSAMPLE_GRADIENT;
     const uint32_t asked_group = bins ? asked->bin_group : asked->group_size;
     const uint32_t least = shared ? clmp_upsample_least_group(plan) : 1;
@@ -190,12 +204,17 @@ static clmp_status fit_kernel(struct clmp_plan *plan, enum clmp_kernel_id id, bo
     return CLMP_OK;
 }
 
+/* Whether a kernel runs in work-groups of one work-item. */
+static bool is_single(enum clmp_kernel_id id) {
+    return id == CLMP_KERNEL_TOTAL || id == CLMP_KERNEL_NORMALISE_RESULT;
+}
+
 clmp_status clmp_plan_build_kernels(struct clmp_plan *plan) {
     for (;;) {
         bool fits = true;
         clmp_status status = create_kernels(plan);
         for (int i = 0; i < CLMP_KERNEL_COUNT && status == CLMP_OK && fits; ++i)
-            if (plan->kernels[i] != NULL && i != CLMP_KERNEL_TOTAL) /* one work-item */
+            if (plan->kernels[i] != NULL && !is_single((enum clmp_kernel_id)i))
                 status = fit_kernel(plan, (enum clmp_kernel_id)i, &fits);
         if (status != CLMP_OK || fits)
             return status;

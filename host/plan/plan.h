@@ -25,6 +25,8 @@ enum clmp_kernel_id {
     CLMP_KERNEL_DRAW_SHARES,
     CLMP_KERNEL_DRAW_PIXELS,
     CLMP_KERNEL_DRAW_RESULT,
+    CLMP_KERNEL_NORMALISE_COUNT,
+    CLMP_KERNEL_NORMALISE_RESULT,
     CLMP_KERNEL_WEIGHTS,
     CLMP_KERNEL_GRADIENT,
     CLMP_KERNEL_UPSAMPLE_SPLIT,
@@ -40,7 +42,7 @@ enum clmp_kernel_id {
 /* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are.
  */
 struct clmp_workspace_layout {
-    size_t plane;                /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t plane;                       /* losses, or marks; CLMP_INPUT_LOGITS only */
     size_t high, low, spans, tile_sums; /* with interpolation only */
     size_t pools;
     size_t terms;
@@ -55,6 +57,7 @@ struct clmp_workspace_layout {
     size_t draws;
     size_t shares;
     size_t drawn;
+    size_t normalise; /* normalised plans only */
     size_t size;
 };
 
@@ -90,6 +93,7 @@ struct clmp_plan {
     uint64_t pool_pixels;
     size_t label_size; /* bytes */
     bool drawn;        /* weights are those of a plane of draws: kernels/threshold_draw.cl */
+    bool normalised;   /* means are over class weights: kernels/normalise.cl */
     bool upsampled;    /* the logits are smaller than the labels */
     struct clmp_upsample upsample;
     uint32_t confusion_group; /* work-items of a work-group of that kernel */
@@ -100,6 +104,7 @@ struct clmp_plan {
     cl_kernel kernels[CLMP_KERNEL_COUNT]; /* those that the plan needs */
     cl_mem problem;                       /* one clmp_problem */
     cl_mem class_weights;                 /* clmp_criterion_weights(); NULL: none */
+    cl_mem mean_weights;                  /* the caller's, where means are over them; NULL: they are not */
     char criterion[CLMP_CRITERION_MACROS];
     cl_mem workspace;        /* the plan's own, from the first use on */
     cl_event workspace_free; /* the last command that used it */

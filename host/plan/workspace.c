@@ -26,6 +26,9 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
         fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_draw), &layout->draws);
         fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->drawn);
     }
+    if (plan->normalised)
+        fits = fits &&
+               clmp_plan_take(&layout->size, pools * plan->params.classes, 2 * sizeof(cl_ulong), &layout->normalise);
     if (plan->params.weighting == CLMP_WEIGHTING_BALANCED)
         return fits;
     fits = fits && clmp_plan_take(&layout->size, pools * CLMP_BINS, sizeof(clmp_real), &layout->terms);

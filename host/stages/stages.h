@@ -21,6 +21,9 @@ clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round);
 /* What follows the threshold, or stands for it, where weights come of draws. */
 clmp_status clmp_stage_draw(struct clmp_step *step);
 
+/* And what follows either, where means are over class weights. */
+clmp_status clmp_stage_normalise(struct clmp_step *step);
+
 clmp_status clmp_stage_weights(struct clmp_step *step);
 
 clmp_status clmp_stage_gradient(struct clmp_step *step);

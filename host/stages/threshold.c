@@ -55,6 +55,8 @@ clmp_status clmp_stage_threshold(struct clmp_step *step) {
         status = search_threshold(step);
     if (status == CLMP_OK && step->plan->drawn)
         status = clmp_stage_draw(step);
+    if (status == CLMP_OK && step->plan->normalised)
+        status = clmp_stage_normalise(step);
     if (status == CLMP_OK && step->plan->params.scope == CLMP_SCOPE_IMAGE)
         status = total(step);
     return status;

@@ -289,6 +289,19 @@ typedef enum clmp_sampling {
 } clmp_sampling;
 
 /*
+ * What a mean of losses with class weights is divided by: with the loss h of a pixel and the weight c of its class, and
+ * s = 1 (where the weighting takes the pixel: uniform, topk, ohem), or how often it was drawn (balanced),
+ *
+ * COUNT     L = sum of s c h / sum of s: by how many there are
+ * WEIGHTS   L = sum of s c h / sum of s c: by what they weigh, as PyTorch's cross_entropy(weight=...,
+ * reduction='mean'). 0 where that sum is.  A focal loss's alpha is none of these weights; those of binary losses are
+ * their channels'.  Not with LMP, whose L is a maximum over weights w of the pixels, and no mean.
+ *
+ * Without class weights, and with losses that the caller brings, they are the same.
+ */
+typedef enum clmp_normalise { CLMP_NORMALISE_COUNT = 0, CLMP_NORMALISE_WEIGHTS = 1 } clmp_normalise;
+
+/*
  * How the kernels are cut up for a device.  Results do not depend on it, bit for bit.  0 means: the environment's
  * CLMP_TUNING ("group_size=128,chunks=64"), else the library's table of devices (host/plan/tuning.c).
  */
@@ -337,6 +350,7 @@ typedef struct clmp_plan_params {
     clmp_float_type logits_type;
     clmp_layout logits_layout;
     uint64_t logits_row_pitch; /* bytes from a row of an image's logits, and of gradients, to the next; 0: they touch */
+    clmp_normalise normalise;  /* with class weights */
 } clmp_plan_params;
 
 /* As clmp_plan_params_init(), for a struct of `size` bytes. */
@@ -347,7 +361,7 @@ CLMP_API void clmp_plan_params_init_sized(clmp_plan_params *params, size_t size)
  * labels uint8, ignore_index 255, no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0,
  * weighting lmp, topk_count 0, ohem_thresh 0.7, ohem_min_kept 100000, sampling even, seed 0, loss
  * cross-entropy, label_smoothing 0, focal_gamma 2, focal_alpha -1, logits_type float32, logits_layout NCHW,
- * logits_row_pitch 0.
+ * logits_row_pitch 0, normalise count.
  */
 static inline void clmp_plan_params_init(clmp_plan_params *params) {
     clmp_plan_params_init_sized(params, sizeof *params);

@@ -237,6 +237,8 @@ def loss(
         255: a pixel with this label is left out.
     class_weights : array_like
         C numbers >= 0: multiply a pixel's loss by that of its label.
+    normalise : {"count", "weights"}
+        Of means with class weights: by the number of pixels, or by the sum of their weights, as PyTorch has it.
     label_smoothing : float
         In [0, 1), 0.
     scope : {"batch", "image"}

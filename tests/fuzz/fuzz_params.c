@@ -117,7 +117,7 @@ static bool take_field(struct reader *reader, struct input *input) {
     clmp_plan_params *p = &input->params;
     if (reader->at == reader->end)
         return false;
-    switch (take_below(reader, 37)) {
+    switch (take_below(reader, 38)) {
     case 0:
         p->input = (clmp_input)take_choice(reader);
         break;
@@ -221,6 +221,9 @@ static bool take_field(struct reader *reader, struct input *input) {
     case 33:
         p->logits_type = (clmp_float_type)take_choice(reader);
         p->logits_layout = (clmp_layout)take_choice(reader);
+        break;
+    case 36:
+        p->normalise = (clmp_normalise)take_choice(reader);
         break;
     case 34:
         p->logits_row_pitch = take_count(reader);
@@ -352,6 +355,9 @@ static bool is_good(const clmp_plan_params *p) {
         return true;
     if (!(p->p >= 1.0) || !(p->support > 0.0 && p->support <= 1.0) || (unsigned)p->scope > CLMP_SCOPE_IMAGE ||
         (unsigned)p->solver > CLMP_SOLVER_SORT || (unsigned)p->weighting > CLMP_WEIGHTING_BALANCED)
+        return false;
+    if ((unsigned)p->normalise > CLMP_NORMALISE_WEIGHTS ||
+        (p->normalise == CLMP_NORMALISE_WEIGHTS && logits && p->class_weights && p->weighting == CLMP_WEIGHTING_LMP))
         return false;
     if (p->weighting == CLMP_WEIGHTING_OHEM && !(p->ohem_thresh > 0.0 && p->ohem_thresh < 1.0))
         return false;

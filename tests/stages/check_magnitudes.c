@@ -61,6 +61,7 @@ START_TEST(every_loss_and_weighting_takes_every_magnitude) {
         draw_logits(problem, exponents[(_i + 3 * k) % 8], &rng);
         draw_class_weights(problem, &rng);
         params->weighting = weighting;
+        params->normalise = weighting == CLMP_WEIGHTING_LMP ? CLMP_NORMALISE_COUNT : (clmp_normalise)(k / 2);
         params->ohem_min_kept = 20;
         params->ohem_thresh = 0.9;
         params->focal_gamma = 0.5 * (double)(_i % 5);

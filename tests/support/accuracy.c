@@ -333,6 +333,7 @@ static void assert_accurate_logits(const struct problem *problem, const struct o
     struct reference_input plain_input = problem->in;
     plain_input.params.p = INFINITY;
     plain_input.params.weighting = CLMP_WEIGHTING_LMP;
+    plain_input.params.normalise = CLMP_NORMALISE_COUNT;
     struct exact exact = exact_new(&problem->in, false), plain = exact_new(&plain_input, got->gradient != NULL);
     bool upsampled = reference_upsampled(&problem->in.params);
     struct exact given = weighting_of(problem, got, &exact);

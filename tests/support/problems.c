@@ -280,12 +280,12 @@ const char *describe(const struct problem *problem) {
     static const char *const losses[] = {"cross-entropy", "focal", "bce", "binary focal"};
     snprintf(text, sizeof text,
              "%s loss=%s label_smoothing=%g gamma=%g alpha=%g logits_type=%d layout=%d row_pitch=%llu weighting=%s "
-             "topk_count=%llu ohem_thresh=%.17g ohem_min_kept=%llu sampling=%d step=%llu N=%llu C=%llu "
+             "normalise=%d topk_count=%llu ohem_thresh=%.17g ohem_min_kept=%llu sampling=%d step=%llu N=%llu C=%llu "
              "h=%llu w=%llu H=%llu W=%llu align_corners=%d label_type=%d ignore_index=%lld class_weights=%s p=%.17g "
              "support=%.17g scope=%s gradient_scale=%.9g seed=%llu",
              p->input == CLMP_INPUT_LOSSES ? "losses" : "logits", losses[p->loss], p->label_smoothing, p->focal_gamma,
              p->focal_alpha, (int)p->logits_type, (int)p->logits_layout, (unsigned long long)p->logits_row_pitch,
-             weightings[p->weighting], (unsigned long long)p->topk_count, p->ohem_thresh,
+             weightings[p->weighting], (int)p->normalise, (unsigned long long)p->topk_count, p->ohem_thresh,
              (unsigned long long)p->ohem_min_kept, (int)p->sampling, (unsigned long long)problem->in.step,
              (unsigned long long)p->images, (unsigned long long)p->classes, (unsigned long long)p->logits_height,
              (unsigned long long)p->logits_width, (unsigned long long)p->height, (unsigned long long)p->width,

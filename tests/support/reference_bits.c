@@ -20,6 +20,7 @@
 #include "select.clh"
 
 #include "draw.clh"
+#include "normalise.clh"
 #include "ohem.clh"
 
 #define NOT_VALID(reason) (-(float)(reason))
@@ -435,9 +436,10 @@ static void solve(const uint32_t *keys, uint64_t pixels, clmp_weighting weightin
     free(r);
 }
 
-/* What threshold_draw.cl does with a pool whose first pixel is `first`; `draws` gets how often each pixel is drawn. */
-static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t pixels, const float *losses,
-                      const uint32_t *keys, clmp_pool *pool, clmp_record *record, uint32_t *draws) {
+/* What threshold_draw.cl does with a pool whose first pixel is `first`; `draws` gets how often each pixel is drawn. How
+ * often one may be. */
+static uint64_t draw_pool(const struct reference_input *in, uint64_t first, uint64_t pixels, const float *losses,
+                          const uint32_t *keys, clmp_pool *pool, clmp_record *record, uint32_t *draws) {
     const clmp_plan_params *params = &in->params;
     const bool hard = params->weighting == CLMP_WEIGHTING_OHEM;
     clmp_draw *draw = allocate(1, sizeof *draw);
@@ -479,9 +481,38 @@ static void draw_pool(const struct reference_input *in, uint64_t first, uint64_t
     grow(sums, 256);
     clmp_draw_solve(sums[1], draw, pool, record);
     clmp_record_finish(pool, record);
+    const uint64_t most = draw->most;
     free(counts);
     free(shares);
     free(draw);
+    return most;
+}
+
+/* What normalise.cl does with a pool. */
+static void normalise_pool(const struct reference_input *in, uint64_t first, uint64_t pixels, bool drawn,
+                           const uint32_t *keys, const uint32_t *draws, uint64_t most, clmp_pool *pool,
+                           clmp_record *record) {
+    const clmp_plan_params *params = &in->params;
+    const uint64_t classes = params->classes;
+    ulong *counts = allocate(2 * classes, sizeof *counts);
+    for (uint64_t i = first; i < first + pixels; ++i) {
+        if (!is_loss(keys[i]))
+            continue;
+        const uint64_t of =
+            reference_binary(params) ? i / (params->height * params->width) % classes : (uint64_t)label_at(in, i);
+        if (drawn)
+            counts[of] += draws[i];
+        else if (params->weighting == CLMP_WEIGHTING_UNIFORM || keys[i] > pool->v)
+            counts[of] += 1;
+        else if (keys[i] == pool->v)
+            counts[classes + of] += 1;
+    }
+    clmp_normalise_solve(drawn                                      ? CLMP_SHARES_DRAWN
+                         : params->weighting == CLMP_WEIGHTING_TOPK ? CLMP_SHARES_TOP
+                                                                    : CLMP_SHARES_ALL,
+                         classes, counts, params->class_weights, most, pool);
+    clmp_record_finish(pool, record);
+    free(counts);
 }
 
 static float weight_of(uint32_t key, const clmp_pool *pool, const clmp_problem *problem) {
@@ -588,8 +619,12 @@ void reference_bits(const struct reference_input *in, const struct bits_output *
     for (uint64_t i = 0; i < shape.pools; ++i) {
         if (params->weighting != CLMP_WEIGHTING_BALANCED)
             solve(keys + i * shape.pool_pixels, shape.pool_pixels, params->weighting, &problem, &pools[i], &first[i]);
+        uint64_t most = 1;
         if (drawn)
-            draw_pool(in, i * shape.pool_pixels, shape.pool_pixels, losses, keys, &pools[i], &first[i], draws);
+            most = draw_pool(in, i * shape.pool_pixels, shape.pool_pixels, losses, keys, &pools[i], &first[i], draws);
+        if (from_logits && params->normalise == CLMP_NORMALISE_WEIGHTS && params->class_weights != NULL)
+            normalise_pool(in, i * shape.pool_pixels, shape.pool_pixels, drawn, keys, draws, most, &pools[i],
+                           &first[i]);
     }
     if (by_image)
         clmp_total(shape.pools, pools, records);

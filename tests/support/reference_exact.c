@@ -424,8 +424,30 @@ static void solve_balanced(struct pool *pool, const struct reference_input *in, 
     free(counts);
 }
 
-static void solve(struct pool *pool, const struct reference_input *in, uint64_t first, uint64_t images,
-                  long double *weights) {
+/* Of the pixels' shares of a mean, `weights`: by the sum of the shares times class weights, in place of the shares. */
+static void normalise(struct pool *pool, const struct reference_input *in, uint64_t first, long double *weights) {
+    const clmp_plan_params *params = &in->params;
+    struct exact_result *r = pool->result;
+    struct sum sum = {0};
+    uint64_t zeros = 0;
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        zeros += pool->valid[i] && pool->losses[i] == 0.0L;
+    for (uint64_t i = 0; i < pool->pixels; i++) {
+        /* of the hardest, where there are fewer than m above 0: all others have an equal share of what is left */
+        if (params->weighting == CLMP_WEIGHTING_TOPK && r->alpha == 0.0L && pool->valid[i] && pool->losses[i] == 0.0L)
+            weights[i] = r->tau * (pool->m - (long double)r->support) / (long double)zeros;
+        if (pool->valid[i])
+            sum_add(&sum, weights[i] * class_weight(in, first + i, (uint64_t)label_at(in, first + i)));
+    }
+    const long double factor = sum_value(&sum) > 0.0L ? 1.0L / sum_value(&sum) : 0.0L;
+    for (uint64_t i = 0; i < pool->pixels; i++)
+        weights[i] *= factor;
+    r->tau *= factor;
+    r->loss *= factor;
+}
+
+static void solve_counted(struct pool *pool, const struct reference_input *in, uint64_t first, uint64_t images,
+                          long double *weights) {
     const clmp_plan_params *params = &in->params;
     struct exact_result *r = pool->result;
     if (r->valid == 0)
@@ -457,6 +479,13 @@ static void solve(struct pool *pool, const struct reference_input *in, uint64_t 
     for (uint64_t i = 0; i < pool->pixels; i++)
         if (pool->valid[i])
             weights[i] = weight_of(pool, pool->losses[i]);
+}
+
+static void solve(struct pool *pool, const struct reference_input *in, uint64_t first, uint64_t images,
+                  long double *weights) {
+    solve_counted(pool, in, first, images, weights);
+    if (in->params.normalise == CLMP_NORMALISE_WEIGHTS && in->params.class_weights && pool->result->valid > 0)
+        normalise(pool, in, first, weights);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- gradient
