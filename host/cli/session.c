@@ -92,6 +92,17 @@ static bool not_found(const char *wanted, struct failure *failure) {
     return false;
 }
 
+/* As much of its name as has room. */
+static void name_device(struct session *session, cl_device_id device) {
+    size_t length = 0;
+    char *name = NULL;
+    if (clGetDeviceInfo(device, CL_DEVICE_NAME, 0, NULL, &length) == CL_SUCCESS && length > 0)
+        name = calloc(length + 1, 1);
+    const bool told = name != NULL && clGetDeviceInfo(device, CL_DEVICE_NAME, length, name, NULL) == CL_SUCCESS;
+    snprintf(session->device, sizeof session->device, "%s", told ? name : "a device without a name");
+    free(name);
+}
+
 bool session_open(struct session *session, const char *wanted, struct failure *failure) {
     clmp_context_params params;
     clmp_context_params_init(&params);
@@ -106,8 +117,7 @@ bool session_open(struct session *session, const char *wanted, struct failure *f
     if (status != CLMP_OK)
         return session_failed(session, status, failure);
     const cl_device_id device = clmp_context_device(session->context);
-    if (clGetDeviceInfo(device, CL_DEVICE_NAME, sizeof session->device, session->device, NULL) != CL_SUCCESS)
-        snprintf(session->device, sizeof session->device, "a device without a name");
+    name_device(session, device);
     cl_int error = CL_SUCCESS;
     session->queue = clCreateCommandQueue(clmp_context_cl(session->context), device, 0, &error);
     if (error != CL_SUCCESS)

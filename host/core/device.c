@@ -3,24 +3,39 @@
 
 #include "core/sized.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a device says of itself; what is longer than `size` is cut. */
-static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
+char *clmp_device_text(cl_device_id device, cl_device_info what) {
     size_t length = 0;
-    cl_int error = clGetDeviceInfo(device, what, size, text, NULL);
-    if (error == CL_INVALID_VALUE && clGetDeviceInfo(device, what, 0, NULL, &length) == CL_SUCCESS && length > size) {
-        char *whole = malloc(length);
-        if (whole != NULL && clGetDeviceInfo(device, what, length, whole, NULL) == CL_SUCCESS) {
-            memcpy(text, whole, size);
-            error = CL_SUCCESS;
-        }
-        free(whole);
+    if (clGetDeviceInfo(device, what, 0, NULL, &length) != CL_SUCCESS || length == SIZE_MAX)
+        return NULL;
+    char *text = calloc(length + 1, 1); /* some drivers do not count the 0 at the end */
+    if (text != NULL && length != 0 && clGetDeviceInfo(device, what, length, text, NULL) != CL_SUCCESS) {
+        free(text);
+        return NULL;
     }
-    if (error != CL_SUCCESS)
-        text[0] = '\0';
-    text[size - 1] = '\0';
+    return text;
+}
+
+char *clmp_platform_text(cl_platform_id platform, cl_platform_info what) {
+    size_t length = 0;
+    if (clGetPlatformInfo(platform, what, 0, NULL, &length) != CL_SUCCESS || length == SIZE_MAX)
+        return NULL;
+    char *text = calloc(length + 1, 1);
+    if (text != NULL && length != 0 && clGetPlatformInfo(platform, what, length, text, NULL) != CL_SUCCESS) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* As much of a text as has room in `to`, nothing of NULL; frees it. */
+static void keep(char *text, char *to, size_t size) {
+    snprintf(to, size, "%s", text != NULL ? text : "");
+    free(text);
 }
 
 /* Of "OpenCL <major>.<minor> ...": two whole numbers, as a decimal point is the locale's. */
@@ -36,7 +51,6 @@ static bool is_version_1_2(const char *version) {
 const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *facts) {
     cl_bool available = CL_FALSE, compiler = CL_FALSE, little_endian = CL_FALSE;
     cl_device_fp_config single = 0;
-    char version[128] = "";
     *facts = (struct clmp_device_facts){.compute_units = 1, .max_group = 1};
     if (clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof facts->type, &facts->type, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof facts->compute_units, &facts->compute_units,
@@ -50,11 +64,13 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
         clGetDeviceInfo(device, CL_DEVICE_ENDIAN_LITTLE, sizeof little_endian, &little_endian, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof single, &single, NULL) != CL_SUCCESS)
         return "an answer to what it is";
-    device_text(device, CL_DEVICE_VERSION, version, sizeof version);
-    if (version[0] == '\0')
+    char *version = clmp_device_text(device, CL_DEVICE_VERSION);
+    if (version == NULL)
         return "an answer to what it is";
-    device_text(device, CL_DEVICE_NAME, facts->name, sizeof facts->name);
-    device_text(device, CL_DEVICE_VENDOR, facts->vendor, sizeof facts->vendor);
+    const bool new_enough = is_version_1_2(version);
+    free(version);
+    keep(clmp_device_text(device, CL_DEVICE_NAME), facts->name, sizeof facts->name);
+    keep(clmp_device_text(device, CL_DEVICE_VENDOR), facts->vendor, sizeof facts->vendor);
     if (!available)
         return "availability";
     if (!compiler)
@@ -63,7 +79,7 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
         return "little-endian memory";
     if ((single & (CL_FP_ROUND_TO_NEAREST | CL_FP_INF_NAN)) != (CL_FP_ROUND_TO_NEAREST | CL_FP_INF_NAN))
         return "rounding to nearest, infinities or NaN";
-    if (!is_version_1_2(version))
+    if (!new_enough)
         return "OpenCL 1.2";
     return NULL;
 }
@@ -107,12 +123,10 @@ static bool list_device(void *user, cl_platform_id platform, cl_device_id device
     struct listing *listing = user;
     if (listing->count < listing->capacity) {
         clmp_device_info own = {.platform = platform, .device = device}, *info = &own;
-        device_text(device, CL_DEVICE_NAME, info->name, sizeof info->name);
-        device_text(device, CL_DEVICE_VERSION, info->version, sizeof info->version);
-        device_text(device, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
-        if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform_name, info->platform_name, NULL) !=
-            CL_SUCCESS)
-            info->platform_name[0] = '\0';
+        keep(clmp_device_text(device, CL_DEVICE_NAME), info->name, sizeof info->name);
+        keep(clmp_device_text(device, CL_DEVICE_VERSION), info->version, sizeof info->version);
+        keep(clmp_device_text(device, CL_DRIVER_VERSION), info->driver, sizeof info->driver);
+        keep(clmp_platform_text(platform, CL_PLATFORM_NAME), info->platform_name, sizeof info->platform_name);
         struct clmp_device_facts facts;
         info->lacks = clmp_device_lacks(device, &facts);
         info->supported = info->lacks == NULL;

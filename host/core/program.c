@@ -40,8 +40,10 @@ static clmp_status build_failed(const clmp_context *context, const char *source,
                      clmp_cl_error_name(error), (int)error);
 }
 
-/* Adds a line of the device's to a key.  False if there is no memory, or no answer. */
+/* Adds a line to a key.  False if there is no memory, or no value. */
 static bool add_info(char **key, const char *name, const char *value) {
+    if (value == NULL)
+        return false;
     const size_t length = strlen(*key), size = length + strlen(name) + strlen(value) + 4;
     char *longer = realloc(*key, size);
     if (longer == NULL)
@@ -52,13 +54,17 @@ static bool add_info(char **key, const char *name, const char *value) {
 }
 
 static bool add_device_info(char **key, const char *name, cl_device_id device, cl_device_info what) {
-    char value[512] = "";
-    return clGetDeviceInfo(device, what, sizeof value, value, NULL) == CL_SUCCESS && add_info(key, name, value);
+    char *value = clmp_device_text(device, what);
+    const bool added = add_info(key, name, value);
+    free(value);
+    return added;
 }
 
 static bool add_platform_info(char **key, const char *name, cl_platform_id platform, cl_platform_info what) {
-    char value[512] = "";
-    return clGetPlatformInfo(platform, what, sizeof value, value, NULL) == CL_SUCCESS && add_info(key, name, value);
+    char *value = clmp_platform_text(platform, what);
+    const bool added = add_info(key, name, value);
+    free(value);
+    return added;
 }
 
 /* All that a compiled program depends on, to be freed; NULL where it cannot be told. */

@@ -105,7 +105,7 @@ typedef struct clmp_device_info {
     cl_platform_id platform;
     cl_device_id device;
     cl_device_type type;
-    char name[128];          /* CL_DEVICE_NAME */
+    char name[128];          /* CL_DEVICE_NAME, as the other texts cut after 127 bytes where it is longer */
     char platform_name[128]; /* CL_PLATFORM_NAME */
     char version[128];       /* CL_DEVICE_VERSION */
     char driver[128];        /* CL_DRIVER_VERSION */

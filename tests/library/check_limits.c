@@ -8,11 +8,13 @@
 #include "faults.h"
 #include "support.h"
 
+#include <dirent.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char said[1024];
 
@@ -181,7 +183,11 @@ START_TEST(limits_are_imposed) {
     struct problem *problem = make_problem(BATCH);
     const struct run run = {.tuning = {.group_size = 64}};
     const struct fault_limits small = {.group = 32}, poor = {.local_memory = 1024}, bare = {.bare = true};
-    const char *source = "kernel void f(global float *x) { double y = x[0]; x[0] = (float)y; }";
+    static const char *const sources[] = {
+        "kernel void f(global float *x) { double y = x[0]; x[0] = (float)y; }",
+        "#define PASTE(a, b) a##b\nkernel void f(global float *x) { PASTE(double, 2) y = x[0]; x[0] = (float)y.x; }",
+    };
+    const char *allowed = "/* double */ kernel void f(global half *x) { vstore_half(1.0f, 0, x); } // half2";
     struct device_buffers buffers;
     cl_int error = CL_SUCCESS;
     clmp_plan *plan = plan_of(problem, &run);
@@ -192,16 +198,74 @@ START_TEST(limits_are_imposed) {
                   i == 0 ? CLMP_OPENCL_ERROR : CLMP_OUT_OF_MEMORY);
         ck_cl(clFinish(test_device()->queue));
     }
-    for (int i = 0; i < 2; i++) {
-        fault_limit(i == 0 ? NULL : &bare);
+    for (int i = 0; i < 6; i++) { /* every other one without the limit */
+        const char *source = i < 4 ? sources[i / 2] : allowed;
+        fault_limit(i % 2 == 0 ? NULL : &bare);
         cl_program program = clCreateProgramWithSource(test_device()->cl, 1, &source, NULL, &error);
         ck_cl(error);
-        ck_assert((clBuildProgram(program, 1, &test_device()->id, "", NULL, NULL) == CL_SUCCESS) == (i == 0));
+        const cl_int built = clBuildProgram(program, 1, &test_device()->id, "-w", NULL, NULL);
+        ck_assert_msg((built == CL_SUCCESS) == (i % 2 == 0 || i >= 4), "%d: %d", i, (int)built);
         ck_cl(clReleaseProgram(program));
     }
     fault_limit(NULL);
     buffers_release(&buffers);
     clmp_plan_destroy(plan);
+    problem_free(problem);
+}
+END_TEST
+
+/* -------------------------------------------------------------------------------------------------------------- texts
+ */
+
+static clmp_plan *plan_by_cache(const char *folder, const struct problem *problem, clmp_context **context) {
+    clmp_context_params params;
+    clmp_context_params_init(&params);
+    params.log = hear;
+    params.cache_dir = folder;
+    clmp_plan *plan = NULL;
+    ck_status(clmp_context_create(test_device()->cl, test_device()->id, &params, context), CLMP_OK);
+    const clmp_status status = clmp_plan_create(*context, &problem->in.params, &plan);
+    ck_assert_msg(status == CLMP_OK, "%s, log: %s", clmp_status_name(status), said);
+    return plan;
+}
+
+/* GPUs have more extensions than fit into the 512 characters that a key of the cache once had for them. */
+START_TEST(texts_of_any_length_do) {
+    char folder[] = "/tmp/clmp-limits-XXXXXX", path[512];
+    struct problem *problem = make_problem(LOSSES);
+    const struct run run = {.solver = problem->in.params.solver};
+    clmp_device_info infos[16];
+    clmp_context *context = NULL;
+    size_t count = 0;
+    ck_assert(mkdtemp(folder) != NULL);
+    fault_limit(&(struct fault_limits){.long_texts = true});
+    ck_status(clmp_list_devices(infos, 16, &count), CLMP_OK);
+    ck_assert(count > 0);
+    for (size_t i = 0; i < count && i < 16; i++) {
+        ck_assert(strncmp(infos[i].name, "A device xxx", 12) == 0 && strlen(infos[i].name) == sizeof infos->name - 1);
+        ck_assert(strncmp(infos[i].platform_name, "A platform x", 12) == 0 && infos[i].supported);
+        ck_assert(strlen(infos[i].version) == sizeof infos->version - 1 && strlen(infos[i].driver) > 0);
+    }
+    ck_status(clmp_context_open("a device xxx", NULL, &context), CLMP_OK);
+    clmp_context_destroy(context);
+    for (int warm = 0; warm < 2; warm++) {
+        if (warm == 1) /* then nothing is compiled */
+            fault_arm(FAULT_clCreateProgramWithSource, CL_OUT_OF_RESOURCES, 1);
+        clmp_plan *plan = plan_by_cache(folder, problem, &context);
+        ck_assert(!fault_disarm());
+        assert_step(plan, problem, &run);
+        clmp_plan_destroy(plan);
+        clmp_context_destroy(context);
+    }
+    fault_limit(NULL);
+    int files = 0;
+    DIR *list = opendir(folder);
+    for (const struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        files += strstr(entry->d_name, ".bin") != NULL && unlink(path) == 0;
+    }
+    closedir(list);
+    ck_assert(rmdir(folder) == 0 && files > 0);
     problem_free(problem);
 }
 END_TEST
@@ -357,9 +421,11 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("limits");
-    TCase *tcase = add_case(suite, "devices", "full");
+    TCase *tcase = add_case(suite, "answers", "full");
     tcase_add_test(tcase, limits_are_imposed);
     tcase_add_test(tcase, what_a_device_has_no_room_for_is_refused);
+    tcase_add_test(tcase, texts_of_any_length_do);
+    tcase = add_case(suite, "devices", "full");
     tcase_add_loop_test(tcase, smaller_devices_give_the_same_bits, 0, DEVICES);
     tcase = add_case(suite, "memory", "full");
     tcase_add_loop_test(tcase, memory_may_end_at_each_allocation, 0, 2 * KINDS);

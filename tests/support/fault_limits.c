@@ -49,6 +49,7 @@ static __attribute__((constructor)) void read_environment(void) {
         limits.bare = limits.bare || strcmp(name, "bare") == 0;
         limits.gpu = limits.gpu || strcmp(name, "gpu") == 0;
         limits.no_compiler = limits.no_compiler || strcmp(name, "no_compiler") == 0;
+        limits.long_texts = limits.long_texts || strcmp(name, "long_texts") == 0;
         if (strcmp(name, "opencl") == 0)
             limits.version = value == 11 ? "OpenCL 1.1 limited" : "OpenCL 1.2 CUDA";
     }
@@ -70,6 +71,26 @@ static cl_int answer(const void *own, size_t own_size, size_t size, void *value,
     return CL_SUCCESS;
 }
 
+/* A text of 8 KiB, as long as no program expects. */
+static const char *long_text(const char *start) {
+    enum { LENGTH = 8192 };
+    static char text[LENGTH + 1];
+    memset(text, 'x', LENGTH);
+    memcpy(text, start, strlen(start));
+    return text;
+}
+
+static cl_int answer_text(const char *text, size_t size, void *value, size_t *used) {
+    return answer(text, strlen(text) + 1, size, value, used);
+}
+
+bool limit_platform_info(cl_platform_info what, size_t size, void *value, size_t *used, cl_int *status) {
+    if (!limits.long_texts || (what != CL_PLATFORM_NAME && what != CL_PLATFORM_VERSION))
+        return false;
+    *status = answer_text(long_text(what == CL_PLATFORM_NAME ? "A platform " : "OpenCL 1.2 "), size, value, used);
+    return true;
+}
+
 bool limit_device_info(cl_device_info what, size_t size, void *value, size_t *used, cl_int *status) {
     static const char no_extensions[] = "cl_khr_global_int32_base_atomics cl_khr_local_int32_base_atomics";
     const size_t groups[3] = {limits.group, limits.group, limits.group};
@@ -78,12 +99,24 @@ bool limit_device_info(cl_device_info what, size_t size, void *value, size_t *us
     const cl_device_fp_config none = 0;
     const cl_bool no = CL_FALSE;
     switch (what) {
+    case CL_DEVICE_NAME:
+        if (limits.name != NULL) {
+            *status = answer_text(limits.name, size, value, used);
+            return true;
+        }
+        /* fall through */
+    case CL_DEVICE_VENDOR:
+    case CL_DRIVER_VERSION:
+        if (limits.long_texts)
+            *status = answer_text(long_text("A device "), size, value, used);
+        return limits.long_texts;
     case CL_DEVICE_VERSION:
+        if (limits.long_texts) {
+            *status = answer_text(long_text("OpenCL 1.2 "), size, value, used);
+            return true;
+        }
         *status = limits.version != NULL ? answer(limits.version, strlen(limits.version) + 1, size, value, used) : 0;
         return limits.version != NULL;
-    case CL_DEVICE_NAME:
-        *status = limits.name != NULL ? answer(limits.name, strlen(limits.name) + 1, size, value, used) : 0;
-        return limits.name != NULL;
     case CL_DEVICE_COMPILER_AVAILABLE:
         *status = answer(&no, sizeof no, size, value, used);
         return limits.no_compiler;
@@ -104,6 +137,10 @@ bool limit_device_info(cl_device_info what, size_t size, void *value, size_t *us
         *status = answer(&gpu, sizeof gpu, size, value, used);
         return limits.gpu;
     case CL_DEVICE_EXTENSIONS:
+        if (limits.long_texts) {
+            *status = answer_text(long_text("cl_khr_global_int32_base_atomics "), size, value, used);
+            return true;
+        }
         *status = answer(no_extensions, sizeof no_extensions, size, value, used);
         return limits.bare;
     case CL_DEVICE_DOUBLE_FP_CONFIG:
@@ -147,20 +184,60 @@ cl_int limit_launch(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions
     return CL_SUCCESS;
 }
 
-/* In front of every program: what a device without extensions does not know, nobody may name. */
-const char *limit_prelude(void) {
-    static const char bare[] = "#pragma clang diagnostic ignored \"-Wkeyword-macro\"\n"
-                               "#pragma clang diagnostic ignored \"-Wbuiltin-macro-redefined\"\n"
-                               "#undef cl_khr_fp64\n"
-                               "#undef cl_khr_fp16\n"
-                               "#undef cl_khr_int64_base_atomics\n"
-                               "#undef cl_khr_int64_extended_atomics\n"
-#define NO(name) "#undef " name "\n#define " name " is_not_there\n"
-        NO("double") NO("double2") NO("double4") NO("double8") NO("double16") /* fp64 */
-        NO("half2") NO("half4") NO("half8") NO("half16")                      /* fp16 */
-        NO("atom_add") NO("atom_inc") NO("atom_or") NO("atom_max") NO("atom_min") NO("atom_cmpxchg") NO("atom_xchg");
-#undef NO
-    return limits.bare ? bare : "";
+/* What a device without extensions does not know, nobody may name: not by macros of these names, which NVIDIA's
+ * compiler refuses whether or not they are used.  Of fp16 there is `half *` alone. */
+static bool is_forbidden(const char *word, size_t length, const char *after) {
+    static const char *const words[] = {
+        "double",   "double2",  "double3",  "double4",      "double8",  "double16", /* fp64 */
+        "half2",    "half3",    "half4",    "half8",        "half16",               /* fp16 */
+        "atom_add", "atom_sub", "atom_inc", "atom_dec",     "atom_and", "atom_or",
+        "atom_xor", "atom_max", "atom_min", "atom_cmpxchg", "atom_xchg"};
+    while (*after == ' ')
+        ++after;
+    if (length == 4 && strncmp(word, "half", 4) == 0)
+        return *after != '*';
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == length && strncmp(word, words[i], length) == 0)
+            return true;
+    return false;
+}
+
+static bool in_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+const char *limit_prelude(const char *text, size_t length) {
+#define LESS                                                                                                           \
+    "#undef cl_khr_fp64\n"                                                                                             \
+    "#undef cl_khr_fp16\n"                                                                                             \
+    "#undef cl_khr_int64_base_atomics\n"                                                                               \
+    "#undef cl_khr_int64_extended_atomics\n"
+    if (!limits.bare)
+        return "";
+    char *own = calloc(length + 1, 1); /* a 0 ends it */
+    if (own == NULL)
+        abort();
+    memcpy(own, text, length);
+    bool forbidden = false;
+    for (const char *at = own; *at != '\0' && !forbidden;) {
+        const char *comment = at[0] != '/' ? NULL : at[1] == '*' ? strstr(at + 2, "*/") : NULL;
+        if (comment != NULL) {
+            at = comment + 2;
+        } else if (at[0] == '/' && at[1] == '/') {
+            at += strcspn(at, "\n");
+        } else if (in_word(*at)) {
+            size_t word = 1;
+            while (in_word(at[word]))
+                ++word;
+            forbidden = is_forbidden(at, word, at + word);
+            at += word;
+        } else {
+            ++at;
+        }
+    }
+    free(own);
+    return forbidden ? LESS "#error a name that a device without extensions does not have\n" : LESS;
+#undef LESS
 }
 
 /* ------------------------------------------------------------------------------------------------------------- memory

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 /* Whether the answer is the limits'; it is written then. */
+bool limit_platform_info(cl_platform_info what, size_t size, void *value, size_t *used, cl_int *status);
 bool limit_device_info(cl_device_info what, size_t size, void *value, size_t *used, cl_int *status);
 
 /* Changes an answer that was written. */
@@ -18,7 +19,7 @@ cl_int limit_buffer(size_t size);
 void limit_buffer_made(cl_mem mem, size_t size);
 void limit_buffer_released(cl_mem mem);
 
-/* What comes before every program's source. */
-const char *limit_prelude(void);
+/* What comes before a program's source; of several texts, the longest that they get. */
+const char *limit_prelude(const char *text, size_t length);
 
 #endif

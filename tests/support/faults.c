@@ -240,7 +240,16 @@ static void *next(const char *name) {
     }
 
 STATUS(clGetPlatformIDs, (cl_uint n, cl_platform_id *ids, cl_uint *count), (n, ids, count), )
-STATUS(clGetPlatformInfo, (cl_platform_id p, cl_platform_info w, size_t s, void *v, size_t *r), (p, w, s, v, r), )
+
+cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info what, size_t size, void *value, size_t *used) {
+    NEXT(clGetPlatformInfo);
+    const cl_int fault = fault_of(FAULT_clGetPlatformInfo, CALLER);
+    cl_int status = CL_SUCCESS;
+    if (fault != CL_SUCCESS)
+        return fault;
+    return limit_platform_info(what, size, value, used, &status) ? status : real(platform, what, size, value, used);
+}
+
 STATUS(clGetDeviceIDs, (cl_platform_id p, cl_device_type t, cl_uint n, cl_device_id *ids, cl_uint *c),
        (p, t, n, ids, c), )
 
@@ -406,7 +415,7 @@ enum { MOST_TEXTS = 64 };
 cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const char **texts, const size_t *lengths,
                                      cl_int *error) {
     NEXT(clCreateProgramWithSource);
-    const char *all[MOST_TEXTS] = {limit_prelude()};
+    const char *all[MOST_TEXTS] = {""};
     size_t all_lengths[MOST_TEXTS] = {0}; /* 0: up to the end */
     const cl_int fault = fault_of(FAULT_clCreateProgramWithSource, CALLER);
     if (count >= MOST_TEXTS)
@@ -417,8 +426,11 @@ cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const ch
         return NULL;
     }
     for (cl_uint i = 0; i < count; i++) {
+        const size_t length = lengths != NULL && lengths[i] != 0 ? lengths[i] : strlen(texts[i]);
+        const char *prelude = limit_prelude(texts[i], length);
+        all[0] = strlen(prelude) > strlen(all[0]) ? prelude : all[0];
         all[i + 1] = texts[i];
-        all_lengths[i + 1] = lengths != NULL ? lengths[i] : 0;
+        all_lengths[i + 1] = length;
     }
     cl_program made = all[0][0] == '\0' ? real(context, count, texts, lengths, error)
                                         : real(context, count + 1, all, all_lengths, error);

@@ -126,6 +126,7 @@ struct fault_limits {      /* 0: as it is */
     bool bare;             /* no fp64, no fp16, no 64-bit atomics, nor other extensions */
     bool gpu;              /* it says that it is a GPU, and is tuned as one */
     bool no_compiler;      /* it says that it has none */
+    bool long_texts;       /* names, versions and extensions of 8 KiB */
     const char *version;   /* what it says of OpenCL */
     const char *name;      /* what it is called */
 };
