@@ -7,8 +7,8 @@
 struct clmp_device_facts {
     cl_device_type type;
     cl_uint compute_units;
-    size_t max_group;      /* work-items */
-    cl_ulong local_memory; /* bytes */
+    size_t max_group;            /* work-items */
+    cl_ulong local_memory;       /* bytes */
     char name[128], vendor[128]; /* cut, where they are longer */
 };
 

@@ -172,7 +172,11 @@ CLMP_API clmp_status clmp_context_create(cl_context cl, cl_device_id device, con
  */
 CLMP_API clmp_status clmp_context_open(const char *device, const clmp_context_params *params, clmp_context **context);
 
-/* Releases the caller's hold; plans made from the context keep it alive until they are destroyed.  NULL is allowed. */
+/*
+ * Releases the caller's hold; plans made from the context keep it alive until they are destroyed.  NULL is allowed.
+ * The library waits for nothing, but some drivers do where the last reference to an OpenCL context goes: for commands,
+ * and for events of clCreateUserEvent() that nobody has completed, for ever.
+ */
 CLMP_API void clmp_context_destroy(clmp_context *context);
 
 /* The OpenCL objects of the context, not retained for the caller.  Thread-safe. */
