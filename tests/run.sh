@@ -1,7 +1,10 @@
 #!/bin/sh
 # Builds and runs the tests.  The last line counts them: N passed, N failed.
 #
-# usage: sh tests/run.sh [quick]
+# usage: sh tests/run.sh [quick|all]
+#
+# Without a word: the short tests, which cover every stage, solver, program and file reader on PoCL, and the stages' small
+# cases as on a CPU that has no more than SSE4.1.  quick: PoCL as it is alone.  all: everything.  CONTRIBUTING.md has a table.
 #
 # A test is one of Check's tests, or a whole program that is none of Check's; a build that fails is a failed test.
 # With CI set, warnings are errors.
@@ -13,10 +16,11 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-tests
 
 case ${1-} in
-'') suites= ;;
-quick) suites='--suite quick' ;;
+'') suites='--suite quick --suite default --suite sse41' minutes=6 ;;
+quick) suites='--suite quick' minutes=3 ;;
+all) suites='--no-suite twice' minutes=20 ;; # what is twice here is once in the suite full, too
 *)
-    echo 'usage: sh tests/run.sh [quick]' >&2
+    echo 'usage: sh tests/run.sh [quick|all]' >&2
     exit 2
     ;;
 esac
@@ -37,7 +41,7 @@ fail_build() {
 mkdir -p "$build"
 log=$build/tests-build.log
 options="-Dcli=enabled -Dclblast=enabled -Dtrain=enabled -Dtests=enabled -Ddemo=enabled -Dwerror=$werror"
-echo "building in $build"
+echo "building in $build, a minute or two"
 # Word splitting is meant: the options are several words.
 # shellcheck disable=SC2086
 if [ -f "$build/build.ninja" ]; then
@@ -50,8 +54,10 @@ meson compile -C "$build" >>"$log" 2>&1 || fail_build
 # A log of an earlier run must not be counted as this one's.
 results=$build/meson-logs/testlog.json
 rm -f "$results"
+# Time-outs are for quick machines: three times as long is for slow ones, and for those that do something else besides.
+echo "running the tests, at most $minutes minutes on two cores of now; a line for each that ends"
 # shellcheck disable=SC2086
-meson test -C "$build" --no-rebuild $suites || true # what failed is told, and counted, from the log
+meson test -C "$build" --no-rebuild --timeout-multiplier 3 $suites || true # what failed is told, and counted, from the log
 if [ ! -f "$results" ]; then
     echo 'no test ran'
     echo '0 passed, 1 failed'

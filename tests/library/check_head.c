@@ -470,7 +470,7 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("head");
-    TCase *quick = add_case(suite, "small", "quick small");
+    TCase *quick = add_case(suite, "small", "full quick small");
     tcase_add_loop_test(quick, products_and_gradients_are_accurate, 0, SHAPES);
     tcase_add_test(quick, bad_heads_are_refused);
     tcase_add_loop_test(quick, bad_buffers_are_refused, 0, SLABS);

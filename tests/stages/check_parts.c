@@ -278,7 +278,7 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("parts");
-    TCase *quick = add_case(suite, "quick", "quick small");
+    TCase *quick = add_case(suite, "quick", "full quick small");
     tcase_add_loop_test(quick, parts_give_the_bits_of_the_whole, 0, 5);
     tcase_add_loop_test(quick, parts_follow_their_events_on_any_queue, 0, 2);
     tcase_add_test(quick, parts_that_are_none_are_refused);
