@@ -14,8 +14,10 @@
  *   plane          float32 (planes, rows, pixels) out, from plane_at on: the loss, or the mark of an invalid pixel
  *                  (layout.clh)
  *   losses         float32 (planes, rows, pixels) out, from losses_at on: the loss, or 0  (where store_losses)
+ *   maxima, others float32 (planes, rows, pixels) out, from maxima_at and others_at on in the workspace: the largest
+ *                  logit, and the sum of the other classes' exponentials, for the gradient  (with CLMP_SUMS)
  *
- * Grid: (pixels / CLMP_VECTOR rounded up to work-groups, rows, planes).
+ * Grid: (pixels / (CLMP_VECTOR CLMP_RUN) rounded up to work-groups, rows, planes).
  */
 #include "criterion.clh"
 
@@ -27,26 +29,34 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_loss(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride, ulong row_stride,
           global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights, long ignore_index,
           ulong pixels, global float *plane, ulong plane_at, global float *losses, ulong losses_at,
-          int store_losses) {
-    const ulong first = (ulong)get_global_id(0) * CLMP_VECTOR;
+          int store_losses, global uchar *work, ulong maxima_at, ulong others_at) {
+    const ulong first = (ulong)get_global_id(0) * CLMP_RUN_PIXELS;
     if (first >= pixels)
         return;
-    const ulong lanes = min(pixels - first, (ulong)CLMP_VECTOR);
     const ulong row = get_global_id(1), plane_index = get_global_id(2);
-    const ulong at = (plane_index * get_global_size(1) + row) * pixels + first;
+    const ulong begin = (plane_index * get_global_size(1) + row) * pixels + first;
     logits += logits_at + clmp_logit_of(plane_index, row, first, image_stride, class_stride, row_stride);
 #ifdef CLMP_CHANNELS
     class_weights += plane_index % CLMP_CHANNELS * 2;
 #endif
 
-    const INTV label = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);
-    FLOATV kept[CLMP_KEPT];
-    clmp_softmax s;
-    clmp_softmax_read(logits, class_stride, lanes, label, class_weights, 0, kept, &s);
-    const FLOATV h = clmp_cross_entropy_of(&s, logits, class_stride, lanes, label);
-    const FLOATV loss = clmp_mark_loss(clmp_criterion(&s, h, label, class_weights), label, s.finite);
+    FLOATV kept[CLMP_KEPT * CLMP_RUN];
+    clmp_softmax run[CLMP_RUN];
+    clmp_softmax_maxima(logits, class_stride, pixels - first, kept, run);
+    for (int k = 0; k < CLMP_RUN; ++k, logits += CLMP_VECTOR * CLMP_PIXEL_STRIDE) {
+        const ulong at = begin + k * CLMP_VECTOR, lanes = clmp_run_lanes(pixels - first, k);
+        const INTV label = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);
+        clmp_softmax s = run[k];
+        clmp_softmax_sums(logits, class_stride, lanes, label, class_weights, 0, kept + k, &s);
+        const FLOATV h = clmp_cross_entropy_of(&s, logits, class_stride, lanes, label);
+        const FLOATV loss = clmp_mark_loss(clmp_criterion(&s, h, label, class_weights), label, s.finite);
 
-    clmp_store(loss, plane + plane_at + at, lanes);
-    if (store_losses)
-        clmp_store(select((FLOATV)0.0f, loss, (INTV)(loss > (FLOATV)0.0f)), losses + losses_at + at, lanes);
+        clmp_store(loss, plane + plane_at + at, lanes);
+#ifdef CLMP_SUMS
+        clmp_store(s.maximum, CLMP_IN(float, work, maxima_at) + at, lanes);
+        clmp_store(s.others, CLMP_IN(float, work, others_at) + at, lanes);
+#endif
+        if (store_losses)
+            clmp_store(select((FLOATV)0.0f, loss, (INTV)(loss > (FLOATV)0.0f)), losses + losses_at + at, lanes);
+    }
 }

@@ -61,8 +61,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
     const char *weigh = plan->drawn ? " -DCLMP_DRAWN" : "";
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
-    char group[64], tree[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS], loss_macros[640];
-    char gradient_macros[640], weights_macros[160], draw_macros[512], normalise_macros[256];
+    char group[64], tree[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS], loss_macros[700];
+    char gradient_macros[700], weights_macros[160], draw_macros[512], normalise_macros[256];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
     snprintf(tree, sizeof tree, "%s -DCLMP_LOCAL_TREE=%d", group, clmp_plan_tree_is_local(plan));
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
@@ -73,10 +73,12 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
              from_logits ? clmp_label_type_name(plan->params.label_type) : "uchar");
     /* hard examples are told by what their losses are without class weights, which are applied to those drawn */
     clmp_logits_macros(&plan->params, &plan->logits, logits);
-    snprintf(loss_macros, sizeof loss_macros, "%s%s%s%s%s", pixel, labels, logits, plan->criterion,
-             clmp_plan_weighs_late(plan) ? "" : class_weights);
-    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s%s%s%s", pixel, labels, logits, plan->criterion,
-             class_weights, weigh, tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "");
+    const char *left = clmp_plan_leaves_sums(plan) ? " -DCLMP_SUMS" : "";
+    snprintf(loss_macros, sizeof loss_macros, "%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32, pixel, labels, logits,
+             plan->criterion, clmp_plan_weighs_late(plan) ? "" : class_weights, left, clmp_plan_loss_run(plan));
+    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32, pixel, labels, logits,
+             plan->criterion, class_weights, weigh, tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "", left,
+             tuning->run);
     snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, weigh);
     snprintf(draw_macros, sizeof draw_macros, "%s%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
              group, labels, logits, tuning->bin_group, by_ohem);

@@ -43,6 +43,7 @@ enum clmp_kernel_id {
  */
 struct clmp_workspace_layout {
     size_t plane;                       /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t maxima, others;              /* what the loss leaves to the gradient; where clmp_plan_leaves_sums() */
     size_t high, low, spans, tile_sums; /* with interpolation only */
     size_t pools;
     size_t terms;
@@ -118,6 +119,17 @@ static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
 /* Whether the device has local memory for what reads the bins; else that is in the workspace. */
 static inline bool clmp_plan_tree_is_local(const clmp_plan *plan) {
     return plan->context->facts.local_memory >= sizeof(clmp_tree);
+}
+
+/* Vectors of a work-item of the loss. */
+#define CLMP_MANY_CLASSES 64
+static inline uint32_t clmp_plan_loss_run(const clmp_plan *plan) {
+    return plan->label_classes >= CLMP_MANY_CLASSES ? plan->tuning.run : 1;
+}
+
+/* Whether the loss leaves the maxima and sums of pixels to the gradient. */
+static inline bool clmp_plan_leaves_sums(const clmp_plan *plan) {
+    return plan->tuning.sums == 2;
 }
 
 /* Pixels of one of the work-groups that share a pool's, a multiple of `unit`. */

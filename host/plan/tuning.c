@@ -19,6 +19,8 @@
 
 enum { GLOBAL_BINS = 1, LOCAL_BINS = 2 };
 enum { CACHED = 1, STREAMED = 2 };
+enum { FOUND_AGAIN = 1, LEFT_BEHIND = 2 };
+enum { MOST_RUN = 2 };
 
 /*
  * What suits the devices.  Looked up from the top: a value comes from the first row that fits the device and has one
@@ -33,19 +35,23 @@ static const struct tuning_row {
     uint32_t bin_sets;        /* that they share; UINT32_MAX: one each */
     uint32_t bin_memory;
     uint32_t streaming; /* of gradients of LEAST_STREAMED bytes and more */
+    uint32_t run;       /* of logits of 16 bits, and of CLMP_MANY_CLASSES and more */
+    uint32_t sums_from; /* classes from which on the loss leaves sums behind */
 } rows[] = {
-    /* device, vendor, type, vector_width, group_size, bin_group, chunks_per_unit, bin_sets, bin_memory, streaming */
+    /* device, vendor, type, vector_width, group_size, bin_group, chunks_per_unit, bin_sets, bin_memory, streaming,
+     * run, sums_from */
 
     /* by device: these two take a work-item's vectors apart, at a cost */
-    {"llvmpipe", NULL, 0, 1, 256, 1, 4, UINT32_MAX, GLOBAL_BINS, CACHED},
-    {"oclgrind", NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS, CACHED},
+    {"llvmpipe", NULL, 0, 1, 256, 1, 4, UINT32_MAX, GLOBAL_BINS, CACHED, 1, 33},
+    {"oclgrind", NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS, CACHED, 1, 33},
     /* by type.  CPUs: runtimes vectorise within a work-item, two registers of AVX2 are best; a core fills bins alone,
-     * without atomics. */
-    {NULL, NULL, CL_DEVICE_TYPE_CPU, 16, 64, 1, 4, UINT32_MAX, LOCAL_BINS, STREAMED},
-    /* GPUs vectorise across work-items.  Few sets: each work-group's bins are added to them by atomics, once. */
-    {NULL, NULL, CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 4, LOCAL_BINS, CACHED},
+     * without atomics, and its caches hold what the gradient reads twice. */
+    {NULL, NULL, CL_DEVICE_TYPE_CPU, 16, 64, 1, 4, UINT32_MAX, LOCAL_BINS, STREAMED, 2, UINT32_MAX},
+    /* GPUs vectorise across work-items.  Few sets: each work-group's bins are added to them by atomics, once.  Logits
+     * of 33 classes and more are too many for registers. */
+    {NULL, NULL, CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 4, LOCAL_BINS, CACHED, 1, 33},
     /* default */
-    {NULL, NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS, CACHED},
+    {NULL, NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS, CACHED, 1, 33},
 };
 
 static bool row_fits(const struct tuning_row *row, const struct clmp_device_facts *facts) {
@@ -68,6 +74,8 @@ static struct tuning_row look_up(const struct clmp_device_facts *facts) {
         all.bin_sets = all.bin_sets != 0 ? all.bin_sets : row->bin_sets;
         all.streaming = all.streaming != 0 ? all.streaming : row->streaming;
         all.bin_memory = all.bin_memory != 0 ? all.bin_memory : row->bin_memory;
+        all.run = all.run != 0 ? all.run : row->run;
+        all.sums_from = all.sums_from != 0 ? all.sums_from : row->sums_from;
     }
     return all;
 }
@@ -107,6 +115,14 @@ void clmp_tuning_choose(struct clmp_plan *plan) {
         const bool small = plan->logits.bytes < LEAST_STREAMED;
         tuning->streaming = small ? CACHED : row.streaming;
     }
+    if (tuning->run == 0) {
+        const bool pays = plan->logits.element < sizeof(float) || plan->label_classes >= CLMP_MANY_CLASSES;
+        tuning->run = pays && tuning->vector_width > 1 && plan->logits.pixel_stride == 1 ? row.run : 1;
+    }
+    if (plan->params.input != CLMP_INPUT_LOGITS || plan->label_classes <= 2 || plan->upsampled)
+        tuning->sums = FOUND_AGAIN;
+    else if (tuning->sums == 0)
+        tuning->sums = plan->label_classes >= row.sums_from ? LEFT_BEHIND : FOUND_AGAIN;
 }
 
 /* ------------------------------------------------------------------------------------------- what the user asks for */
@@ -115,14 +131,19 @@ struct field {
     const char *name;
     uint32_t *value;
 };
-#define FIELDS 7
+#define FIELDS 9
 
 static void list_fields(clmp_tuning *tuning, struct field fields[FIELDS]) {
     const struct field all[FIELDS] = {
-        {"vector_width", &tuning->vector_width}, {"group_size", &tuning->group_size},
-        {"bin_group", &tuning->bin_group},       {"chunks", &tuning->chunks},
-        {"bin_sets", &tuning->bin_sets},         {"bin_memory", &tuning->bin_memory},
+        {"vector_width", &tuning->vector_width},
+        {"group_size", &tuning->group_size},
+        {"bin_group", &tuning->bin_group},
+        {"chunks", &tuning->chunks},
+        {"bin_sets", &tuning->bin_sets},
+        {"bin_memory", &tuning->bin_memory},
         {"streaming", &tuning->streaming},
+        {"run", &tuning->run},
+        {"sums", &tuning->sums},
     };
     memcpy(fields, all, sizeof all);
 }
@@ -176,6 +197,10 @@ static clmp_status check(const clmp_tuning *tuning, const char *whose, const str
         REFUSE_OF(whose, "bin_memory is %" PRIu32 ", expected 0, 1 (global) or 2 (local)", tuning->bin_memory);
     if (tuning->streaming > STREAMED)
         REFUSE_OF(whose, "streaming is %" PRIu32 ", expected 0, 1 (no) or 2 (yes)", tuning->streaming);
+    if (tuning->run > MOST_RUN)
+        REFUSE("tuning.run is %" PRIu32 ", expected 0, 1 or 2", tuning->run);
+    if (tuning->sums > LEFT_BEHIND)
+        REFUSE("tuning.sums is %" PRIu32 ", expected 0, 1 (found again) or 2 (left by the loss)", tuning->sums);
     for (size_t i = 0; i < sizeof tuning->reserved / sizeof tuning->reserved[0]; ++i)
         if (tuning->reserved[i] != 0)
             REFUSE_OF(whose, "reserved[%zu] is %" PRIu32 ", expected 0", i, tuning->reserved[i]);

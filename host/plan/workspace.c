@@ -16,6 +16,9 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
         fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
     if (plan->upsampled)
         fits = fits && clmp_upsample_lay_out(plan);
+    if (clmp_plan_leaves_sums(plan))
+        fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->maxima) &&
+               clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->others);
     fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
     if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
         fits = fits && clmp_plan_take(&layout->size, pools * CLMP_COUNTS(plan->label_classes), sizeof(cl_ulong),

@@ -16,5 +16,6 @@ clmp_status clmp_stage_gradient(struct clmp_step *step) {
     clmp_argument_ulong(&arguments, plan->pools > 1); /* one for each image, then */
     clmp_argument_float(&arguments, step->buffers->gradient_scale);
     clmp_argument_logits(&arguments, step, step->part != NULL ? step->part->logits : step->buffers->gradient);
-    return clmp_launch_inputs(step, &arguments);
+    clmp_argument_sums(&arguments, step);
+    return clmp_launch_inputs(step, &arguments, plan->tuning.run);
 }

@@ -43,10 +43,16 @@ clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_argumen
                        tuning->group_size);
 }
 
-clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments) {
+void clmp_argument_sums(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    const size_t from = (size_t)clmp_first_pixel(step) * sizeof(float);
+    clmp_argument_offset(arguments, step, step->plan->layout.maxima + from);
+    clmp_argument_offset(arguments, step, step->plan->layout.others + from);
+}
+
+clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments, uint32_t run) {
     const clmp_plan *plan = step->plan;
     const struct clmp_part *part = step->part;
-    const uint64_t pixels = part != NULL ? part->pixels : plan->logits.pixels, vector = plan->tuning.vector_width;
+    const uint64_t pixels = part != NULL ? part->pixels : plan->logits.pixels, vector = plan->tuning.vector_width * run;
     return clmp_chain_launch_planes(&step->chain, arguments, (pixels + vector - 1) / vector,
                                     part != NULL ? 1 : plan->logits.rows, part != NULL ? 1 : plan->planes,
                                     plan->tuning.group_size);

@@ -11,7 +11,7 @@ void clmp_argument_labels(struct clmp_arguments *arguments, const struct clmp_st
 void clmp_argument_logits(struct clmp_arguments *arguments, const struct clmp_step *step, clmp_buffer buffer);
 void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_step *step);
 
-/* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, rows, pixels. */
+/* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, pixels. */
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);
 
 /* The pixel of the batch that a step works from, and a plane of numbers of pixels from there on. */
@@ -20,8 +20,11 @@ static inline uint64_t clmp_first_pixel(const struct clmp_step *step) {
 }
 clmp_buffer clmp_from_first_pixel(const struct clmp_step *step, clmp_buffer plane);
 
-/* One work-item for each vector of pixels of the inputs. */
-clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments);
+/* What the loss leaves to the gradient: where its two planes begin in the workspace. */
+void clmp_argument_sums(struct clmp_arguments *arguments, const struct clmp_step *step);
+
+/* One work-item for each `run` vectors of pixels of the inputs. */
+clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments, uint32_t run);
 
 /* One work-item for each vector of pixels of each of `rows` rows. */
 clmp_status clmp_launch_pixels(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t pixels,

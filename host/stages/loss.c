@@ -13,5 +13,7 @@ clmp_status clmp_stage_loss(struct clmp_step *step) {
     clmp_argument_floats(&arguments, clmp_from_first_pixel(step, plane));
     clmp_argument_floats(&arguments, clmp_from_first_pixel(step, store ? step->buffers->losses : plane));
     clmp_argument_int(&arguments, store);
-    return clmp_launch_inputs(step, &arguments);
+    clmp_argument_workspace(&arguments, step);
+    clmp_argument_sums(&arguments, step);
+    return clmp_launch_inputs(step, &arguments, clmp_plan_loss_run(plan));
 }

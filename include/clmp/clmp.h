@@ -317,7 +317,11 @@ typedef struct clmp_tuning {
     uint32_t bin_sets;     /* sets of bins that these share, by atomics if they are fewer: 1 to chunks */
     uint32_t bin_memory;   /* 1: bins in global memory only; 2: each work-group's own in local memory, 32 KiB */
     uint32_t streaming;    /* 1: gradients are written through the caches; 2: past them, where the device can */
-    uint32_t reserved[9];  /* 0; they make 64 bytes of it */
+    uint32_t run;          /* vectors side by side of which a work-item makes the gradient, from 64 classes on also the
+                              loss: 1 or 2 */
+    uint32_t sums;         /* 1: the gradient finds each pixel's largest logit and sum again; 2: the loss leaves them in
+                              the workspace, 8 bytes a pixel (not of two classes, nor with interpolation) */
+    uint32_t reserved[7];  /* 0; they make 64 bytes of it */
 } clmp_tuning;
 
 typedef struct clmp_plan_params {

@@ -187,6 +187,7 @@ static bool take_field(struct reader *reader, struct input *input) {
         break;
     case 22:
         p->tuning.streaming = take_tuning(reader);
+        p->tuning.run = p->tuning.sums = p->tuning.streaming; /* small, as that is */
         break;
     case 23:
         p->weighting = (clmp_weighting)take_choice(reader);
@@ -292,7 +293,8 @@ static bool is_power(uint32_t x, uint32_t most) {
 static bool tuning_is_good(const clmp_tuning *t) {
     const uint32_t most = test_device()->max_group < 1024 ? (uint32_t)test_device()->max_group : 1024;
     return is_power(t->vector_width, 16) && is_power(t->group_size, most) && is_power(t->bin_group, most) &&
-           t->chunks <= 65536 && t->bin_sets <= 65536 && t->bin_memory <= 2 && t->streaming <= 2;
+           t->chunks <= 65536 && t->bin_sets <= 65536 && t->bin_memory <= 2 && t->streaming <= 2 && t->run <= 2 &&
+           t->sums <= 2;
 }
 
 static bool weights_are_good(const clmp_plan_params *p) {

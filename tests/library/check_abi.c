@@ -199,7 +199,8 @@ static void compute_hardest(const struct program *program) {
     params->tuning.vector_width = 2;
     clmp_plan *plan = plan_of(program, params);
     const clmp_tuning tuning = clmp_plan_tuning(plan);
-    CHECK(tuning.vector_width == 2 && tuning.group_size > 0 && tuning.streaming > 0 && tuning.reserved[8] == 0);
+    enum { LAST = sizeof tuning.reserved / sizeof *tuning.reserved - 1 };
+    CHECK(tuning.vector_width == 2 && tuning.group_size > 0 && tuning.streaming > 0 && tuning.reserved[LAST] == 0);
     CHECK(clmp_plan_workspace_size(plan) > 0 && clmp_plan_result_count(plan) == 1);
     clmp_buffers *buffers = buffers_new();
     buffers->logits.mem = program->logits;

@@ -241,10 +241,23 @@ END_TEST
 
 START_TEST(tuning_outside_its_range_is_refused) {
     static const clmp_tuning bad[] = {
-        {.vector_width = 3},     {.vector_width = 32},     {.vector_width = UINT32_MAX}, {.group_size = 3},
-        {.group_size = 100},     {.group_size = 1u << 30}, {.group_size = UINT32_MAX},   {.bin_group = 5},
-        {.bin_group = 1u << 30}, {.chunks = 65537},        {.chunks = UINT32_MAX},       {.bin_sets = 65537},
-        {.bin_memory = 3},       {.reserved = {1}},        {.reserved = {[8] = 1}},
+        {.vector_width = 3},
+        {.vector_width = 32},
+        {.vector_width = UINT32_MAX},
+        {.group_size = 3},
+        {.group_size = 100},
+        {.group_size = 1u << 30},
+        {.group_size = UINT32_MAX},
+        {.bin_group = 5},
+        {.bin_group = 1u << 30},
+        {.chunks = 65537},
+        {.chunks = UINT32_MAX},
+        {.bin_sets = 65537},
+        {.bin_memory = 3},
+        {.run = 3},
+        {.sums = 3},
+        {.reserved = {1}},
+        {.reserved = {[6] = 1}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         clmp_plan_params params = good_params();

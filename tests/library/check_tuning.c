@@ -65,6 +65,8 @@ START_TEST(step_gives_the_same_bits_under_every_tuning) {
         return;
     for (int k = 0; k < 3; k++) {
         run.tuning.streaming = k == 0 ? 1 : 2; /* k = 2: every row of pixels begins and ends in a whole vector */
+        run.tuning.run = k == 1 ? 2 : 1 + (uint32_t)_i % 2;
+        run.tuning.sums = k == 1 ? 1 : 2 - (uint32_t)_i % 2;
         const uint64_t width = k == 1 ? 19 : k == 2 ? 128 : test_small() ? 70 : 1000;
         struct problem *problem = problem_of_logits(k == 1 ? 3 : 1, 3, k == 1 ? 7 : 1, width, CLMP_LABEL_INT32);
         struct rng rng = rng_for("tuned step", (uint64_t)k);
@@ -73,6 +75,45 @@ START_TEST(step_gives_the_same_bits_under_every_tuning) {
         problem->in.params.scope = k == 1 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH;
         assert_tuned(problem, &run);
     }
+}
+END_TEST
+
+/* Runs of vectors, and sums that the loss leaves to the gradient, in every type, layout and loss that they meet; with
+ * 70 classes the loss has runs, too. */
+START_TEST(runs_and_sums_give_the_same_bits) {
+    static const struct way {
+        uint64_t classes, width;
+        clmp_float_type type;
+        clmp_layout layout;
+        clmp_loss loss;
+        double smoothing;
+        bool weights;
+    } ways[] = {{70, 77, CLMP_FLOAT32, CLMP_LAYOUT_NCHW, CLMP_LOSS_CROSS_ENTROPY, 0.0, false},
+                {70, 128, CLMP_FLOAT16, CLMP_LAYOUT_NCHW, CLMP_LOSS_CROSS_ENTROPY, 0.1, true},
+                {19, 61, CLMP_FLOAT16, CLMP_LAYOUT_NCHW, CLMP_LOSS_FOCAL, 0.0, true},
+                {19, 128, CLMP_BFLOAT16, CLMP_LAYOUT_NCHW, CLMP_LOSS_CROSS_ENTROPY, 0.0, false},
+                {5, 61, CLMP_FLOAT32, CLMP_LAYOUT_NHWC, CLMP_LOSS_CROSS_ENTROPY, 0.1, false},
+                {3, 1, CLMP_FLOAT32, CLMP_LAYOUT_NCHW, CLMP_LOSS_FOCAL, 0.0, false},
+                {300, 37, CLMP_FLOAT32, CLMP_LAYOUT_NCHW, CLMP_LOSS_CROSS_ENTROPY, 0.1, true}};
+    const struct way *way = &ways[_i % 7];
+    struct run run = {.tuning = {.run = 1 + (uint32_t)(_i / 7 % 2), .sums = 1 + (uint32_t)(_i / 14)}};
+    float weights[300];
+    struct problem *problem = problem_of_logits(2, way->classes, test_small() ? 1 : 3,
+                                                test_small() ? (way->width + 3) / 4 : way->width, CLMP_LABEL_UINT16);
+    struct rng rng = rng_for("runs", (uint64_t)_i % 7);
+    for (uint64_t c = 0; c < way->classes; c++)
+        weights[c] = (float)(0.1 + rng_uniform(&rng));
+    fill_logits(problem, &rng);
+    spoil(problem, &rng);
+    problem->in.params.scope = _i % 2 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH;
+    problem->in.params.logits_type = way->type;
+    for (uint64_t i = 0; i < problem->elements; i++)
+        problem->logits[i] = stored_round(way->type, problem->logits[i]);
+    problem->in.params.logits_layout = way->layout;
+    problem->in.params.loss = way->loss;
+    problem->in.params.label_smoothing = way->smoothing;
+    problem->in.params.class_weights = way->weights ? weights : NULL;
+    assert_tuned(problem, &run);
 }
 END_TEST
 
@@ -118,10 +159,10 @@ START_TEST(environment_overrides_the_table) {
     assert_environment("group_size=2", CLMP_OK, (clmp_tuning){.group_size = 2});
     assert_environment("vector_width=2,chunks=6,bin_sets=3,bin_memory=1", CLMP_OK,
                        (clmp_tuning){.chunks = 6, .bin_sets = 3, .bin_memory = 1});
-    static const char *const bad[] = {"group_size",   "group_size=",    "group_size=x",      "group_size=-1",
-                                      "group_size=3", "groupsize=4",    "group_size=4;",     "group_size=4 ",
-                                      "bin_memory=3", "chunks=65537",   "chunks=4294967296", "=1",
-                                      "chunks=1,,",   "bin_sets=70000", "chunks=1e3"};
+    static const char *const bad[] = {
+        "group_size",    "group_size=",   "group_size=x", "group_size=-1",  "group_size=3",      "groupsize=4",
+        "group_size=4;", "group_size=4 ", "bin_memory=3", "chunks=65537",   "chunks=4294967296", "=1",
+        "chunks=1,,",    "run=3",         "sums=3",       "bin_sets=70000", "chunks=1e3"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_environment(bad[i], CLMP_INVALID_ARGUMENT, (clmp_tuning){0});
 }
@@ -137,6 +178,8 @@ int main(void) {
                         small ? 2 * WIDTHS : WIDTHS * BIN_GROUPS);
     tcase = add_case(suite, "sort", "full small");
     tcase_add_loop_test(tcase, sort_gives_the_same_bits_under_every_tuning, 0, small ? 3 : GROUPS);
+    tcase = add_case(suite, "runs", "full small");
+    tcase_add_loop_test(tcase, runs_and_sums_give_the_same_bits, small ? 21 : 0, small ? 27 : 28);
     tcase = add_case(suite, "step", "full small");
     tcase_add_loop_test(tcase, step_gives_the_same_bits_under_every_tuning, 0, small ? 6 : WIDTHS * GROUPS);
     tcase = add_case(suite, "many pixels", "full");
