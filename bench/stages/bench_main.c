@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "bench_json.h"
+#include "bench_launch.h"
 #include "bench_report.h"
 #include "bench_run.h"
 #include "bench_startup.h"
@@ -61,6 +62,11 @@ static enum bench_status run_device(const clmp_device_info *info, size_t number,
         bench_device_close(&device);
         return status;
     }
+    bench_time launch;
+    if (status == BENCH_OK)
+        status = bench_launch(&device, &launch);
+    if (status == BENCH_OK)
+        bench_report_launch(&launch);
     if (status == BENCH_OK && options->case_count != 0)
         status = bench_startup(info, number, records);
     for (size_t i = 0; i < options->case_count && status == BENCH_OK; ++i)

@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-enum { CHAINS = 8, ROUNDS = 2048, ITEMS = 4096, GROUP = 64, RUNS = 9 };
+/* 32 work-groups of 64 for each compute unit: as many work-items as those of the largest GPUs run at once. */
+enum { CHAINS = 8, ROUNDS = 2048, GROUP = 64, UNIT_ITEMS = 32 * GROUP, RUNS = 9 };
 
 /* Eight chains, since one alone waits for itself; all are used, or the compiler would drop them. */
 static const char source[] =
@@ -22,26 +23,28 @@ static const char source[] =
 struct call {
     const bench_device *device;
     cl_kernel kernel;
+    size_t items;
 };
 
 static enum bench_status run_peak(void *user, uint64_t turn, cl_event *event) {
     const struct call *of = user;
-    const size_t global = ITEMS, local = GROUP;
+    const size_t global = of->items, local = GROUP;
     (void)turn;
     const cl_int error =
         clEnqueueNDRangeKernel(of->device->queue, of->kernel, 1, NULL, &global, &local, 0, NULL, event);
     return error == CL_SUCCESS ? BENCH_OK : bench_cl_failed(of->device, "clEnqueueNDRangeKernel", error);
 }
 
-static enum bench_status measure(const bench_device *device, cl_kernel kernel, uint32_t width, double *gflops) {
-    struct call of = {device, kernel};
+static enum bench_status measure(const bench_device *device, cl_kernel kernel, size_t items, uint32_t width,
+                                 double *gflops) {
+    struct call of = {device, kernel, items};
     *gflops = 0.0;
     for (int i = 0; i < RUNS; ++i) {
         bench_time time = {0.0, 0.0};
         const enum bench_status status = bench_measure(device, run_peak, &of, 0, 1, &time);
         if (status != BENCH_OK)
             return status;
-        const double now = 2.0 * CHAINS * ROUNDS * ITEMS * width / (time.ms * 1e6);
+        const double now = 2.0 * CHAINS * ROUNDS * (double)items * width / (time.ms * 1e6);
         if (i > 0 && now > *gflops) /* the first one may compile */
             *gflops = now;
     }
@@ -51,13 +54,14 @@ static enum bench_status measure(const bench_device *device, cl_kernel kernel, u
 enum bench_status bench_peak(const bench_device *device, uint32_t width, double *gflops) {
     const char *text = source;
     const float a = 0.999f, b = 0.001f;
+    const size_t items = (device->info.compute_units > 0 ? device->info.compute_units : 1) * (size_t)UNIT_ITEMS;
     char options[64];
     cl_int error = CL_SUCCESS;
     cl_kernel kernel = NULL;
     snprintf(options, sizeof options, width > 1 ? "-w -DFLOATV=float%u" : "-w -DFLOATV=float", (unsigned)width);
     cl_program program = clCreateProgramWithSource(device->cl, 1, &text, NULL, &error);
     cl_mem to = error == CL_SUCCESS
-                    ? clCreateBuffer(device->cl, CL_MEM_READ_WRITE, ITEMS * width * sizeof(float), NULL, &error)
+                    ? clCreateBuffer(device->cl, CL_MEM_READ_WRITE, items * width * sizeof(float), NULL, &error)
                     : NULL;
     if (error == CL_SUCCESS)
         error = clBuildProgram(program, 1, &device->info.device, options, NULL, NULL);
@@ -69,7 +73,7 @@ enum bench_status bench_peak(const bench_device *device, uint32_t width, double 
         error = clSetKernelArg(kernel, 1, sizeof a, &a);
     if (error == CL_SUCCESS)
         error = clSetKernelArg(kernel, 2, sizeof b, &b);
-    const enum bench_status status = error == CL_SUCCESS ? measure(device, kernel, width, gflops)
+    const enum bench_status status = error == CL_SUCCESS ? measure(device, kernel, items, width, gflops)
                                                          : bench_cl_failed(device, "the kernel for peak", error);
     if (kernel != NULL)
         clReleaseKernel(kernel);

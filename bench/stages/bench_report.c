@@ -14,6 +14,11 @@ void bench_report_device(const bench_device *device) {
     fflush(stdout);
 }
 
+void bench_report_launch(const bench_time *each) {
+    printf("  a launch takes %.1f us, by the host's clock %.1f\n", each->ms * 1e3, each->wall * 1e3);
+    fflush(stdout);
+}
+
 static void print_stage(const bench_record *r) {
     const double gbps = bench_record_gbps(r), of_copy = bench_record_of_copy(r);
     printf("  %-7s %-10s %9.3f %9.3f %9.3f %9.3f %10.2f", r->solver, r->stage, r->ms.median, r->ms.low, r->ms.high,

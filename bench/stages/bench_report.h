@@ -6,6 +6,9 @@
 
 void bench_report_device(const bench_device *device);
 
+/* What one of many launches in a row takes. */
+void bench_report_launch(const bench_time *each);
+
 /* The records of one case, from number `first` on. */
 void bench_report_case(const bench_records *records, size_t first);
 
