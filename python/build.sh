@@ -54,7 +54,7 @@ rm -rf "$folder/empty"
 "$python" -m venv "$folder/empty"
 wheel=$(ls "$folder"/dist/*.whl)
 case $(uname -m) in
-x86_64) fetch "$folder/empty" "$wheel[cpu]" ;;
+x86_64) fetch "$folder/empty" "${wheel}[cpu]" ;;
 *) fetch "$folder/empty" "$wheel" ;; # with the system's OpenCL
 esac
 

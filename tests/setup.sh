@@ -2,7 +2,11 @@
 # Installs the Debian packages that the demo, the tests, the long checks, clmp-train, the comparison with torch, the
 # reference site or the Debian package need, as far as they are missing.
 #
-# usage: sh tests/setup.sh demo|tests|torture|train|peers|docs|package|intel
+# usage: sh tests/setup.sh demo|tests|torture|train|peers|torch|docs|package|intel
+#
+# torch: the torch of today beside Debian's 1.13, and segmentation_models_pytorch, from the Python package index, into
+# build-torture/torch (CLMP_TORTURE_DIR), 5.6 GB, as what is to be had there for x86-64 is the build with CUDA's libraries: for
+# slow tests of the Python package, and for build-torture/torch/bin/python bench/peers/peers.py.
 #
 # intel: Intel's OpenCL for CPUs, from the Python package index, into build-torture/intel (CLMP_TORTURE_DIR), 0.9 GB, for
 # tests/matrix.sh and tests/torture.sh.  It has a licence of Intel's own.
@@ -35,6 +39,9 @@ package='dpkg-dev debhelper fakeroot lintian autopkgtest debootstrap'
 intel_packages='intel-opencl-rt intel-cmplr-lib-rt'
 intel=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/intel
 
+torch_packages='torch torchvision segmentation-models-pytorch pyopencl matplotlib'
+torch=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/torch
+
 case ${1-} in
 demo) wanted="$build $demo" ;;
 tests) wanted="$build $demo $train $tests $python" ;;
@@ -43,9 +50,10 @@ train) wanted="$build $train" ;;
 peers) wanted="$build $peers" ;;
 docs) wanted="$build $train $docs" ;;
 package) wanted="$build $train $package" ;;
+torch) wanted="$build $peers python3-venv" ;;
 intel) wanted="$build $tests python3-venv" ;;
 *)
-    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers|docs|package|intel' >&2
+    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers|torch|docs|package|intel' >&2
     exit 2
     ;;
 esac
@@ -91,15 +99,29 @@ else
     echo 'setup: all packages are there' >&2
 fi
 
-# The loader takes a file that names a library; Intel's library finds its own beside it.
-if [ "$1" = intel ] && [ ! -f "$intel/intel.icd" ]; then
-    echo "setup: installing with pip, into $intel: $intel_packages" >&2
+# pip_into FOLDER PACKAGE...
+pip_into() {
+    folder=$1
+    shift
+    echo "setup: installing with pip, into $folder: $*" >&2
+    if ! { /usr/bin/python3 -m venv "$folder" && "$folder/bin/pip" install "$@"; } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        fail "pip could not install: $*"
+    fi
+}
+
+if [ "$1" = torch ] && ! "$torch/bin/python" -c 'import torch, segmentation_models_pytorch, pyopencl' >/dev/null 2>&1; then
     # Word splitting is meant, as above.
     # shellcheck disable=SC2086
-    if ! { /usr/bin/python3 -m venv "$intel" && "$intel/bin/pip" install $intel_packages; } >"$log" 2>&1 </dev/null; then
-        tail -n 20 "$log" >&2
-        fail "pip could not install: $intel_packages"
-    fi
+    pip_into "$torch" $torch_packages
+    echo 'setup: done' >&2
+fi
+
+# The loader takes a file that names a library; Intel's library finds its own beside it.
+if [ "$1" = intel ] && [ ! -f "$intel/intel.icd" ]; then
+    # Word splitting is meant, as above.
+    # shellcheck disable=SC2086
+    pip_into "$intel" $intel_packages
     [ -f "$intel/lib/libintelocl.so" ] || fail "there is no $intel/lib/libintelocl.so in these packages"
     echo "$intel/lib/libintelocl.so" >"$intel/intel.icd"
     echo 'setup: done' >&2

@@ -303,7 +303,8 @@ class FocalLoss(PooledLoss):
     ----------
     mode : {"softmax", "binary", "multilabel", "multiclass"}
         "softmax": (1 - p_y)^gamma (-ln p_y), p the softmax.  The others are those of segmentation_models_pytorch, by
-        sigmoid: labels of 0 and 1 for one class, or for each; or one label for each pixel, whose classes' losses add up.
+        sigmoid: labels of 0 and 1 for one class, or for each; or one label for each pixel.  The mean is that over pixels
+        and classes, as in their version 0.6; earlier ones summed over the classes in "multiclass".
     alpha : float, optional
         Weight of class 1, and 1 - alpha that of class 0; of softmax a factor.
     gamma : float
@@ -355,7 +356,7 @@ class FocalLoss(PooledLoss):
         each = labels == torch.arange(classes, device=labels.device).view(1, -1, 1, 1)
         ignored = labels == self._fields["ignore_index"]
         chosen = torch.where(ignored, self._fields["ignore_index"], each.to(torch.int64))
-        return super().forward(logits, chosen) * float(classes)
+        return super().forward(logits, chosen)
 
 
 class CrossEntropyLoss(PooledLoss):
