@@ -30,7 +30,7 @@ def same_bits(one, other):
     return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
-def python(code, *arguments, environment=None, timeout=120):
+def python(code, *arguments, environment=None, timeout=300):
     """Runs lines in a process of their own; gives it back, finished."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
