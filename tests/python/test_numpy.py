@@ -154,9 +154,10 @@ class Loss(unittest.TestCase):
             for member in kind:
                 word = member.name.lower().replace("_", "-")
                 y = binary if field == "loss" and "binary" in word else labels
-                by_name = libclmp.loss(logits, y, **{field: word})
-                self.assertEqual(bits(by_name), bits(libclmp.loss(logits, y, **{field: member})), (field, word))
-                self.assertEqual(bits(by_name), bits(libclmp.loss(logits, y, **{field: int(member)})))
+                mean = {} if field == "weighting" else {"weighting": "uniform"}  # which goes with all of them
+                by_name = libclmp.loss(logits, y, **{field: word}, **mean)
+                for value in (member, int(member)):
+                    self.assertEqual(bits(by_name), bits(libclmp.loss(logits, y, **{field: value}, **mean)), (field, word))
         bce = libclmp.loss(logits, binary, loss="bce", losses=True)
         self.assertEqual(bce.losses.shape, binary.shape)
         self.assertEqual(bce.pixels, binary.size)
