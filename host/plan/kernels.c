@@ -90,7 +90,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const int shares = plan->drawn ? 2 : plan->params.weighting == CLMP_WEIGHTING_TOPK ? 1 : 0;
     snprintf(normalise_macros, sizeof normalise_macros,
              " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LABEL=%s -DCLMP_SHARES=%d%s", tuning->bin_group,
-             clmp_label_type_name(plan->params.label_type), shares, channels);
+             from_logits ? clmp_label_type_name(plan->params.label_type) : "uchar", shares, channels);
 
     const struct {
         const struct kernel_wanted *kernels;
