@@ -61,9 +61,10 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
     const char *weigh = plan->drawn ? " -DCLMP_DRAWN" : "";
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
-    char group[64], tree[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS], loss_macros[700];
-    char gradient_macros[700], weights_macros[160], draw_macros[512], normalise_macros[256];
+    char group[64], tree[96], sort_macros[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS];
+    char loss_macros[700], gradient_macros[700], weights_macros[160], draw_macros[512], normalise_macros[256];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
+    snprintf(sort_macros, sizeof sort_macros, "%s -DCLMP_BIN_GROUP=%" PRIu32, group, tuning->bin_group);
     snprintf(tree, sizeof tree, "%s -DCLMP_LOCAL_TREE=%d", group, clmp_plan_tree_is_local(plan));
     snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
     snprintf(search_macros, sizeof search_macros,
@@ -98,7 +99,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         const char *macros;
     } sets[] = {
         {search, by_search && !by_balance ? sizeof search / sizeof search[0] : 0, search_macros},
-        {sort, !by_search && !by_balance ? sizeof sort / sizeof sort[0] : 0, group},
+        {sort, !by_search && !by_balance ? sizeof sort / sizeof sort[0] : 0, sort_macros},
         {select, !by_ohem && !by_balance, tree},
         {ohem, by_ohem, tree},
         {balanced, by_balance ? sizeof balanced / sizeof balanced[0] : 0, draw_macros},
@@ -134,6 +135,13 @@ static uint64_t local_memory(const struct clmp_plan *plan, enum clmp_kernel_id i
     switch (id) {
     case CLMP_KERNEL_FILL:
         return plan->tuning.bin_memory == 2 ? CLMP_LOCAL_BINS_SIZE : 0;
+    case CLMP_KERNEL_SORT_COUNT:
+        return CLMP_DIGITS * sizeof(cl_ulong);
+    case CLMP_KERNEL_SORT_SCAN:
+        return sizeof(cl_ulong) * group;
+    case CLMP_KERNEL_SORT_SCATTER: /* places; and where keys move by tiles, sums, the digits' firsts and the tile */
+        return CLMP_DIGITS * sizeof(cl_ulong) + (group > 1 ? group * sizeof(cl_ulong) : 0) +
+               (group > 1 ? (CLMP_DIGITS + CLMP_SORT_HELD * group) * sizeof(cl_uint) : 0);
     case CLMP_KERNEL_SELECT:
         return clmp_plan_tree_is_local(plan) ? sizeof(clmp_tree) : 0;
     case CLMP_KERNEL_DRAW_RESULT:
@@ -181,7 +189,8 @@ static clmp_status fit_kernel(struct clmp_plan *plan, enum clmp_kernel_id id, bo
     const struct clmp_log *log = &plan->context->log;
     const clmp_tuning *asked = &plan->params.tuning;
     const bool bins = id == CLMP_KERNEL_FILL || id == CLMP_KERNEL_COUNT_LABELS || id == CLMP_KERNEL_DRAW_PIXELS ||
-                      id == CLMP_KERNEL_NORMALISE_COUNT;
+                      id == CLMP_KERNEL_NORMALISE_COUNT ||
+                      (id >= CLMP_KERNEL_SORT_COUNT && id <= CLMP_KERNEL_SORT_BINS);
     const bool shared = id == CLMP_KERNEL_UPSAMPLE_LOSS || id == CLMP_KERNEL_UPSAMPLE_GRADIENT;
     const uint32_t asked_group = bins ? asked->bin_group : asked->group_size;
     const uint32_t least = shared ? clmp_upsample_least_group(plan) : 1;

@@ -51,9 +51,9 @@ struct clmp_workspace_layout {
     size_t sets;    /* of bins; of the sort one a pool */
     size_t keys[2]; /* from here on: sort only */
     size_t counters;
-    size_t sums;
-    size_t offsets;
-    size_t partial;
+    size_t totals;
+    size_t blocks;
+    size_t pieces;
     size_t counts; /* drawn plans only, up to here */
     size_t draws;
     size_t shares;
@@ -99,8 +99,6 @@ struct clmp_plan {
     struct clmp_upsample upsample;
     uint32_t confusion_group; /* work-items of a work-group of that kernel */
     clmp_tuning tuning;
-    uint64_t sort_workers; /* of a pool */
-    uint64_t sort_run;     /* pixels of one */
     struct clmp_workspace_layout layout;
     cl_kernel kernels[CLMP_KERNEL_COUNT]; /* those that the plan needs */
     cl_mem problem;                       /* one clmp_problem */

@@ -42,15 +42,12 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     fits = fits && clmp_plan_take(&layout->size, pools * sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
     if (by_search)
         return fits;
-    plan->sort_workers = (uint64_t)plan->tuning.chunks * plan->tuning.group_size;
-    if (plan->sort_workers > plan->pool_pixels)
-        plan->sort_workers = plan->pool_pixels;
-    plan->sort_run = (plan->pool_pixels + plan->sort_workers - 1) / plan->sort_workers;
+    const uint64_t blocks = plan->pool_pixels / CLMP_SORT_BLOCK, pieces = plan->pool_pixels / CLMP_SORT_PIECE;
+    const uint64_t digits = pools * CLMP_DIGITS;
     fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[0]);
     fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[1]);
-    fits = fits && clmp_plan_take(&layout->size, pools * plan->sort_workers, 256 * sizeof(cl_ulong), &layout->counters);
-    fits = fits && clmp_plan_take(&layout->size, plan->pixels, 2 * sizeof(cl_ulong), &layout->sums);
-    fits = fits && clmp_plan_take(&layout->size, pools * plan->sort_workers, 2 * sizeof(cl_ulong), &layout->offsets);
-    return fits &&
-           clmp_plan_take(&layout->size, pools * plan->tuning.group_size, 2 * sizeof(cl_ulong), &layout->partial);
+    fits = fits && clmp_plan_take(&layout->size, digits * plan->tuning.chunks, sizeof(cl_ulong), &layout->counters);
+    fits = fits && clmp_plan_take(&layout->size, digits, sizeof(cl_ulong), &layout->totals);
+    fits = fits && clmp_plan_take(&layout->size, pools * blocks, 2 * sizeof(cl_ulong), &layout->blocks);
+    return fits && clmp_plan_take(&layout->size, pools * pieces, 2 * sizeof(cl_ulong), &layout->pieces);
 }

@@ -49,7 +49,9 @@ START_TEST(search_gives_the_same_bits_under_every_tuning) {
 END_TEST
 
 START_TEST(sort_gives_the_same_bits_under_every_tuning) {
-    struct run run = {.solver = CLMP_SOLVER_SORT, .tuning = {.group_size = groups[_i]}};
+    struct run run = {.solver = CLMP_SOLVER_SORT, .tuning = {.group_size = groups[_i % GROUPS]}};
+    if (!test_small())
+        run.tuning.bin_group = bin_groups[_i % BIN_GROUPS];
     for (int s = 0; s < SHARINGS && can_tune(&run.tuning); s++) {
         run.tuning.chunks = sharings[s].chunks;
         if (!test_small() || run.tuning.chunks < 7)
@@ -177,7 +179,7 @@ int main(void) {
     tcase_add_loop_test(tcase, search_gives_the_same_bits_under_every_tuning, 0,
                         small ? 2 * WIDTHS : WIDTHS * BIN_GROUPS);
     tcase = add_case(suite, "sort", "full small");
-    tcase_add_loop_test(tcase, sort_gives_the_same_bits_under_every_tuning, 0, small ? 3 : GROUPS);
+    tcase_add_loop_test(tcase, sort_gives_the_same_bits_under_every_tuning, 0, small ? 3 : GROUPS * BIN_GROUPS);
     tcase = add_case(suite, "runs", "full small");
     tcase_add_loop_test(tcase, runs_and_sums_give_the_same_bits, small ? 21 : 0, small ? 27 : 28);
     tcase = add_case(suite, "step", "full small");
