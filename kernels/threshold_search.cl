@@ -50,9 +50,13 @@ CLMP_FN void clmp_add_to_set(global clmp_bin *bin, ulong2 sum) {
 #else
 #define CLMP_PLACE local ulong2
 CLMP_FN void clmp_add(local ulong2 *bin, ulong2 sum) {
+#if CLMP_BIN_GROUP == 1
+    *bin += sum; /* one addition of a vector */
+#else
     local ulong *words = (local ulong *)bin;
     clmp_count_local(words, sum.x);
     clmp_count_local(words + 1, sum.y);
+#endif
 }
 #endif
 

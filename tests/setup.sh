@@ -28,7 +28,7 @@ tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind make cma
 # The Python package's tests: NumPy, PyOpenCL and torch of /usr/bin/python3, and what checks its types.
 python='python3-numpy python3-pyopencl python3-torch mypy'
 # tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
-torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg'
+torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg clang-15 llvm-15 libclc-15'
 # bench/peers/peers.py and bench/plot.py, run by /usr/bin/python3.
 peers='libjansson-dev python3-numpy python3-pyopencl python3-torch python3-matplotlib'
 # docs/build.sh: Sphinx and its theme, KaTeX, mandoc for the manual pages as HTML.

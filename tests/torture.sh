@@ -15,7 +15,7 @@
 set -eu
 
 # In the order in which they run: what takes least comes first.
-names='tidy cppcheck analyzer asan tsan valgrind coverage oclgrind uninitialized intel matrix limits crowded kills faults fuzz'
+names='codegen tidy cppcheck analyzer asan tsan valgrind coverage oclgrind uninitialized intel matrix limits crowded kills faults fuzz'
 
 CLMP_ROOT=$(cd "$(dirname "$0")/.." && pwd)
 CLMP_TORTURE_DIR=${CLMP_TORTURE_DIR-$CLMP_ROOT/build-torture}
@@ -53,6 +53,11 @@ run_tests() {
 }
 
 # ------------------------------------------------------------------------------------------------------------ checks
+
+# What GPUs would run: no kernel has a stack, or spills registers, but those that are known to.
+check_codegen() {
+    python3 "$tests/codegen.py"
+}
 
 # clang-tidy 14 on the library, the command and the trainer; .clang-tidy says which checks, and why.
 check_tidy() {
@@ -215,7 +220,7 @@ check_fuzz() {
 # Whether there is a check of that name.
 is_check() {
     case $1 in
-    tidy | cppcheck | analyzer | asan | tsan | valgrind | coverage | oclgrind | uninitialized | intel | fuzz) true ;;
+    codegen | tidy | cppcheck | analyzer | asan | tsan | valgrind | coverage | oclgrind | uninitialized | intel | fuzz) true ;;
     *) [ -f "$tests/$1.sh" ] ;;
     esac
 }

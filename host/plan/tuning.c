@@ -10,8 +10,9 @@
 
 #define MAX_CHUNKS 65536u
 #define MAX_GROUP 1024u
-/* A set of bins costs more than a few thousand pixels. */
+/* A set of bins costs more than a few thousand pixels; a share of one, less. */
 #define LEAST_PIXELS_OF_CHUNK 16384
+#define LEAST_PIXELS_OF_SHARE 1024
 #define MOST_CHUNKS_CHOSEN 1024
 
 /* Below this, what reads the gradient next may still find it in a cache. */
@@ -47,9 +48,12 @@ static const struct tuning_row {
     /* by type.  CPUs: runtimes vectorise within a work-item, two registers of AVX2 are best; a core fills bins alone,
      * without atomics, and its caches hold what the gradient reads twice. */
     {NULL, NULL, CL_DEVICE_TYPE_CPU, 16, 64, 1, 4, UINT32_MAX, LOCAL_BINS, STREAMED, 2, UINT32_MAX},
-    /* GPUs vectorise across work-items.  Few sets: each work-group's bins are added to them by atomics, once.  Logits
-     * of 33 classes and more are too many for registers. */
-    {NULL, NULL, CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 4, LOCAL_BINS, CACHED, 1, 33},
+    /* by vendor: predicted, not measured (bench/README.md).  7 work-groups have room for their bins on a compute unit
+     */
+    {NULL, "nvidia", CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 1, LOCAL_BINS, CACHED, 1, 33},
+    /* GPUs vectorise across work-items.  One set: each work-group's bins are added to it by atomics, once.  Logits of
+     * 33 classes and more are too many for registers. */
+    {NULL, NULL, CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 1, LOCAL_BINS, CACHED, 1, 33},
     /* default */
     {NULL, NULL, 0, 1, 256, 256, 4, UINT32_MAX, LOCAL_BINS, CACHED, 1, 33},
 };
@@ -100,7 +104,8 @@ void clmp_tuning_choose(struct clmp_plan *plan) {
         tuning->bin_group = fit_group(row.bin_group, facts->max_group);
     if (tuning->chunks == 0) {
         const uint64_t all = (uint64_t)facts->compute_units * row.chunks_per_unit;
-        const uint64_t most = (plan->pool_pixels + LEAST_PIXELS_OF_CHUNK - 1) / LEAST_PIXELS_OF_CHUNK;
+        const uint64_t least = row.bin_sets == UINT32_MAX ? LEAST_PIXELS_OF_CHUNK : LEAST_PIXELS_OF_SHARE;
+        const uint64_t most = (plan->pool_pixels + least - 1) / least;
         uint64_t chunks = (all + plan->pools - 1) / plan->pools;
         chunks = chunks < most ? chunks : most;
         tuning->chunks = (uint32_t)(chunks < MOST_CHUNKS_CHOSEN ? chunks : MOST_CHUNKS_CHOSEN);
