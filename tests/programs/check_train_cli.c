@@ -588,6 +588,26 @@ START_TEST(names_may_be_as_other_systems_have_them) {
 }
 END_TEST
 
+START_TEST(pictures_with_bytes_to_spare_are_told_once) {
+    write_voc();
+    assert_trained(short_run());
+    for (int i = 1; i < 3; ++i) {
+        char name[64];
+        size_t size;
+        snprintf(name, sizeof name, "data/JPEGImages/2007_%d.jpg", i);
+        char *bytes = read_file(name, &size), *more = calloc(1, size + 300);
+        memcpy(more, bytes, size - 2);
+        memcpy(more + size + 298, bytes + size - 2, 2); /* the end */
+        write_file(name, more, size + 300);
+        free(bytes);
+        free(more);
+    }
+    assert_told(clmp("run", "data", "-o", "more", "--steps", "2", "--batch", "2", NULL),
+                "note: 2 JPEG files with bytes that belong to nothing, first data/JPEGImages/2007_1.jpg: ", 1);
+    assert_same("more/log.csv", "out/log.csv");
+}
+END_TEST
+
 /* Names of classes in every file: in UTF-8, cut between characters, and whole in JSON and CSV. */
 START_TEST(names_of_classes_keep_their_letters) {
     static const char list[] = "Fu\xc3\x9fg\xc3\xa4ngerwege,\xe2\x82\xac 1 2 3\n\xe9\x81\x93\xe8\xb7\xaf 4 5 6\n"
@@ -768,6 +788,9 @@ int main(void) {
     tcase_add_loop_test(names, names_may_be_as_other_systems_have_them, 0, 3);
     tcase_add_test(names, labels_of_cityscapes_may_be_ids);
     tcase_add_test(names, names_of_classes_keep_their_letters);
+    TCase *warnings = add_case(suite, "warnings", "full");
+    tcase_add_checked_fixture(warnings, enter_folder, leave_folder);
+    tcase_add_test(warnings, pictures_with_bytes_to_spare_are_told_once);
     TCase *full = add_case(suite, "runs", "full");
     tcase_add_checked_fixture(full, enter_folder, leave_folder);
     tcase_add_loop_test(full, layouts_are_read, 0, (int)(sizeof layouts / sizeof *layouts));
