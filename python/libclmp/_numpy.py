@@ -239,6 +239,8 @@ def loss(
         C numbers >= 0: multiply a pixel's loss by that of its label.
     normalise : {"count", "weights"}
         Of means with class weights: by the number of pixels, or by the sum of their weights, as PyTorch has it.
+    normalise : {"count", "weights"}
+        What a mean with class weights is divided by: by how many pixels there are, or by what they weigh, as torch does.
     label_smoothing : float
         In [0, 1), 0.
     scope : {"batch", "image"}

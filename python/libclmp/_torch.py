@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from libclmp import _header, _library
+from libclmp import _library
 from libclmp._arrays import span, strides_of_plan
 from libclmp._engine import Memory, engine
 from libclmp._errors import InvalidArgument, InvalidType
@@ -37,7 +37,6 @@ class Problem(NamedTuple):
     options: tuple[tuple[str, Any], ...]  # fields of clmp_plan_params
     binary: bool
     device: Any
-    weighted_mean: bool  # divide by the sum of the pixels' class weights, as torch does, not by their number
 
     @property
     def scope_is_image(self) -> bool:
@@ -115,13 +114,6 @@ def host_labels(labels: torch.Tensor) -> torch.Tensor:
     return _to_host(labels).to(WIDER.get(labels.dtype, labels.dtype)).contiguous()
 
 
-def _counts_factor(counts: list[int], weight: tuple[float, ...]) -> float:
-    """What makes the mean over pixels the mean that is weighted by the pixels' class weights; without any: 0 / 0."""
-    total = sum(counts)
-    weighted = sum(n * w for n, w in zip(counts, weight))
-    return total / weighted if weighted > 0 else math.nan
-
-
 def run(
     logits: torch.Tensor,
     labels: torch.Tensor,
@@ -153,27 +145,11 @@ def run(
     place = engine("auto" if problem.device == "auto" and logits.device.type == "cpu" else _named(problem.device))
     clmp = _library.clmp()
     labels_memory = Memory("labels", y.data_ptr(), y.numel() * y.element_size())
-    factor = 1.0
-    if weights is not None and problem.weighted_mean:
-        counted = torch.zeros(_header.label_counts(classes), dtype=torch.int64)
-        of_labels: tuple[tuple[str, Any], ...] = (
-            ("input", 2),
-            *shape,
-            ("label_type", LABELS[y.dtype]),
-            *(option for option in problem.options if option[0] == "ignore_index"),
-        )
-        slot = place.take(of_labels, lambda: dict(of_labels), False)
-        try:
-            memory = Memory("label_counts", counted.data_ptr(), counted.numel() * 8)
-            slot.run(clmp.clmp_enqueue_label_counts, [labels_memory], [memory])
-        finally:
-            place.give(of_labels, slot)
-        factor = _counts_factor(counted[:classes].tolist(), weights)
     element = host.element_size()
     logits_memory = Memory("logits", host.data_ptr(), span(host.shape, _bytes(host.stride(), element), element))
     out = torch.empty_strided(host.shape, host.stride(), dtype=host.dtype) if gradient else None
     outputs = [] if out is None else [Memory("gradient", out.data_ptr(), logits_memory.size)]
-    finite = math.isfinite(scale * factor)
+    finite = math.isfinite(scale)
     slot = place.take(key, lambda: dict(key))
     try:
         records = slot.run(
@@ -181,15 +157,15 @@ def run(
             [logits_memory, labels_memory],
             outputs,
             step,
-            scale * factor if finite else 1.0,
+            scale if finite else 1.0,
         )
         record = torch.frombuffer(bytearray(records), dtype=torch.uint8)
-        value = records[0].loss * factor
+        value = records[0].loss
     finally:
         place.give(key, slot)
     if out is not None:
         if not finite:
-            out.mul_(scale * factor)
+            out.mul_(scale)
         out = out.to(logits.device)
     return Outcome(torch.tensor(value, dtype=torch.float32, device=logits.device), out, record)
 
@@ -263,13 +239,13 @@ class Pool(torch.autograd.Function):
 
 
 def problem_text(problem: Problem) -> str:
-    return json.dumps([problem.options, problem.binary, problem.device, problem.weighted_mean])
+    return json.dumps([problem.options, problem.binary, problem.device])
 
 
 @lru_cache(maxsize=256)
 def _problem_of(text: str) -> Problem:
-    options, binary, device, weighted_mean = json.loads(text)
-    return Problem(tuple((name, value) for name, value in options), binary, device, weighted_mean)
+    options, binary, device = json.loads(text)
+    return Problem(tuple((name, value) for name, value in options), binary, device)
 
 
 def _dense(logits: torch.Tensor) -> torch.Tensor:

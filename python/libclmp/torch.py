@@ -89,14 +89,14 @@ class PooledLoss(nn.Module):
                 raise InvalidArgument(f"weight is {weight.tolist()}, expected finite numbers >= 0, not all 0")
         self.register_buffer("weight", weight)
         self._fields = given
-        self._set_problem(device, False)
+        self._set_problem(device)
         self._scale = 1.0
         self._step = 0
         self._record: torch.Tensor | None = None
 
-    def _set_problem(self, device: str | Context, weighted_mean: bool) -> None:
+    def _set_problem(self, device: str | Context) -> None:
         fields = self._fields
-        problem = _torch.Problem(tuple(sorted(fields.items())), fields.get("loss") in _BINARY, device, weighted_mean)
+        problem = _torch.Problem(tuple(sorted(fields.items())), fields.get("loss") in _BINARY, device)
         self._problem = problem
         self._text = _torch.problem_text(problem) if isinstance(device, str) else None
         self._draws = fields.get("weighting") == _header.Weighting.BALANCED
@@ -397,8 +397,8 @@ class CrossEntropyLoss(PooledLoss):
             weight=weight,
             device=device,
             weighting="uniform",
+            normalise="weights",
             ignore_index=ignore_index,
             label_smoothing=label_smoothing,
             align_corners=align_corners,
         )
-        self._set_problem(device, True)
