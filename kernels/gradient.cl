@@ -97,7 +97,9 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
 
     global const clmp_logit *x = logits + logits_at + corner;
     INTV label[CLMP_RUN];
+#ifndef CLMP_GRADIENT_KEPT
     FLOATV maximum[CLMP_RUN];
+#endif
     clmp_slope_factors f[CLMP_RUN];
 #ifndef CLMP_SUMS
     clmp_softmax run[CLMP_RUN];
