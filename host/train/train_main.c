@@ -100,8 +100,9 @@ static bool run(int argc, char **argv, const char **name, struct failure *failur
 }
 
 int main(int argc, char **argv) {
-    /* CLBlast's kernels, too, are compiled with no warnings, unless the user has options of his own. */
-    (void)setenv("CLBLAST_BUILD_OPTIONS", "-w", 0);
+    /* CLBlast's kernels, too, are compiled with no warnings, unless the user has options of his own.  It puts no blanks
+     * around them. */
+    (void)setenv("CLBLAST_BUILD_OPTIONS", " -w ", 0);
     const char *command = NULL;
     struct failure failure = {.code = 0};
     numbers_begin();

@@ -27,7 +27,7 @@
  * enqueued later waits for the head.  CLBlast allocates where it pads matrices, keeps the programs of a context until
  * CLBlastClearCache(), and, should a device's compiler refuse its kernels, prints the compiler's words to standard
  * output.  What a compiler says of CLBlast's kernels where it takes them (PoCL's on CPUs without AVX-512: "11 warnings
- * generated.") is kept off standard error by CLBLAST_BUILD_OPTIONS=-w in the environment, as clmp-train sets it.
+ * generated.") is kept off standard error by CLBLAST_BUILD_OPTIONS=" -w " in the environment, as clmp-train sets it.
  */
 #ifndef CLMP_HEAD_H
 #define CLMP_HEAD_H
