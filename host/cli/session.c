@@ -81,13 +81,16 @@ bool session_no_match(const clmp_device_info *infos, size_t count, const char *w
     return false;
 }
 
-/* Why clmp_context_open() did not find a device, which is the user's affair if --device was given. */
-static bool not_found(const char *wanted, struct failure *failure) {
+/* Why clmp_context_open() did not find a device, which is the user's affair where there are some and none was meant. */
+static bool not_found(const struct session *session, clmp_status status, const char *wanted, struct failure *failure) {
     clmp_device_info *infos = NULL;
     size_t count = 0;
     if (!session_devices(&infos, &count, failure))
         return false;
-    session_no_match(infos, count, wanted != NULL ? wanted : "", failure);
+    if (status == CLMP_DEVICE_NOT_FOUND && wanted != NULL && wanted[0] != '\0')
+        session_no_match(infos, count, wanted, failure);
+    else /* there were none for a moment */
+        fail_with(failure, EXIT_OF_DEVICE, "%s", session->log);
     free(infos);
     return false;
 }
@@ -111,7 +114,7 @@ bool session_open(struct session *session, const char *wanted, struct failure *f
     params.log_user = session;
     const clmp_status status = clmp_context_open(wanted, &params, &session->context);
     if (status == CLMP_DEVICE_NOT_FOUND || status == CLMP_NO_DEVICE)
-        return not_found(wanted, failure);
+        return not_found(session, status, wanted, failure);
     if (status == CLMP_DEVICE_UNSUPPORTED && wanted != NULL && wanted[0] != '\0')
         return fail_with(failure, EXIT_OF_INPUT, "--device is '%s': %s", wanted, session->log);
     if (status != CLMP_OK)

@@ -139,6 +139,8 @@ clmp_status clmp_context_open(const char *device, const clmp_context_params *par
     const size_t picked = status == CLMP_OK ? clmp_device_pick(infos, count, device) : count;
     if (status != CLMP_OK) {
         clmp_fail(&log, status, "no memory for the list of devices");
+    } else if (count == 0) {
+        status = clmp_fail(&log, CLMP_NO_DEVICE, "the OpenCL devices have gone while they were listed");
     } else if (picked == count) {
         char why[CLMP_CHOICE_WORDS];
         status = clmp_fail(&log, clmp_device_no_pick(infos, count, device, why), "%s", why);
