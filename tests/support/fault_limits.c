@@ -206,6 +206,16 @@ static bool in_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+/* What follows `#ifdef cl_khr_...`, up to its #else or #endif: it is not there on such a device.  NULL: no such line.
+ */
+static const char *behind_extension(const char *at) {
+    static const char begin[] = "#ifdef cl_khr_";
+    if (strncmp(at, begin, sizeof begin - 1) != 0)
+        return NULL;
+    const char *other = strstr(at, "#else"), *end = strstr(at, "#endif");
+    return other != NULL && (end == NULL || other < end) ? other + 1 : end != NULL ? end + 1 : at + strlen(at);
+}
+
 const char *limit_prelude(const char *text, size_t length) {
 #define LESS                                                                                                           \
     "#undef cl_khr_fp64\n"                                                                                             \
@@ -221,7 +231,10 @@ const char *limit_prelude(const char *text, size_t length) {
     bool forbidden = false;
     for (const char *at = own; *at != '\0' && !forbidden;) {
         const char *comment = at[0] != '/' ? NULL : at[1] == '*' ? strstr(at + 2, "*/") : NULL;
-        if (comment != NULL) {
+        const char *behind = behind_extension(at);
+        if (behind != NULL) {
+            at = behind;
+        } else if (comment != NULL) {
             at = comment + 2;
         } else if (at[0] == '/' && at[1] == '/') {
             at += strcspn(at, "\n");
