@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *clmp_device_text(cl_device_id device, cl_device_info what) {
+/* NULL where there is none; *no_memory is set where that is the reason, and else left alone. */
+static char *device_text(cl_device_id device, cl_device_info what, bool *no_memory) {
     size_t length = 0;
     if (clGetDeviceInfo(device, what, 0, NULL, &length) != CL_SUCCESS || length == SIZE_MAX)
         return NULL;
     char *text = calloc(length + 1, 1); /* some drivers do not count the 0 at the end */
+    *no_memory = *no_memory || text == NULL;
     if (text != NULL && length != 0 && clGetDeviceInfo(device, what, length, text, NULL) != CL_SUCCESS) {
         free(text);
         return NULL;
@@ -20,16 +22,27 @@ char *clmp_device_text(cl_device_id device, cl_device_info what) {
     return text;
 }
 
-char *clmp_platform_text(cl_platform_id platform, cl_platform_info what) {
+static char *platform_text(cl_platform_id platform, cl_platform_info what, bool *no_memory) {
     size_t length = 0;
     if (clGetPlatformInfo(platform, what, 0, NULL, &length) != CL_SUCCESS || length == SIZE_MAX)
         return NULL;
     char *text = calloc(length + 1, 1);
+    *no_memory = *no_memory || text == NULL;
     if (text != NULL && length != 0 && clGetPlatformInfo(platform, what, length, text, NULL) != CL_SUCCESS) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+char *clmp_device_text(cl_device_id device, cl_device_info what) {
+    bool no_memory = false;
+    return device_text(device, what, &no_memory);
+}
+
+char *clmp_platform_text(cl_platform_id platform, cl_platform_info what) {
+    bool no_memory = false;
+    return platform_text(platform, what, &no_memory);
 }
 
 /* As much of a text as has room in `to`, nothing of NULL; frees it. */
@@ -64,13 +77,15 @@ const char *clmp_device_lacks(cl_device_id device, struct clmp_device_facts *fac
         clGetDeviceInfo(device, CL_DEVICE_ENDIAN_LITTLE, sizeof little_endian, &little_endian, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof single, &single, NULL) != CL_SUCCESS)
         return "an answer to what it is";
-    char *version = clmp_device_text(device, CL_DEVICE_VERSION);
-    if (version == NULL)
-        return "an answer to what it is";
-    const bool new_enough = is_version_1_2(version);
+    char *version = device_text(device, CL_DEVICE_VERSION, &facts->no_memory);
+    const bool told = version != NULL, new_enough = told && is_version_1_2(version);
     free(version);
-    keep(clmp_device_text(device, CL_DEVICE_NAME), facts->name, sizeof facts->name);
-    keep(clmp_device_text(device, CL_DEVICE_VENDOR), facts->vendor, sizeof facts->vendor);
+    keep(device_text(device, CL_DEVICE_NAME, &facts->no_memory), facts->name, sizeof facts->name);
+    keep(device_text(device, CL_DEVICE_VENDOR, &facts->no_memory), facts->vendor, sizeof facts->vendor);
+    if (facts->no_memory)
+        return "memory to be asked what it is";
+    if (!told)
+        return "an answer to what it is";
     if (!available)
         return "availability";
     if (!compiler)
@@ -117,19 +132,22 @@ bool clmp_each_device(bool (*visit)(void *user, cl_platform_id platform, cl_devi
 struct listing {
     unsigned char *infos; /* of the caller's size */
     size_t info_size, capacity, count;
+    bool no_memory;
 };
 
 static bool list_device(void *user, cl_platform_id platform, cl_device_id device) {
     struct listing *listing = user;
     if (listing->count < listing->capacity) {
         clmp_device_info own = {.platform = platform, .device = device}, *info = &own;
-        keep(clmp_device_text(device, CL_DEVICE_NAME), info->name, sizeof info->name);
-        keep(clmp_device_text(device, CL_DEVICE_VERSION), info->version, sizeof info->version);
-        keep(clmp_device_text(device, CL_DRIVER_VERSION), info->driver, sizeof info->driver);
-        keep(clmp_platform_text(platform, CL_PLATFORM_NAME), info->platform_name, sizeof info->platform_name);
+        bool *no_memory = &listing->no_memory;
+        keep(device_text(device, CL_DEVICE_NAME, no_memory), info->name, sizeof info->name);
+        keep(device_text(device, CL_DEVICE_VERSION, no_memory), info->version, sizeof info->version);
+        keep(device_text(device, CL_DRIVER_VERSION, no_memory), info->driver, sizeof info->driver);
+        keep(platform_text(platform, CL_PLATFORM_NAME, no_memory), info->platform_name, sizeof info->platform_name);
         struct clmp_device_facts facts;
         info->lacks = clmp_device_lacks(device, &facts);
         info->supported = info->lacks == NULL;
+        *no_memory = *no_memory || facts.no_memory;
         info->type = facts.type;
         info->compute_units = facts.compute_units;
         (void)clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof info->global_memory, &info->global_memory,
@@ -138,7 +156,7 @@ static bool list_device(void *user, cl_platform_id platform, cl_device_id device
         clmp_sized_put(listing->infos + listing->count * listing->info_size, listing->info_size, info, sizeof *info);
     }
     listing->count += 1;
-    return true;
+    return !listing->no_memory;
 }
 
 clmp_status clmp_list_devices_sized(clmp_device_info *infos, size_t info_size, size_t capacity, size_t *count) {
@@ -146,7 +164,7 @@ clmp_status clmp_list_devices_sized(clmp_device_info *infos, size_t info_size, s
         return CLMP_INVALID_ARGUMENT;
     struct listing listing = {.infos = (unsigned char *)infos, .info_size = info_size, .capacity = capacity};
     *count = 0;
-    if (!clmp_each_device(list_device, &listing))
+    if (!clmp_each_device(list_device, &listing) || listing.no_memory)
         return CLMP_OUT_OF_MEMORY;
     *count = listing.count;
     return CLMP_OK;

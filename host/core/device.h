@@ -10,6 +10,7 @@ struct clmp_device_facts {
     size_t max_group;            /* work-items */
     cl_ulong local_memory;       /* bytes */
     char name[128], vendor[128]; /* cut, where they are longer */
+    bool no_memory;              /* to ask all of it */
 };
 
 /* A text of a device or platform, however long it is: to be freed; NULL where there is none, or no memory. */

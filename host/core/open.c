@@ -77,6 +77,8 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
         return status;
     struct clmp_device_facts facts;
     const char *lacks = clmp_device_lacks(device, &facts);
+    if (facts.no_memory)
+        return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory to ask the device what it is");
     if (lacks != NULL)
         return clmp_fail(&log, CLMP_DEVICE_UNSUPPORTED, "the device lacks %s", lacks);
 
