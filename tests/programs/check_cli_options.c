@@ -84,7 +84,7 @@ static const struct {
     /* what getopt() does not like */
     {{LOSS, "--s", "1"}, "--s is ambiguous: --support, --scope, --solver, --sampling, --seed, --step", "loss --help"},
     {{LOSS, "--weight=topk"}, "--weight=topk is ambiguous: --weighting, --weights", ""},
-    {{"class-weights", "y.npy", "--s", "enet", "--e", "2", "--j=1"}, "--j=1: this option takes no value", ""},
+    {{"class-weights", "y.npy", "--sc", "enet", "--e", "2", "--j=1"}, "--j=1: this option takes no value", ""},
     {{LOSS, "--json", "-xh"}, "unknown option -x", "loss --help"}, /* it is not --json's */
     {{"weights", "losses.npy", "-o"}, "-o has no value", "weights --help"},
     {{LOSS, "--help=me"}, "--help=me: this option takes no value", ""},
