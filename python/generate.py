@@ -20,6 +20,7 @@ SCALARS = {  # of C: ctypes, and what a field of it is in Python
     "cl_ulong": ("ctypes.c_uint64", "int"),
     "double": ("ctypes.c_double", "float"),
     "float": ("ctypes.c_float", "float"),
+    "int": ("ctypes.c_int", "int"),
     "int64_t": ("ctypes.c_int64", "int"),
     "size_t": ("ctypes.c_size_t", "int"),
     "uint32_t": ("ctypes.c_uint32", "int"),
@@ -29,7 +30,7 @@ HANDLES = ("cl_command_queue", "cl_context", "cl_device_id", "cl_event", "cl_mem
 # Fields of clmp_plan_params that the package sets from the arrays it is given, so that nobody else does.
 FROM_ARRAYS = (
     "struct_size input images classes height width logits_height logits_width label_type logits_type logits_layout "
-    "logits_row_pitch tuning"
+    "logits_row_pitch tuning ranks"
 ).split()
 
 

@@ -7,6 +7,7 @@
 static_assert(offsetof(clmp_context_params, struct_size) == 0, "clmp_context_params");
 static_assert(offsetof(clmp_plan_params, struct_size) == 0, "clmp_plan_params");
 static_assert(offsetof(clmp_buffers, struct_size) == 0, "clmp_buffers");
+static_assert(offsetof(clmp_ranks, struct_size) == 0, "clmp_ranks");
 static_assert(offsetof(clmp_class_weights_params, struct_size) == 0, "clmp_class_weights_params");
 
 size_t clmp_sized_size(const void *from) {

@@ -20,6 +20,7 @@
 #define CLMP_FIRST_PART CLMP_SIZED_UP_TO(clmp_part, pixels)
 #define CLMP_FIRST_CLASS_WEIGHTS_PARAMS CLMP_SIZED_UP_TO(clmp_class_weights_params, absent)
 #define CLMP_FIRST_DEVICE_INFO CLMP_SIZED_UP_TO(clmp_device_info, supported)
+#define CLMP_FIRST_RANKS CLMP_SIZED_UP_TO(clmp_ranks, size)
 #define CLMP_FIRST_METRICS CLMP_SIZED_UP_TO(clmp_metrics, mean_iou)
 #if UINTPTR_MAX == UINT64_MAX
 static_assert(CLMP_FIRST_CONTEXT_PARAMS == 32, "the first ABI's clmp_context_params");
@@ -28,6 +29,7 @@ static_assert(CLMP_FIRST_BUFFERS == 168, "the first ABI's clmp_buffers");
 static_assert(CLMP_FIRST_PART == 48, "the first ABI's clmp_part");
 static_assert(CLMP_FIRST_CLASS_WEIGHTS_PARAMS == 40, "the first ABI's clmp_class_weights_params");
 static_assert(CLMP_FIRST_DEVICE_INFO == 568, "the first ABI's clmp_device_info");
+static_assert(CLMP_FIRST_RANKS == 32, "the first clmp_ranks");
 static_assert(CLMP_FIRST_METRICS == 56, "the first ABI's clmp_metrics");
 #endif
 /* These never grow: they lie within other structs, in arrays, or on the device. */

@@ -1,4 +1,5 @@
 /* Plans made and destroyed.  SPDX-License-Identifier: Apache-2.0 */
+#include "core/ranks.h"
 #include "core/sized.h"
 #include "plan/check.h"
 #include "plan/kernels.h"
@@ -93,7 +94,12 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     plan->context = context;
     plan->params = own;
     status = clmp_plan_check(plan);
+    if (status == CLMP_OK)
+        status = clmp_ranks_take(own.ranks, &plan->ranks, &context->log);
+    if (status == CLMP_OK && plan->ranks.size != 0)
+        status = clmp_fail(&context->log, CLMP_INVALID_ARGUMENT, "ranks: not in this version yet");
     plan->params.class_weights = NULL; /* the caller's */
+    plan->params.ranks = NULL;
     if (status == CLMP_OK) {
         clmp_tuning_choose(plan);
         status = own.input == CLMP_INPUT_LABELS ? CLMP_OK : create_weighed(plan, &own);

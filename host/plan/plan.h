@@ -82,7 +82,8 @@ struct clmp_upsample {
 
 struct clmp_plan {
     clmp_context *context;
-    clmp_plan_params params; /* class_weights is not kept there */
+    clmp_plan_params params; /* class_weights and ranks are not kept there */
+    clmp_ranks ranks;        /* size 0: none */
     uint64_t plane_pixels;   /* H W */
     uint64_t image_pixels;   /* H W, of binary losses C H W */
     uint64_t image_logits;   /* of a class: h w */

@@ -189,6 +189,78 @@ CLMP_API cl_device_id clmp_context_device(const clmp_context *context);
  */
 CLMP_API void clmp_context_report(const clmp_context *context, const char *message);
 
+/* ----------------------------------------------------------------------------------------------------------- ranks */
+
+/*
+ * One batch over several devices, processes or computers, the ranks, in the bits that one device gives for it.
+ *
+ * A plan whose params have `ranks` is one rank's: its N images are a part of a batch, which is the images of rank 0,
+ * then those of rank 1, and so on.  Loss, alpha, tau, counts, weights and gradient are those of the whole batch,
+ * whatever the split: in N each rank is free.  With scope batch the record of the result is the whole batch's, on every
+ * rank; with scope image record 0 is, and the others are the rank's own images.  Label counts and confusion matrices
+ * grow by what the whole batch has.  All ranks call the same entries in the same order, with plans whose parameters are
+ * alike, but for images, solver, label_type, logits_layout, logits_row_pitch and tuning, on which results do not
+ * depend.  At most 2^36 pixels in all.  Not for a step in parts.
+ *
+ * What such an entry does in the thread that calls it: it waits for the device and for the other ranks several times,
+ * sums numbers over all ranks by `allreduce`, and then enqueues what is left, so that the event that it gives is as
+ * without ranks.  Whoever completes the events that it waits for must be another thread.  docs/ranks.md says how often,
+ * and how many bytes each weighting sends.
+ *
+ * Where a rank fails (a buffer that is too small, an error of OpenCL, parameters that are not the others'), the call
+ * fails on all ranks, with the same status and a message that names the rank, and outputs are undefined, but label
+ * counts and confusion matrices, which stay as they were where the device still allows it.  The next call is like any
+ * other.
+ */
+
+/*
+ * Replaces each of `count` numbers by the sum of its values over all ranks, modulo 2^64, and returns 0.  Every rank
+ * calls it equally often with the same counts.  Called by the thread that called the entry; must not call the library
+ * with the same plan.  Anything but 0 means that it failed, and the entry fails with OPENCL_ERROR or the status that is
+ * known; it must then fail on every rank at that call (as MPI's errors end all processes), or others wait for ever for
+ * a rank that has left.
+ */
+typedef int (*clmp_allreduce_fn)(void *user, uint64_t *sums, size_t count);
+
+typedef struct clmp_ranks {
+    size_t struct_size; /* set by ..._init(); not to be changed */
+    clmp_allreduce_fn allreduce;
+    void *user;    /* handed to `allreduce`; must live as long as the plan */
+    uint32_t rank; /* this one, below size */
+    uint32_t size; /* number of ranks: 1 to 65536 */
+} clmp_ranks;
+
+/* As clmp_ranks_init(), for a struct of `size` bytes. */
+CLMP_API void clmp_ranks_init_sized(clmp_ranks *ranks, size_t size);
+
+/* Sets allreduce and user to NULL, rank and size to 0: they are to be set. */
+static inline void clmp_ranks_init(clmp_ranks *ranks) {
+    clmp_ranks_init_sized(ranks, sizeof *ranks);
+}
+
+/*
+ * Ranks within a process: one thread for each, with a plan, and as a rule a device, of its own.  The group sums in the
+ * threads that call, in a fixed place of memory: nothing of it is allocated by a step.
+ */
+typedef struct clmp_local_ranks clmp_local_ranks;
+
+/* A group of `size` ranks, to be destroyed with clmp_local_ranks_destroy().  Errors: INVALID_ARGUMENT (a size that is
+ * not 1 to 65536, NULL), OUT_OF_MEMORY. */
+CLMP_API clmp_status clmp_local_ranks_create(uint32_t size, clmp_local_ranks **group);
+
+/* Sets `ranks`, which is initialised, to rank `rank` of the group: for one plan at a time.  Thread-safe.  Errors:
+ * INVALID_ARGUMENT. */
+CLMP_API clmp_status clmp_local_ranks_get(clmp_local_ranks *group, uint32_t rank, clmp_ranks *ranks);
+
+/*
+ * For a rank that cannot go on (its images could not be read; its thread ends): whatever waits for it, and every later
+ * call of a plan with this group, fails.  Thread-safe.
+ */
+CLMP_API void clmp_local_ranks_abort(clmp_local_ranks *group);
+
+/* Releases a group that no call uses, and that no plan will use.  NULL is allowed. */
+CLMP_API void clmp_local_ranks_destroy(clmp_local_ranks *group);
+
 /* ------------------------------------------------------------------------------------------------------------ plan */
 
 typedef struct clmp_plan clmp_plan;
@@ -359,6 +431,7 @@ typedef struct clmp_plan_params {
     clmp_layout logits_layout;
     uint64_t logits_row_pitch; /* bytes from a row of an image's logits, and of gradients, to the next; 0: they touch */
     clmp_normalise normalise;  /* with class weights */
+    const clmp_ranks *ranks;   /* copied; NULL: the batch is this plan's alone */
 } clmp_plan_params;
 
 /* As clmp_plan_params_init(), for a struct of `size` bytes. */
@@ -369,7 +442,7 @@ CLMP_API void clmp_plan_params_init_sized(clmp_plan_params *params, size_t size)
  * labels uint8, ignore_index 255, no class weights, p 1.7, support 0.25, scope batch, solver search, tuning 0,
  * weighting lmp, topk_count 0, ohem_thresh 0.7, ohem_min_kept 100000, sampling even, seed 0, loss
  * cross-entropy, label_smoothing 0, focal_gamma 2, focal_alpha -1, logits_type float32, logits_layout NCHW,
- * logits_row_pitch 0, normalise count.
+ * logits_row_pitch 0, normalise count, ranks NULL.
  */
 static inline void clmp_plan_params_init(clmp_plan_params *params) {
     clmp_plan_params_init_sized(params, sizeof *params);

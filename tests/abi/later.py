@@ -6,7 +6,7 @@ usage: later.py CLMP.H LATER.H
 """
 import sys
 
-GROWING = ("context_params", "plan_params", "buffers", "class_weights_params", "device_info", "metrics")
+GROWING = ("context_params", "plan_params", "buffers", "class_weights_params", "ranks", "device_info", "metrics")
 
 
 def main():

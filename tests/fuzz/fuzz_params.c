@@ -260,6 +260,7 @@ static void take_struct(struct reader *reader, clmp_plan_params *params) {
     memcpy(params, bytes, sizeof bytes);
     params->align_corners = flag & 1;
     params->class_weights = weighed ? class_weights : NULL;
+    params->ranks = NULL;
     for (size_t i = 0; reader->at < reader->end && i < WEIGHTS; ++i)
         class_weights[i] = take_float(reader);
 }
