@@ -12,7 +12,7 @@
  * P. Kontschieder, "Loss Max-Pooling for Semantic Image Segmentation", CVPR 2017, arXiv 1704.02966, equations (2)
  * to (5); docs/algorithm.md derives what is computed here.
  *
- * Data walks one way:  logits, labels -> loss -> threshold -> weights -> gradient.
+ * Data flows one way:  logits, labels -> loss -> threshold -> weights -> gradient.
  *
  * How it is used:
  *
@@ -20,21 +20,20 @@
  *     clmp_plan      once for a problem: shape, label type, p, support ...   (clmp_plan_create)
  *     clmp_enqueue_* every step, on your queue and your buffers; returns at once
  *
- * Same inputs, same bits: results do not depend on the device, work-group size, vector width or scheduling.
+ * Same inputs give the same bits: results do not depend on the device, work-group size, vector width or scheduling.
  *
  * Errors: every function that can fail returns a clmp_status.  The detail (which argument, an OpenCL error by name,
  * a build log) goes to the log callback of the context, if there is one; the library never prints.  Whatever can be
  * checked is checked before anything is enqueued.
  *
- * Ownership: OpenCL objects that you pass stay yours; the library retains what it keeps.
+ * Ownership: OpenCL objects that you pass stay yours; the library retains those that it keeps.
  *
  * Threads: a clmp_context may be used by any number of threads at once; a clmp_plan by one thread at a time.
  *
- * Processes: OpenCL does not survive a fork.  In a process that was forked from one with a clmp_context, that context
- * and its plans can be asked what they are and destroyed, which there frees memory of the host only; whatever needs
- * the device is refused with INVALID_ARGUMENT.  Whether a new context can be opened there is up to the OpenCL runtime.
- * A process that is forked before OpenCL is used, or that calls exec, is like any other.  A process may end with
- * everything open.
+ * Processes: OpenCL does not survive a fork.  In a forked child, a clmp_context of the parent and its plans can only be
+ * queried and destroyed, and destroying them frees host memory only; every call that needs the device is refused with
+ * INVALID_ARGUMENT.  Whether the child can open a new context depends on the OpenCL runtime.  A process that was forked
+ * before OpenCL was used, or that calls exec, is not restricted.  A process may exit without releasing anything.
  *
  * Versions: a program runs with a later libclmp of the same soversion without being compiled again, and with an earlier
  * one as long as it leaves the fields that this one lacks at their defaults; else the call is refused.  For that the
@@ -74,38 +73,38 @@ CLMP_API const char *clmp_version(void);
 
 typedef enum clmp_status {
     CLMP_OK = 0,
-    CLMP_INVALID_ARGUMENT = 1,   /* a NULL that matters, or a parameter outside its range */
+    CLMP_INVALID_ARGUMENT = 1,   /* a NULL where none is allowed, or a parameter outside its range */
     CLMP_SIZE_OVERFLOW = 2,      /* a shape whose sizes in bytes or pixels overflow */
-    CLMP_BUFFER_TOO_SMALL = 3,   /* a cl_mem that does not hold what it must from its offset on */
-    CLMP_BUFFER_OVERLAP = 4,     /* an output that overlaps another buffer, and was not asked to */
+    CLMP_BUFFER_TOO_SMALL = 3,   /* a cl_mem with too few bytes from its offset on */
+    CLMP_BUFFER_OVERLAP = 4,     /* an output that overlaps another buffer, and not because of in_place */
     CLMP_NO_DEVICE = 5,          /* no OpenCL device at all */
     CLMP_DEVICE_NOT_FOUND = 6,   /* there are devices, but none matches */
     CLMP_DEVICE_UNSUPPORTED = 7, /* the device lacks something the kernels need */
     CLMP_OUT_OF_MEMORY = 8,      /* host or device memory */
-    CLMP_BUILD_FAILED = 9,       /* the device's compiler refused a kernel; the log has its words */
+    CLMP_BUILD_FAILED = 9,       /* the device's compiler refused a kernel; the log has its output */
     CLMP_OPENCL_ERROR = 10       /* any other OpenCL error; the log has its name */
 } clmp_status;
 
-/* The name of a status, as "CLMP_BUFFER_TOO_SMALL".  Never NULL.  Thread-safe; the string is static. */
+/* The name of a status, for example "CLMP_BUFFER_TOO_SMALL".  Never NULL.  Thread-safe; the string is static. */
 CLMP_API const char *clmp_status_name(clmp_status status);
 
-/* A sentence for a status, as "a buffer is too small".  Never NULL.  Thread-safe; the string is static. */
+/* A status in words, for example "a buffer is too small".  Never NULL.  Thread-safe; the string is static. */
 CLMP_API const char *clmp_status_text(clmp_status status);
 
 /*
- * Called with the detail of an error (one line without a line end; a build log has several).  `message` is valid during
- * the call only.  May be called from every thread that uses the context; must not call back into the library.
+ * Receives the detail of an error: one line without a newline at its end, or several lines for a build log.  `message`
+ * is valid only during the call.  May be called from every thread that uses the context; must not call the library.
  */
 typedef void (*clmp_log_fn)(void *user, const char *message);
 
 /* --------------------------------------------------------------------------------------------------------- devices */
 
-/* One OpenCL device, as clmp_list_devices() found it.  What the library does not know is 0. */
+/* One OpenCL device, as clmp_list_devices() found it.  Fields that the linked library does not know are 0. */
 typedef struct clmp_device_info {
     cl_platform_id platform;
     cl_device_id device;
     cl_device_type type;
-    char name[128];          /* CL_DEVICE_NAME, as the other texts cut after 127 bytes where it is longer */
+    char name[128];          /* CL_DEVICE_NAME; like the other texts, cut after 127 bytes if it is longer */
     char platform_name[128]; /* CL_PLATFORM_NAME */
     char version[128];       /* CL_DEVICE_VERSION */
     char driver[128];        /* CL_DRIVER_VERSION */
@@ -114,16 +113,16 @@ typedef struct clmp_device_info {
     cl_ulong max_alloc;     /* bytes of one buffer */
     cl_bool supported;      /* whether the library runs on it */
     cl_uint reserved;       /* 0 */
-    const char *lacks; /* what it lacks where it is not supported, as "OpenCL 1.2", else NULL; the string is static */
+    const char *lacks;      /* what an unsupported device lacks, for example "OpenCL 1.2", else NULL; a static string */
 } clmp_device_info;
 
-/* As clmp_list_devices(), for entries of `info_size` bytes each. */
+/* Like clmp_list_devices(), for entries of `info_size` bytes each. */
 CLMP_API clmp_status clmp_list_devices_sized(clmp_device_info *infos, size_t info_size, size_t capacity, size_t *count);
 
 /*
  * Lists the OpenCL devices of all platforms; platforms without devices are skipped.  Writes at most `capacity` entries
- * to `infos` (may be NULL where capacity is 0) and the number that there are to `*count`.  Thread-safe.
- * No device at all is CLMP_OK with a count of 0.
+ * to `infos` (may be NULL if capacity is 0), and the number of devices, which may be larger, to `*count`.  Thread-safe.
+ * Without any device it returns CLMP_OK and a count of 0.
  */
 static inline clmp_status clmp_list_devices(clmp_device_info *infos, size_t capacity, size_t *count) {
     return clmp_list_devices_sized(infos, sizeof *infos, capacity, count);
@@ -137,14 +136,15 @@ typedef struct clmp_context_params {
     size_t struct_size; /* set by ..._init(); not to be changed */
     clmp_log_fn log;    /* NULL: no log */
     void *log_user;     /* handed to `log` */
-    /* Folder for compiled programs, copied; made where it is missing.  NULL: the environment's CLMP_CACHE_DIR, else
-     * libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (the variable, too): programs are compiled anew in every context.
-     * Only a folder that is the user's own and that nobody else can write to is used, as what lies there is run;
-     * whatever cannot be used there is compiled again, and nothing is said of it. */
+    /* Folder for compiled programs, created if it is missing; the string is copied.  NULL: the environment's
+     * CLMP_CACHE_DIR, else libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (also as the variable's value): no programs are
+     * kept, and every context compiles its own.  Since programs from this folder are run, it is used only if it belongs
+     * to the user and nobody else can write to it.  A program that cannot be used is compiled again; nothing reports
+     * it. */
     const char *cache_dir;
 } clmp_context_params;
 
-/* As clmp_context_params_init(), for a struct of `size` bytes. */
+/* Like clmp_context_params_init(), for a struct of `size` bytes. */
 CLMP_API void clmp_context_params_init_sized(clmp_context_params *params, size_t size);
 
 /* Sets the defaults: no log, the default folder for compiled programs. */
@@ -153,29 +153,29 @@ static inline void clmp_context_params_init(clmp_context_params *params) {
 }
 
 /*
- * Wraps an OpenCL context and one of its devices; retains both.  `params` may be NULL (defaults).  On success
- * `*context` is to be destroyed with clmp_context_destroy(); on failure it is NULL.  Thread-safe. Errors:
+ * Wraps an OpenCL context and one of its devices; retains both.  `params` may be NULL (defaults).  On success the
+ * caller destroys `*context` with clmp_context_destroy(); on failure it is NULL.  Thread-safe.  Errors:
  * INVALID_ARGUMENT, DEVICE_UNSUPPORTED, OUT_OF_MEMORY, OPENCL_ERROR.  Params that were not initialised are refused
- * without a message, as their log cannot be known.
+ * without a message, as their log cannot be trusted either.
  */
 CLMP_API clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_context_params *params,
                                          clmp_context **context);
 
 /*
- * Opens a device, with an OpenCL context of its own: the first supported one that `device` means, which is
- *     "#N"             the one at index N of clmp_list_devices(), counted from 0: of two alike, the second, too
- *     "NAME"           those of this name; where there are none, those whose name or platform name contains it
- *     "PLATFORM:NAME"  those whose platform name contains the one and whose name the other
+ * Opens a device, with an OpenCL context of its own: the first supported device that matches `device`, which is
+ *     "#N"             the device at index N of clmp_list_devices(), counted from 0; tells devices of one name apart
+ *     "NAME"           devices with this name; if there are none, those whose name or platform name contains it
+ *     "PLATFORM:NAME"  devices whose platform name contains PLATFORM and whose name contains NAME
  *     NULL or ""       the first supported GPU, else the first supported device
- * Upper and lower case of ASCII are alike.  Else as clmp_context_create(); DEVICE_UNSUPPORTED where no device that is
- * meant is supported.  Errors besides: NO_DEVICE, DEVICE_NOT_FOUND.
+ * The case of ASCII letters does not matter.  Otherwise like clmp_context_create(); DEVICE_UNSUPPORTED if devices match
+ * but none of them is supported.  Further errors: NO_DEVICE, DEVICE_NOT_FOUND.
  */
 CLMP_API clmp_status clmp_context_open(const char *device, const clmp_context_params *params, clmp_context **context);
 
 /*
- * Releases the caller's hold; plans made from the context keep it alive until they are destroyed.  NULL is allowed.
- * The library waits for nothing, but some drivers do where the last reference to an OpenCL context goes: for commands,
- * and for events of clCreateUserEvent() that nobody has completed, for ever.
+ * Releases the caller's reference; plans made from the context keep it alive until they are destroyed.  NULL is
+ * allowed.  The library itself does not wait here.  But some drivers do when the last reference to an OpenCL context is
+ * released: for commands that still run, and for ever for user events (clCreateUserEvent()) that nobody completes.
  */
 CLMP_API void clmp_context_destroy(clmp_context *context);
 
@@ -184,8 +184,8 @@ CLMP_API cl_context clmp_context_cl(const clmp_context *context);
 CLMP_API cl_device_id clmp_context_device(const clmp_context *context);
 
 /*
- * Tells the context's log, if there is one: for libraries that are built on this one and have errors of their own, as
- * clmp/head.h's.  `message` as for clmp_log_fn.  A NULL context has no log.  Thread-safe.
+ * Passes `message` to the context's log, if there is one.  Meant for libraries that are built on this one and report
+ * errors of their own, such as clmp/head.h.  `message` as for clmp_log_fn.  A NULL context has no log.  Thread-safe.
  */
 CLMP_API void clmp_context_report(const clmp_context *context, const char *message);
 
@@ -268,7 +268,7 @@ typedef struct clmp_plan clmp_plan;
 typedef enum clmp_input {
     CLMP_INPUT_LOGITS = 0, /* per-pixel softmax cross-entropy from logits and labels */
     CLMP_INPUT_LOSSES = 1, /* bring your own loss: per-pixel losses from the caller */
-    CLMP_INPUT_LABELS = 2  /* labels alone, to be counted: clmp_enqueue_label_counts(); of the other parameters only
+    CLMP_INPUT_LABELS = 2  /* only labels, to be counted by clmp_enqueue_label_counts(); of the other parameters only
                               shape, label_type and ignore_index matter */
 } clmp_input;
 
@@ -282,15 +282,15 @@ typedef enum clmp_label_type {
 /* How logits and gradients are stored; all arithmetic is float32.  A gradient is rounded to nearest, even. */
 typedef enum clmp_float_type { CLMP_FLOAT32 = 0, CLMP_FLOAT16 = 1, CLMP_BFLOAT16 = 2 } clmp_float_type;
 
-/* Of logits and gradients, slowest index first. */
+/* The order of logits and gradients in memory, slowest index first. */
 typedef enum clmp_layout {
     CLMP_LAYOUT_NCHW = 0,
-    CLMP_LAYOUT_NHWC = 1 /* a pixel's classes lie side by side */
+    CLMP_LAYOUT_NHWC = 1 /* the classes of a pixel lie side by side */
 } clmp_layout;
 
 /*
  * The loss l of a pixel from its logits x and its label y; p the softmax of x, w the class weights (1 without), e
- * label_smoothing, g focal_gamma, a focal_alpha.  docs/algorithm.md, 13, has accuracies and gradients.
+ * label_smoothing, g focal_gamma, a focal_alpha.  Section 13 of docs/algorithm.md has accuracies and gradients.
  *
  * CROSS_ENTROPY         (1 - e) w_y (-ln p_y) + (e / C) sum_c w_c (-ln p_c): PyTorch's definition; C. Szegedy et al.,
  *                       CVPR 2016.  Where e > 0, an infinite logit makes the loss nonfinite.
@@ -301,8 +301,8 @@ typedef enum clmp_layout {
  *                       loss, C > 1 the multi-label one.  An infinite logit makes the loss nonfinite.
  * BINARY_FOCAL          likewise, w_c a_y (1 - p_y)^g (-ln p_y), a_1 = a, a_0 = 1 - a; both 1 where focal_alpha is -1
  *
- * A pool of binary losses has all channels, and `pixels` of results are pixels of channels.  Binary losses and label
- * smoothing are not for interpolated logits.
+ * With binary losses a pool holds the pixels of all channels, and results count each channel of a pixel as one pixel.
+ * Binary losses and label smoothing cannot be combined with interpolated logits.
  */
 typedef enum clmp_loss {
     CLMP_LOSS_CROSS_ENTROPY = 0,
@@ -317,37 +317,38 @@ typedef enum clmp_scope {
 } clmp_scope;
 
 typedef enum clmp_solver {
-    CLMP_SOLVER_SEARCH = 0, /* integer histograms corner the threshold in three rounds */
-    CLMP_SOLVER_SORT = 1    /* the paper's way: sort, then scan; the same bits, slower */
+    CLMP_SOLVER_SEARCH = 0, /* finds the threshold by integer histograms, in three rounds */
+    CLMP_SOLVER_SORT = 1    /* the paper's way: sorts, then scans; the same bits, slower */
 } clmp_solver;
 
 /*
  * How the losses l_u of the n valid pixels become one number, L = sum of w_u l_u, and where the gradient goes.
- * Whichever is chosen, the same pixels are left out, and are counted in the same way.  docs/algorithm.md, 12, has the
- * equations.
+ * Whichever is chosen, the same pixels are left out, and are counted in the same way.  Section 12 of docs/algorithm.md
+ * has the equations.
  *
- * UNIFORM   w = 1/n, the mean: what is done without loss max-pooling, bit for bit p = infinity.  alpha is 0.
+ * UNIFORM   w = 1/n: the plain mean, bit for bit the same as LMP with p = infinity.  alpha is 0.
  *
  * TOPK      the m hardest pixels, w = 1/m: p = 1, with m = max(1, support n) or, where topk_count is not 0,
- *           m = min(topk_count, n).  Ties at the threshold share what is left of m.
+ *           m = min(topk_count, n).  Pixels at the threshold share what is left of m in equal parts.
  *
- * OHEM      online hard example mining, as mmsegmentation's OHEMPixelSampler: pixels whose label has a probability
- *           below max(ohem_thresh, the (k+1)-th smallest one) are kept, k = ohem_min_kept times the images of the pool;
- *           where there are no more than k valid pixels, all are.  Strictly below: ties at the threshold are not kept.
- *           The probability is exp(-l), so losses that the caller brings are taken as minus its logarithm; with class
- *           weights it is that before they are applied, and focal losses and label smoothing are refused.  L is the
- *           mean of the losses kept (mmsegmentation divides by all pixels, ignored ones too); 0 if none is.  alpha is
- *           the threshold, as a loss.  A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object Detectors
- *           with Online Hard Example Mining", CVPR 2016.
+ * OHEM      online hard example mining, as mmsegmentation's OHEMPixelSampler.  It keeps the pixels whose label has a
+ *           probability strictly below max(ohem_thresh, the (k+1)-th smallest probability), where k is ohem_min_kept
+ *           times the number of images in the pool.  If there are at most k valid pixels, it keeps all of them.
+ *           The probability is exp(-l): losses from the caller are taken as minus its logarithm, it is computed before
+ *           class weights are applied, and focal losses and label smoothing are refused.  L is the mean of the kept
+ *           losses (mmsegmentation divides by the number of all pixels, ignored ones too), and 0 if none is kept.
+ *           alpha is the threshold, as a loss.  A. Shrivastava, A. Gupta, R. Girshick, "Training Region-based Object
+ *           Detectors with Online Hard Example Mining", CVPR 2016.
  *
- * BALANCED  class-balanced sampling of pixels, with replacement only where a class has too few: a pixel of a class with
- *           n_c pixels is drawn r times, r = floor(Q/n_c), and once more with probability Q/n_c - floor(Q/n_c), at most
- *           2^24 - 1 times; the quota Q is `sampling`'s.  w = r / R, R the sum of all r: the mean of what was drawn.
- *           The chance comes from Philox4x32-10, of (seed; step, index of the pixel in the batch): same inputs, same
- *           seed and step, same bits.  alpha is 0, tau the largest weight that a pixel may get.  Needs labels.
- *           H. He, E. A. Garcia, "Learning from Imbalanced Data", IEEE TKDE 21(9), 2009 (over- and under-sampling).
+ * BALANCED  class-balanced sampling of pixels, with replacement only where a class has too few.  A pixel of a class
+ *           with n_c pixels is drawn r times: floor(Q/n_c) times, and once more with probability Q/n_c - floor(Q/n_c),
+ *           at most 2^24 - 1 times; `sampling` sets the quota Q.  w = r / R, where R is the sum of all r: L is the mean
+ *           over the draws.  Random numbers are Philox4x32-10's, of (seed; step, index of the pixel in the batch): the
+ *           same inputs, seed and step give the same bits.  alpha is 0, tau the largest weight that a pixel may get.
+ *           Needs labels.  H. He, E. A. Garcia, "Learning from Imbalanced Data", IEEE TKDE 21(9), 2009 (over- and
+ *           under-sampling).
  *
- * `support` of the result counts the pixels at full weight; of BALANCED, those that were drawn.
+ * `support` of the result counts the pixels at full weight; with BALANCED, the pixels that were drawn.
  */
 typedef enum clmp_weighting {
     CLMP_WEIGHTING_LMP = 0, /* loss max-pooling, with p and support */
@@ -357,7 +358,7 @@ typedef enum clmp_weighting {
     CLMP_WEIGHTING_BALANCED = 4
 } clmp_weighting;
 
-/* The number of draws Q that each class present in a pool can expect.  K: classes present. */
+/* Q: the expected number of draws for each class that is present in a pool.  K: the number of these classes. */
 typedef enum clmp_sampling {
     CLMP_SAMPLING_EVEN = 0,  /* Q = n / K: as many draws as there are pixels */
     CLMP_SAMPLING_UNDER = 1, /* Q = n_c of the rarest class: no pixel is drawn twice */
@@ -365,35 +366,37 @@ typedef enum clmp_sampling {
 } clmp_sampling;
 
 /*
- * What a mean of losses with class weights is divided by: with the loss h of a pixel and the weight c of its class, and
- * s = 1 (where the weighting takes the pixel: uniform, topk, ohem), or how often it was drawn (balanced),
+ * What a mean of losses with class weights is divided by.  h is a pixel's loss before class weights, c the weight of
+ * its class; s is 1 for a pixel that the weighting takes (uniform, topk, ohem), or how often it was drawn (balanced).
  *
- * COUNT     L = sum of s c h / sum of s: by how many there are
- * WEIGHTS   L = sum of s c h / sum of s c: by what they weigh, as PyTorch's cross_entropy(weight=...,
- * reduction='mean'). 0 where that sum is.  A focal loss's alpha is none of these weights; those of binary losses are
- * their channels'.  Not with LMP, whose L is a maximum over weights w of the pixels, and no mean.
+ * COUNT     L = sum of s c h / sum of s: divided by the number of pixels
+ * WEIGHTS   L = sum of s c h / sum of s c: divided by the sum of their weights, as PyTorch's cross_entropy does with
+ *           weight=... and reduction='mean'; 0 if that sum is 0.  A focal loss's alpha is not one of these weights;
+ *           binary losses have the weights of their channels.  Not with LMP, whose L is a maximum over the pixels'
+ *           weights w, not a mean.
  *
- * Without class weights, and with losses that the caller brings, they are the same.
+ * Without class weights, and for losses from the caller, both are the same.
  */
 typedef enum clmp_normalise { CLMP_NORMALISE_COUNT = 0, CLMP_NORMALISE_WEIGHTS = 1 } clmp_normalise;
 
 /*
- * How the kernels are cut up for a device.  Results do not depend on it, bit for bit.  0 means: the environment's
- * CLMP_TUNING ("group_size=128,chunks=64"), else the library's table of devices (host/plan/tuning.c).
+ * How the work is divided on a device: this changes the speed, and no bit of the results.  A field that is 0 is taken
+ * from CLMP_TUNING in the environment ("group_size=128,chunks=64"), else from the library's table of devices
+ * (host/plan/tuning.c).
  */
 typedef struct clmp_tuning {
     uint32_t vector_width; /* pixels that a work-item holds in one vector: 1, 2, 4, 8 or 16 */
     uint32_t group_size;   /* work-items of a work-group: a power of two, at most what the device allows */
-    uint32_t bin_group;    /* work-items that fill bins together: as group_size; 1 needs no atomics */
-    uint32_t chunks;       /* work-groups that share one pool's pixels in filling bins or sorting: 1 to 65536 */
-    uint32_t bin_sets;     /* sets of bins that these share, by atomics if they are fewer: 1 to chunks */
+    uint32_t bin_group;    /* work-items that fill bins together: a power of two, as group_size; 1 needs no atomics */
+    uint32_t chunks;       /* work-groups that share the pixels of one pool when they fill bins or sort: 1 to 65536 */
+    uint32_t bin_sets;     /* sets of bins that these work-groups fill: 1 to chunks; if fewer, they share by atomics */
     uint32_t bin_memory;   /* 1: bins in global memory only; 2: each work-group's own in local memory, 32 KiB */
     uint32_t streaming;    /* 1: gradients are written through the caches; 2: past them, where the device can */
-    uint32_t run;          /* vectors side by side of which a work-item makes the gradient, from 64 classes on also the
-                              loss: 1 or 2 */
+    uint32_t run;          /* vectors side by side for which a work-item computes the gradient, and from 64 classes on
+                              the loss, too: 1 or 2 */
     uint32_t sums;         /* 1: the gradient finds each pixel's largest logit and sum again; 2: the loss leaves them in
-                              the workspace, 8 bytes a pixel (not of two classes, nor with interpolation) */
-    uint32_t reserved[7];  /* 0; they make 64 bytes of it */
+                              the workspace, 8 bytes a pixel (not for two classes, nor with interpolation) */
+    uint32_t reserved[7];  /* 0; pads the struct to 64 bytes */
 } clmp_tuning;
 
 typedef struct clmp_plan_params {
@@ -402,28 +405,28 @@ typedef struct clmp_plan_params {
     uint64_t images;        /* N */
     uint64_t classes;       /* C; unused with CLMP_INPUT_LOSSES */
     uint64_t height, width; /* H, W in pixels */
-    /* h, w: the logits' own size, at most H, W, from which they are interpolated bilinearly to the labels' size, as by
-     * PyTorch's interpolate(mode='bilinear'); docs/algorithm.md, section 11.  0: H, W.  Unused with
+    /* h, w: the logits' own size, at most H, W.  Where it is smaller, they are interpolated bilinearly to the labels'
+     * size, as PyTorch's interpolate(mode='bilinear') does; docs/algorithm.md, section 11.  0: H, W.  Unused with
      * CLMP_INPUT_LOSSES. */
     uint64_t logits_height, logits_width;
-    bool align_corners;         /* the centres of the corners' logits and pixels are one place, not their corners */
+    bool align_corners;         /* interpolation aligns the centres of the corner pixels, not their outer corners */
     clmp_label_type label_type; /* unused with CLMP_INPUT_LOSSES */
     int64_t ignore_index;       /* a pixel with this label is not valid; any value */
-    const float *class_weights; /* host, C finite values >= 0, not all 0, copied; multiplies a pixel's loss by that of
-                                   its label, of binary losses by that of its channel; a subnormal one is 0.
-                                   NULL: all 1 */
+    const float *class_weights; /* C finite values >= 0, not all 0, in host memory; copied.  A pixel's loss is
+                                   multiplied by the weight of its label (binary losses: of its channel); a subnormal
+                                   weight is taken as 0.  NULL: all 1 */
     double p;                   /* the norm, in [1, inf]; INFINITY gives the plain mean */
-    double support;             /* s in (0, 1]: the least share of pixels that carry the weight */
+    double support;             /* s in (0, 1]: at least this share of the pixels carries the weight */
     clmp_scope scope;
     clmp_solver solver; /* unused with CLMP_WEIGHTING_BALANCED, which has no threshold */
     clmp_tuning tuning;
-    clmp_weighting weighting; /* fields of other weightings are not looked at */
-    uint64_t topk_count;      /* TOPK: pixels of a pool; 0: by support */
+    clmp_weighting weighting; /* fields that belong to other weightings are ignored */
+    uint64_t topk_count;      /* TOPK: number of pixels in each pool; 0: by support */
     double ohem_thresh;       /* OHEM: probability of the label, in (0, 1) */
-    uint64_t ohem_min_kept;   /* OHEM: pixels of each image */
+    uint64_t ohem_min_kept;   /* OHEM: number of pixels for each image */
     clmp_sampling sampling;   /* BALANCED */
     uint64_t seed;            /* BALANCED */
-    clmp_loss loss;           /* from here on: CLMP_INPUT_LOGITS only */
+    clmp_loss loss;           /* this and the fields below: CLMP_INPUT_LOGITS only */
     double label_smoothing;   /* in [0, 1); not with focal losses */
     double focal_gamma;       /* 0, or from 2^-10 to 8 */
     double focal_alpha;       /* in (0, 1], of binary losses in (0, 1), or -1: none */
@@ -434,7 +437,7 @@ typedef struct clmp_plan_params {
     const clmp_ranks *ranks;   /* copied; NULL: the batch is this plan's alone */
 } clmp_plan_params;
 
-/* As clmp_plan_params_init(), for a struct of `size` bytes. */
+/* Like clmp_plan_params_init(), for a struct of `size` bytes. */
 CLMP_API void clmp_plan_params_init_sized(clmp_plan_params *params, size_t size);
 
 /*
@@ -449,16 +452,16 @@ static inline void clmp_plan_params_init(clmp_plan_params *params) {
 }
 
 /*
- * Checks a problem, builds its kernels and lays out its workspace.  Retains the context.  On success `*plan` is to be
- * destroyed with clmp_plan_destroy(); on failure it is NULL and the log says which parameter had which value.
- * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, OUT_OF_MEMORY, BUILD_FAILED, OPENCL_ERROR; DEVICE_UNSUPPORTED where a kernel
+ * Checks a problem, builds its kernels and lays out its workspace.  Retains the context.  On success the caller
+ * destroys `*plan` with clmp_plan_destroy(); on failure it is NULL, and the log says which parameter had which value.
+ * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, OUT_OF_MEMORY, BUILD_FAILED, OPENCL_ERROR; DEVICE_UNSUPPORTED if a kernel
  * needs larger work-groups or more local memory than the device has.
  * Limits: 1 <= C <= 2^20; N, H, W >= 1; N H W <= 2^36 pixels; all tensors below 2^63 bytes; with interpolation, h <= H
  * and w <= W, and H, W <= 2^30.
  */
 CLMP_API clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *params, clmp_plan **plan);
 
-/* Releases a plan; work that is still enqueued completes.  NULL is allowed. */
+/* Releases a plan; work that is already enqueued still completes.  NULL is allowed. */
 CLMP_API void clmp_plan_destroy(clmp_plan *plan);
 
 /* Bytes of workspace that every enqueue of this plan needs.  0 for a NULL plan. */
@@ -473,9 +476,9 @@ CLMP_API clmp_tuning clmp_plan_tuning(const clmp_plan *plan);
 /* --------------------------------------------------------------------------------------------------------- enqueue */
 
 /*
- * One record of the result buffer, 64 bytes, in the device's memory as here.  With scope image, record 0 is the total
- * (loss: the mean over images with a valid pixel; counts: sums; alpha and tau: 0 unless there is one image) and record
- * 1 + i is image i.
+ * One record of the result buffer: 64 bytes, laid out in device memory as declared here.  With scope image, record 0 is
+ * the total (loss: the mean over images with a valid pixel; counts: sums; alpha and tau: 0 unless there is one image)
+ * and record 1 + i is image i.
  */
 typedef struct clmp_result {
     cl_float loss;    /* L */
@@ -486,8 +489,9 @@ typedef struct clmp_result {
     cl_ulong valid;   /* n: pixels that take part */
     cl_ulong ignored; /* label = ignore_index */
     cl_ulong invalid_labels; /* label outside [0, C) and not ignore_index */
-    cl_ulong nonfinite;      /* of a logit that is NaN or infinite, or a loss that the caller brings so, or negative;
-                                finite logits and weights give a finite loss: at most the largest float */
+    cl_ulong nonfinite;      /* loss not finite, because of a NaN or infinite logit; or a loss from the caller that is
+                                NaN, infinite or negative.  Finite logits and weights give a finite loss: at most the
+                                largest float */
     cl_ulong pixels;         /* valid + ignored + invalid_labels + nonfinite */
 } clmp_result;
 
@@ -498,8 +502,8 @@ typedef struct clmp_buffer {
     size_t offset;
 } clmp_buffer;
 
-/* What an enqueue reads and writes.  Each call says which it uses; those that it does not use are not looked at.
- * Outputs must not overlap anything else. */
+/* What an enqueue reads and writes.  Each function says which buffers it uses, and ignores the others.  Outputs must
+ * not overlap anything else. */
 typedef struct clmp_buffers {
     size_t struct_size;       /* set by ..._init(); not to be changed */
     clmp_buffer logits;       /* logits_type (N, C, H, W), or (N, C, h, w) where the plan interpolates; in logits_layout
@@ -513,7 +517,7 @@ typedef struct clmp_buffers {
     clmp_buffer result;       /* clmp_plan_result_count() records of clmp_result */
     clmp_buffer workspace;    /* clmp_plan_workspace_size() bytes that no other running enqueue uses.  Absent: the plan
                                  allocates its own at the first use, and orders enqueues that share it */
-    uint64_t step;            /* CLMP_WEIGHTING_BALANCED: number of the training step; another one, other draws */
+    uint64_t step;            /* CLMP_WEIGHTING_BALANCED: number of the training step; each draws other pixels */
     float gradient_scale;     /* upstream gradient (loss scale), finite; multiplies the gradient only */
     bool in_place;            /* gradient is the same place as logits, and overwrites them */
 } clmp_buffers;
@@ -529,9 +533,9 @@ static inline void clmp_buffers_init(clmp_buffers *buffers) {
 /*
  * The three entries.  Each enqueues one step on `queue` (in-order or out-of-order, of the plan's device and context)
  * after the `num_wait` events of `wait`, and returns without waiting.  If `event` is not NULL, it is set to an event of
- * the last command, to be released by the caller (on failure: NULL).  They allocate nothing after the first use.
- * Where an event of `wait` fails, the step's own event does, and outputs are undefined; so do steps that were enqueued
- * meanwhile and share the plan's own workspace.  The plan is as good as before: its next step makes a new workspace.
+ * the last command, which the caller releases (on failure: NULL).  They allocate nothing after the first use.
+ * If an event of `wait` fails, the step's own event fails and its outputs are undefined; so do steps that were enqueued
+ * in the meantime and share the plan's own workspace.  The plan stays usable: its next step makes a new workspace.
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL, BUFFER_OVERLAP, OUT_OF_MEMORY, OPENCL_ERROR; the first three before
  * anything is enqueued.  After an OPENCL_ERROR part of the step may have been enqueued, and outputs are undefined.
  *
@@ -549,9 +553,8 @@ static inline void clmp_buffers_init(clmp_buffers *buffers) {
  * Losses and weights are 0 where a pixel is not valid, and so is its gradient.
  *
  * Where the plan interpolates, losses, weights and results are those of the interpolated logits, which are never
- * stored; the gradient is that with respect to the logits that were given, by the interpolation's adjoint.  A logit of
- * weight 0 is not looked at; else a NaN or an infinity in it has the effect that it would have in the interpolated
- * logits.
+ * stored; the gradient is with respect to the given logits, by the adjoint of the interpolation.  A logit that has
+ * weight 0 in the interpolation is ignored; any other NaN or infinity acts as it would in the interpolated logits.
  */
 CLMP_API clmp_status clmp_enqueue_weights(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                           cl_uint num_wait, const cl_event *wait, cl_event *event);
@@ -603,33 +606,33 @@ CLMP_API clmp_status clmp_enqueue_gradient_part(clmp_plan *plan, cl_command_queu
 /* ------------------------------------------------------------------------------------ class weights from label maps */
 
 /*
- * Numbers of 64 bits that label maps are counted in, for C classes; 0 before the first call, which the caller sees to:
+ * Number of 64-bit counters for label maps of C classes.  The caller sets them to 0 before the first call.  They are
  *     [c]       pixels of class c
  *     [C + c]   labelled pixels of the images that have class c
  *     [2 C]     pixels with ignore_index;  [2 C + 1]  pixels whose label is no class;  [2 C + 2]  images
- * A pixel is labelled where its label is a class and not ignore_index.
+ * A pixel is labelled if its label is a class and not ignore_index.
  */
 #define CLMP_LABEL_COUNTS(classes) (2 * (classes) + 3)
 
 /*
  * Adds the label maps of one batch to label_counts, on the device.  Plan with CLMP_INPUT_LABELS.  In: labels.  In and
- * out: label_counts, to which only one call at a time may add.  Else as the three entries above.  Counts of several
- * devices or processes may be added up.
+ * out: label_counts, to which only one call at a time may add.  Otherwise like the three entries above.  Counts of
+ * several devices or processes may be added up.
  */
 CLMP_API clmp_status clmp_enqueue_label_counts(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                                cl_uint num_wait, const cl_event *wait, cl_event *event);
 
 /*
- * Class weights for cost-sensitive learning, from how often classes are.  n_c: pixels of class c; N: labelled pixels;
- * K: classes with any; f_c = n_c / N; g_c = n_c / (labelled pixels of the images that have class c).
+ * Class weights for cost-sensitive learning, from how frequent each class is.  n_c: pixels of class c; N: labelled
+ * pixels; K: classes that have pixels; f_c = n_c / N; g_c = n_c / (labelled pixels of the images that have class c).
  *
  * INVERSE    N / (K n_c): each class then has the same sum of weights, and the mean over the labelled pixels is 1
- * MEDIAN     median of all g / g_c, of an even number the mean of the two in the middle.  D. Eigen, R. Fergus, ICCV
- *            2015; V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", IEEE TPAMI 2017
+ * MEDIAN     (median of all g) / g_c; of an even number of classes, the median is the mean of the two in the middle.
+ *            D. Eigen, R. Fergus, ICCV 2015; V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", IEEE TPAMI 2017
  * ..._SQRT   the square root of either
  * ENET       1 / ln(enet_offset + f_c).  A. Paszke et al., "ENet", arXiv 1606.02147
- * EFFECTIVE  (1 - beta) / (1 - beta^n_c), times the one factor that makes the mean over the K classes 1.  Y. Cui et
- *            al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019
+ * EFFECTIVE  (1 - beta) / (1 - beta^n_c), scaled so that the mean over the K classes is 1.  Y. Cui et al.,
+ *            "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019
  *
  * A class without a pixel gets the weight `absent`, whatever the scheme; no weight is ever infinite.
  */
@@ -650,7 +653,7 @@ typedef struct clmp_class_weights_params {
     double absent;      /* finite, >= 0 */
 } clmp_class_weights_params;
 
-/* As clmp_class_weights_params_init(), for a struct of `size` bytes. */
+/* Like clmp_class_weights_params_init(), for a struct of `size` bytes. */
 CLMP_API void clmp_class_weights_params_init_sized(clmp_class_weights_params *params, size_t size);
 
 /* Sets the defaults: scheme inverse, enet_offset 1.02, beta 0.9999, absent 1. */
@@ -659,9 +662,9 @@ static inline void clmp_class_weights_params_init(clmp_class_weights_params *par
 }
 
 /*
- * `label_counts` (CLMP_LABEL_COUNTS(classes) numbers, on the host) to `weights` (classes), which may go into
- * clmp_plan_params.  `params` may be NULL (defaults).  Thread-safe.  Errors: INVALID_ARGUMENT.  Weights are computed on
- * the host, so their last bit is up to its mathematical library, unlike that of what the device computes.
+ * Computes `weights` (`classes` numbers, fit for clmp_plan_params) from `label_counts` (CLMP_LABEL_COUNTS(classes)
+ * numbers in host memory).  `params` may be NULL (defaults).  Thread-safe.  Errors: INVALID_ARGUMENT.  Weights are
+ * computed on the host: unlike results of a device, their last bit depends on the host's mathematical library.
  */
 CLMP_API clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t classes,
                                         const clmp_class_weights_params *params, float *weights);
@@ -669,45 +672,46 @@ CLMP_API clmp_status clmp_class_weights(const uint64_t *label_counts, uint64_t c
 /* --------------------------------------------------------------------------------------------------------- metrics */
 
 /*
- * Numbers of 64 bits that predictions are counted in, for C classes; 0 before the first call:
+ * Number of 64-bit counters for predictions of C classes.  The caller sets them to 0 before the first call.  They are
  *     [y C + c]  labelled pixels of class y whose prediction is c
  *     [C C]      pixels with ignore_index;  [C C + 1]  pixels whose label is no class;  [C C + 2]  labelled pixels with
  *                a NaN among their logits, which have no prediction
- * The prediction is the class with the largest logit, of equal ones the lowest; infinities are numbers like others.
- * Where the plan interpolates, a pixel that a NaN or +inf reaches has no prediction, and one whose logits all are -inf
- * has none, either.  With binary losses each channel has a matrix of two classes, and class 1 is predicted where the
- * channel's logit is above 0.
+ * The prediction is the class with the largest logit, and of several equal ones the lowest; infinities compare like any
+ * number.  Where the plan interpolates, a pixel has no prediction if a NaN or +inf reaches it, or if all its logits are
+ * -inf.  With binary losses each channel has a matrix of two classes, and class 1 is predicted if the channel's logit
+ * is above 0.
  */
 #define CLMP_CONFUSION(classes) ((classes) * (classes) + 3)
 
 /*
  * Adds the predictions of one batch to the confusion matrix, on the device.  Plan with CLMP_INPUT_LOGITS, whatever its
  * weighting; its first call builds a kernel.  In: logits, labels.  In and out: confusion, to which only one call at a
- * time may add.  Else as the three entries above.
+ * time may add.  Otherwise like the three entries above.
  */
 CLMP_API clmp_status clmp_enqueue_confusion(clmp_plan *plan, cl_command_queue queue, const clmp_buffers *buffers,
                                             cl_uint num_wait, const cl_event *wait, cl_event *event);
 
-/* What a confusion matrix comes to.  All are 0 where there is no pixel to count, or the library does not know them. */
+/* Metrics of a confusion matrix.  They are 0 if there is no pixel to count, or if the linked library does not know
+ * them. */
 typedef struct clmp_metrics {
     uint64_t pixels;       /* in the matrix */
     uint64_t correct;      /* on its diagonal */
-    uint64_t present;      /* classes that a label or a prediction has */
-    uint64_t labelled;     /* classes that a label has */
+    uint64_t present;      /* classes that occur as a label or a prediction */
+    uint64_t labelled;     /* classes that occur as a label */
     double pixel_accuracy; /* correct / pixels */
-    double mean_accuracy;  /* of a class: correct / labelled pixels of it; the mean over the classes that a label has */
-    double mean_iou;       /* of a class: correct / (labelled or predicted pixels of it), intersection over union; the
-                              mean over the classes present */
+    double mean_accuracy;  /* mean over the classes that occur as a label of: correct / labelled pixels of the class */
+    double mean_iou;       /* mean over the classes present of the intersection over union: correct / (labelled or
+                              predicted pixels of the class) */
 } clmp_metrics;
 
-/* As clmp_confusion_metrics(), for metrics of `metrics_size` bytes. */
+/* Like clmp_confusion_metrics(), for metrics of `metrics_size` bytes. */
 CLMP_API clmp_status clmp_confusion_metrics_sized(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics,
                                                   size_t metrics_size, double *iou, double *accuracy);
 
 /*
- * `confusion` (CLMP_CONFUSION(classes) numbers, on the host) to `metrics`, and for each class to `iou` and `accuracy`
- * (classes each; may be NULL): NaN for a class that is not present, or that no label has.  Thread-safe.  Errors:
- * INVALID_ARGUMENT.
+ * Computes `metrics` from `confusion` (CLMP_CONFUSION(classes) numbers in host memory), and `iou` and `accuracy` of
+ * each class (`classes` numbers each; either may be NULL).  `iou` is NaN for a class that is not present, `accuracy`
+ * for one that occurs in no label.  Thread-safe.  Errors: INVALID_ARGUMENT.
  */
 static inline clmp_status clmp_confusion_metrics(const uint64_t *confusion, uint64_t classes, clmp_metrics *metrics,
                                                  double *iou, double *accuracy) {
