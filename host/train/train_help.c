@@ -14,8 +14,8 @@ static const char help_of_all[] =
     "  clmp-train COMMAND --help   explains a command and shows examples\n"
     "  clmp-train --version        prints the version\n"
     "\n"
-    "exit status: 0 done; 2 bad use or bad input, 1 a device failed: with one line on standard error; 130\n"
-    "interrupted: what was done is saved, and the same command goes on.\n";
+    "exit status: 0 done; 2 bad use or bad input; 1 a device failed; 130 interrupted: finished work is saved, and\n"
+    "the same command continues.  Errors are one line on standard error.\n";
 
 #define HELP_DATA                                                                                                      \
     "  DATA                   a folder laid out as CamVid (train, trainannot, val, valannot), Cityscapes\n"            \
@@ -31,13 +31,13 @@ static const char help_of_all[] =
     "  --steps N              steps of a run (700)\n"                                                                  \
     "  --batch N              images of a step (4)\n"                                                                  \
     "  --rate R               the largest learning rate of the one-cycle schedule (0.004)\n"                           \
-    "  --crop WIDTHxHEIGHT    what is cut out of an image, at random; smaller images are padded (the first\n"          \
-    "                         image's size)\n"                                                                         \
-    "  --classes FILE         a class a line, 'NAME RED GREEN BLUE', and 'ignore LABEL' for each label that is\n"      \
-    "                         none (DATA/classes.txt)\n"                                                               \
-    "  --label-map TABLE      what the labels of the data become: a file with lines 'OLD NEW', or ade20k,\n"           \
+    "  --crop WIDTHxHEIGHT    size of the random cut from each image; smaller images are padded (the first image's\n"  \
+    "                         size)\n"                                                                                 \
+    "  --classes FILE         one class on each line, 'NAME RED GREEN BLUE', and 'ignore LABEL' for each label that\n" \
+    "                         is no class (DATA/classes.txt)\n"                                                        \
+    "  --label-map TABLE      translates the labels of the data: a file with lines 'OLD NEW', or ade20k,\n"            \
     "                         cityscapes, voc or mask (see clmp loss --help)\n"                                        \
-    "  --show NAME            file name of the validation image whose segmentation is kept as it evolves (the one\n"   \
+    "  --show NAME            file name of the validation image whose segmentation is saved as it evolves (the one\n"  \
     "                         with the most pixels of rare classes)\n"                                                 \
     "  --device DEVICE        '#N', its number in clmp devices; part of its name or of its platform's; or both,\n"     \
     "                         'PLATFORM:NAME' (the first GPU, else the first device)\n"                                \
@@ -49,10 +49,10 @@ static const char help_of_run[] =
     "\n"
     "Trains with one weighting, evaluates on the validation split, and prints IoU and accuracy of each class.\n"
     "\n" HELP_DATA
-    "  -o, --output FOLDER    result.json, log.csv, network.ckpt and step-*.png; a run that was interrupted\n"
-    "                         goes on\n"
-    "  --weighting SPEC       lmp, unless given\n"
-    "  --seed N               of first weights, order, flips and cuts (1)\n" HELP_OPTIONS "\n" HELP_SPEC "\n"
+    "  -o, --output FOLDER    gets result.json, log.csv, network.ckpt and step-*.png; an interrupted run continues\n"
+    "                         from there\n"
+    "  --weighting SPEC       the weighting, see below (lmp)\n"
+    "  --seed N               seed of initial weights, order, flips and cuts (1)\n" HELP_OPTIONS "\n" HELP_SPEC "\n"
     "example:\n"
     "  clmp-train run CamVid --classes bench/quality/camvid.txt -o run --weighting lmp:p=1.7:support=0.25\n";
 
@@ -60,9 +60,9 @@ static const char help_of_compare[] =
     "usage: clmp-train compare DATA -o FOLDER [options]\n"
     "\n"
     "Trains with each weighting and each seed, and compares with the first weighting: table.txt, table.csv, plot.png,\n"
-    "evolution.png.  What is complete is not done again, and a run that was interrupted goes on.\n"
-    "\n" HELP_DATA "  -o, --output FOLDER    a folder for each run, WEIGHTING/seed-N, and what compares them\n"
-    "  --weightings A,B,...   uniform,lmp,lmp+median-sqrt, unless given\n"
+    "evolution.png.  Complete runs are not repeated, and an interrupted run continues.\n"
+    "\n" HELP_DATA "  -o, --output FOLDER    gets a folder for each run, WEIGHTING/seed-N, and the comparison\n"
+    "  --weightings A,B,...   the weightings, see below (uniform,lmp,lmp+median-sqrt)\n"
     "  --seeds N              seeds 1 to N (3)\n" HELP_OPTIONS "\n" HELP_SPEC "\n"
     "example:\n"
     "  clmp-train compare CamVid --classes bench/quality/camvid.txt -o results --weightings uniform,lmp:p=1.3 --seeds "
