@@ -1,6 +1,7 @@
 /* What a plan may be.  SPDX-License-Identifier: Apache-2.0 */
 #include "plan/check.h"
 
+#include "plan/reading.h"
 #include "plan/tuning.h"
 
 #include <inttypes.h>
@@ -60,7 +61,7 @@ static bool multiply(uint64_t a, uint64_t b, uint64_t most, uint64_t *product) {
     return true;
 }
 
-/* The logits' size, where it is not the labels'. */
+/* The logits' size, where it is not the labels', and the way to read them. */
 static clmp_status check_logits_size(struct clmp_plan *plan) {
     clmp_plan_params *params = &plan->params;
     const struct clmp_log *log = &plan->context->log;
@@ -68,13 +69,12 @@ static clmp_status check_logits_size(struct clmp_plan *plan) {
         params->logits_height = params->height;
     if (params->input != CLMP_INPUT_LOGITS || params->logits_width == 0)
         params->logits_width = params->width;
-    plan->upsampled = params->logits_height != params->height || params->logits_width != params->width;
     if (params->logits_height > params->height || params->logits_width > params->width)
         REFUSE("the logits are %" PRIu64 " x %" PRIu64 ", larger than the labels, %" PRIu64 " x %" PRIu64,
                params->logits_height, params->logits_width, params->height, params->width);
-    if (plan->upsampled && (params->height > CLMP_MOST_AXIS || params->width > CLMP_MOST_AXIS))
-        REFUSE("the shape is %" PRIu64 " x %" PRIu64 ", expected at most 2^30 of each to interpolate to",
-               params->height, params->width);
+    const bool plain = params->logits_height == params->height && params->logits_width == params->width;
+    if (params->input == CLMP_INPUT_LOGITS)
+        plan->reading = plain ? &clmp_reading_plain : &clmp_reading_interpolated;
     return CLMP_OK;
 }
 
@@ -124,7 +124,9 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
     if (status == CLMP_OK)
         status = check_logits_size(plan);
     if (status == CLMP_OK && logits)
-        status = clmp_criterion_check(params, plan->upsampled, log);
+        status = clmp_criterion_check(params, log);
+    if (status == CLMP_OK && logits)
+        status = plan->reading->check(params, log);
     if (status != CLMP_OK)
         return status;
 

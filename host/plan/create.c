@@ -4,6 +4,7 @@
 #include "plan/check.h"
 #include "plan/kernels.h"
 #include "plan/problem.h"
+#include "plan/reading.h"
 #include "plan/tuning.h"
 #include "plan/upsample.h"
 #include "plan/workspace.h"
@@ -66,8 +67,8 @@ static clmp_status create_weighed(struct clmp_plan *plan, const clmp_plan_params
     clmp_criterion_macros(params, plan->criterion);
     float *const mean_weights = (float *)(uintptr_t)params->class_weights; /* clCreateBuffer() only reads them */
     clmp_status status = create_constants(plan, weights, mean_weights);
-    if (status == CLMP_OK && plan->upsampled)
-        status = clmp_upsample_create(plan, weights);
+    if (status == CLMP_OK && plan->reading != NULL)
+        status = plan->reading->create(plan, weights);
     free(weights);
     return status;
 }
@@ -119,8 +120,7 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
 
 static void release_objects(clmp_plan *plan) {
     clmp_plan_release_kernels(plan);
-    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->mean_weights, plan->upsample.tables,
-                              plan->workspace};
+    const cl_mem buffers[] = {plan->problem, plan->class_weights, plan->mean_weights, plan->workspace};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; ++i)
         if (buffers[i] != NULL)
             clReleaseMemObject(buffers[i]);
@@ -131,8 +131,10 @@ static void release_objects(clmp_plan *plan) {
 void clmp_plan_destroy(clmp_plan *plan) {
     if (plan == NULL)
         return;
-    if (clmp_context_is_ours(plan->context)) /* a forked process has none of OpenCL's objects */
+    const bool ours = clmp_context_is_ours(plan->context); /* a forked process has none of OpenCL's objects */
+    if (ours)
         release_objects(plan);
+    clmp_upsample_destroy(plan->upsample, ours);
     clmp_context_destroy(plan->context);
     free(plan);
 }

@@ -22,7 +22,7 @@ static bool has_alpha(const clmp_plan_params *params) {
     return is_focal(params) && params->focal_alpha >= 0.0;
 }
 
-clmp_status clmp_criterion_check(const clmp_plan_params *params, bool upsampled, const struct clmp_log *log) {
+clmp_status clmp_criterion_check(const clmp_plan_params *params, const struct clmp_log *log) {
     const bool binary = clmp_is_binary(params);
     const double smoothing = params->label_smoothing, gamma = params->focal_gamma, alpha = params->focal_alpha;
     if ((int)params->loss < CLMP_LOSS_CROSS_ENTROPY || (int)params->loss > CLMP_LOSS_BINARY_FOCAL)
@@ -42,10 +42,6 @@ clmp_status clmp_criterion_check(const clmp_plan_params *params, bool upsampled,
     if (params->weighting == CLMP_WEIGHTING_OHEM && (is_focal(params) || smoothing > 0.0))
         REFUSE("weighting ohem takes exp(-loss) for the label's probability, which it is not with %s",
                is_focal(params) ? "a focal loss" : "label_smoothing");
-    if (upsampled && binary)
-        REFUSE("binary losses are for logits of the labels' size, not for interpolated ones");
-    if (upsampled && smoothing > 0.0)
-        REFUSE("label smoothing is for logits of the labels' size, not for interpolated ones");
     return CLMP_OK;
 }
 

@@ -7,7 +7,7 @@
 #include <clmp/clmp.h>
 
 /* What a plan's loss and its parameters may be.  Errors: INVALID_ARGUMENT. */
-clmp_status clmp_criterion_check(const clmp_plan_params *params, bool upsampled, const struct clmp_log *log);
+clmp_status clmp_criterion_check(const clmp_plan_params *params, const struct clmp_log *log);
 
 /* Whether the loss has weights by label: class weights, or a focal loss's alpha. */
 bool clmp_criterion_weighs(const clmp_plan_params *params);

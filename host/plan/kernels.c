@@ -2,6 +2,7 @@
 #include "plan/kernels.h"
 
 #include "core/program.h"
+#include "plan/reading.h"
 #include "plan/tuning.h"
 #include "plan/upsample.h"
 
@@ -51,18 +52,14 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         {CLMP_KERNEL_NORMALISE_COUNT, "normalise", "clmp_normalise_count"},
         {CLMP_KERNEL_NORMALISE_RESULT, "normalise", "clmp_normalise_result"}};
     static const struct kernel_wanted weights[] = {{CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
-    static const struct kernel_wanted loss[] = {{CLMP_KERNEL_LOSS, "loss", "clmp_loss"}};
-    static const struct kernel_wanted gradient[] = {{CLMP_KERNEL_GRADIENT, "gradient", "clmp_gradient"}};
     const clmp_tuning *tuning = &plan->tuning;
     const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
     const bool from_logits = plan->params.input == CLMP_INPUT_LOGITS;
     const bool by_ohem = plan->params.weighting == CLMP_WEIGHTING_OHEM;
     const bool by_balance = plan->params.weighting == CLMP_WEIGHTING_BALANCED;
-    const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
-    const char *weigh = plan->drawn ? " -DCLMP_DRAWN" : "";
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
     char group[64], tree[96], sort_macros[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS];
-    char loss_macros[700], gradient_macros[700], weights_macros[160], draw_macros[512], normalise_macros[256];
+    char weights_macros[160], draw_macros[512], normalise_macros[256];
     snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
     snprintf(sort_macros, sizeof sort_macros, "%s -DCLMP_BIN_GROUP=%" PRIu32, group, tuning->bin_group);
     snprintf(tree, sizeof tree, "%s -DCLMP_LOCAL_TREE=%d", group, clmp_plan_tree_is_local(plan));
@@ -72,15 +69,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
              tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
     snprintf(labels, sizeof labels, " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s", plan->label_classes,
              from_logits ? clmp_label_type_name(plan->params.label_type) : "uchar");
-    /* hard examples are told by what their losses are without class weights, which are applied to those drawn */
     clmp_logits_macros(&plan->params, &plan->logits, logits);
-    const char *left = clmp_plan_leaves_sums(plan) ? " -DCLMP_SUMS" : "";
-    snprintf(loss_macros, sizeof loss_macros, "%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32, pixel, labels, logits,
-             plan->criterion, clmp_plan_weighs_late(plan) ? "" : class_weights, left, clmp_plan_loss_run(plan));
-    snprintf(gradient_macros, sizeof gradient_macros, "%s%s%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32, pixel, labels, logits,
-             plan->criterion, class_weights, weigh, tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "", left,
-             tuning->run);
-    snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, weigh);
+    snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, plan->drawn ? " -DCLMP_DRAWN" : "");
     snprintf(draw_macros, sizeof draw_macros, "%s%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
              group, labels, logits, tuning->bin_group, by_ohem);
 
@@ -107,8 +97,6 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         {normalise, plan->normalised ? sizeof normalise / sizeof normalise[0] : 0, normalise_macros},
         {images, plan->params.scope == CLMP_SCOPE_IMAGE, ""},
         {weights, 1, weights_macros},
-        {loss, from_logits && !plan->upsampled, loss_macros},
-        {gradient, from_logits && !plan->upsampled, gradient_macros},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
         for (size_t j = 0; j < sets[i].count; ++j) {
@@ -118,7 +106,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
             if (status != CLMP_OK)
                 return status;
         }
-    return plan->upsampled ? clmp_upsample_kernels(plan) : CLMP_OK;
+    return plan->reading != NULL ? plan->reading->build(plan) : CLMP_OK;
 }
 
 void clmp_plan_release_kernels(struct clmp_plan *plan) {

@@ -6,7 +6,6 @@
 #include "plan/criterion.h"
 #include "plan/layout.h"
 #include "plan/logits.h"
-#include "plan/taps.h"
 
 enum clmp_kernel_id {
     CLMP_KERNEL_LOSS,
@@ -42,9 +41,8 @@ enum clmp_kernel_id {
 /* Where records lie in the workspace, in bytes from its start; kernels/layout.clh and threshold_*.cl say what they are.
  */
 struct clmp_workspace_layout {
-    size_t plane;                       /* losses, or marks; CLMP_INPUT_LOGITS only */
-    size_t maxima, others;              /* what the loss leaves to the gradient; where clmp_plan_leaves_sums() */
-    size_t high, low, spans, tile_sums; /* with interpolation only */
+    size_t plane;          /* losses, or marks; CLMP_INPUT_LOGITS only */
+    size_t maxima, others; /* what the loss leaves to the gradient; where clmp_plan_leaves_sums() */
     size_t pools;
     size_t terms;
     size_t trees;   /* where they are not in local memory */
@@ -62,24 +60,7 @@ struct clmp_workspace_layout {
     size_t size;
 };
 
-/* A run of rows of logits, and the rows of tiles that they depend on: the gradient is made band by band, so that the
- * tiles' sums of one are in memory at a time. */
-struct clmp_band {
-    uint64_t first_logit, logits, first_row, rows;
-};
-enum { CLMP_MOST_BANDS = 4 };
-
-/* What interpolation needs of a plan. */
-struct clmp_upsample {
-    cl_mem tables; /* kernels/taps.clh */
-    uint64_t row_tiles, column_tiles;
-    uint32_t slot, most_rows;
-    uint32_t bands;
-    uint64_t band_rows; /* of the largest band */
-    struct clmp_band band[CLMP_MOST_BANDS];
-    bool exact, on_grid, contiguous;
-};
-
+/* What holds of every plan; what only some have is a part with a file of its own. */
 struct clmp_plan {
     clmp_context *context;
     clmp_plan_params params; /* class_weights and ranks are not kept there */
@@ -93,12 +74,12 @@ struct clmp_plan {
     struct clmp_logits logits;
     uint64_t pools; /* 1, or N */
     uint64_t pool_pixels;
-    size_t label_size; /* bytes */
-    bool drawn;        /* weights are those of a plane of draws: kernels/threshold_draw.cl */
-    bool normalised;   /* means are over class weights: kernels/normalise.cl */
-    bool upsampled;    /* the logits are smaller than the labels */
-    struct clmp_upsample upsample;
-    uint32_t confusion_group; /* work-items of a work-group of that kernel */
+    size_t label_size;                  /* bytes */
+    bool drawn;                         /* weights are those of a plane of draws: kernels/threshold_draw.cl */
+    bool normalised;                    /* means are over class weights: kernels/normalise.cl */
+    const struct clmp_reading *reading; /* how logits are read: plan/reading.h; NULL: there are none */
+    struct clmp_upsample *upsample;     /* interpolation: plan/upsample.h; NULL: none */
+    uint32_t confusion_group;           /* work-items of a work-group of that kernel */
     clmp_tuning tuning;
     struct clmp_workspace_layout layout;
     cl_kernel kernels[CLMP_KERNEL_COUNT]; /* those that the plan needs */

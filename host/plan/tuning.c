@@ -2,6 +2,7 @@
 #include "plan/tuning.h"
 
 #include "core/choice.h"
+#include "plan/reading.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -124,7 +125,7 @@ void clmp_tuning_choose(struct clmp_plan *plan) {
         const bool pays = plan->logits.element < sizeof(float) || plan->label_classes >= CLMP_MANY_CLASSES;
         tuning->run = pays && tuning->vector_width > 1 && plan->logits.pixel_stride == 1 ? row.run : 1;
     }
-    if (plan->params.input != CLMP_INPUT_LOGITS || plan->label_classes <= 2 || plan->upsampled)
+    if (plan->reading == NULL || !plan->reading->leaves_sums || plan->label_classes <= 2)
         tuning->sums = FOUND_AGAIN;
     else if (tuning->sums == 0)
         tuning->sums = plan->label_classes >= row.sums_from ? LEFT_BEHIND : FOUND_AGAIN;

@@ -2,11 +2,26 @@
 #include "plan/upsample.h"
 
 #include "core/program.h"
+#include "plan/reading.h"
 #include "plan/region.h"
+#include "plan/taps.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define REFUSE(...) return clmp_fail(log, CLMP_INVALID_ARGUMENT, __VA_ARGS__)
+
+static clmp_status check(const clmp_plan_params *params, const struct clmp_log *log) {
+    if (params->height > CLMP_MOST_AXIS || params->width > CLMP_MOST_AXIS)
+        REFUSE("the shape is %" PRIu64 " x %" PRIu64 ", expected at most 2^30 of each to interpolate to",
+               params->height, params->width);
+    if (clmp_is_binary(params))
+        REFUSE("binary losses are for logits of the labels' size, not for interpolated ones");
+    if (params->label_smoothing > 0.0)
+        REFUSE("label smoothing is for logits of the labels' size, not for interpolated ones");
+    return CLMP_OK;
+}
 
 static float most_class_weight(const clmp_plan_params *params, const float *class_weights) {
     float most = class_weights == NULL ? 1.0f : 0.0f;
@@ -43,9 +58,12 @@ static void cut_bands(struct clmp_upsample *upsample, const unsigned char *table
     }
 }
 
-clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weights) {
+static clmp_status create(struct clmp_plan *plan, const float *class_weights) {
     const clmp_plan_params *params = &plan->params;
-    struct clmp_upsample *upsample = &plan->upsample;
+    struct clmp_upsample *upsample = calloc(1, sizeof *upsample);
+    if (upsample == NULL)
+        return clmp_fail(&plan->context->log, CLMP_OUT_OF_MEMORY, "no memory for a plan");
+    plan->upsample = upsample;
     const uint64_t logits[2] = {params->logits_height, params->logits_width};
     const uint64_t pixels[2] = {params->height, params->width};
     struct clmp_tables tables;
@@ -68,8 +86,14 @@ clmp_status clmp_upsample_create(struct clmp_plan *plan, const float *class_weig
     return error == CL_SUCCESS ? CLMP_OK : clmp_fail_cl(&plan->context->log, error, "clCreateBuffer");
 }
 
+void clmp_upsample_destroy(struct clmp_upsample *upsample, bool ours) {
+    if (ours && upsample != NULL && upsample->tables != NULL)
+        clReleaseMemObject(upsample->tables);
+    free(upsample);
+}
+
 uint32_t clmp_upsample_least_group(const struct clmp_plan *plan) {
-    const uint32_t parts = plan->upsample.slot / plan->tuning.vector_width;
+    const uint32_t parts = plan->upsample->slot / plan->tuning.vector_width;
     return parts > 1 ? parts : 1;
 }
 
@@ -79,7 +103,7 @@ uint32_t clmp_upsample_group(const struct clmp_plan *plan) {
 }
 
 void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size) {
-    const struct clmp_upsample *upsample = &plan->upsample;
+    const struct clmp_upsample *upsample = plan->upsample;
     const clmp_tuning *tuning = &plan->tuning;
     snprintf(text, size,
              " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s"
@@ -91,7 +115,7 @@ void clmp_upsample_macros(const struct clmp_plan *plan, char *text, size_t size)
 }
 
 void clmp_steep_macros(const struct clmp_plan *plan, char *text, size_t size) {
-    const struct clmp_upsample *upsample = &plan->upsample;
+    const struct clmp_upsample *upsample = plan->upsample;
     snprintf(text, size,
              " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=1 -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s -DCLMP_SLOT=1"
              " -DCLMP_ROWS=%" PRIu32 "%s",
@@ -99,7 +123,7 @@ void clmp_steep_macros(const struct clmp_plan *plan, char *text, size_t size) {
              upsample->most_rows, upsample->exact ? " -DCLMP_EXACT" : "");
 }
 
-clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
+static clmp_status build(struct clmp_plan *plan) {
     static const struct {
         enum clmp_kernel_id id;
         const char *source, *name;
@@ -134,14 +158,25 @@ clmp_status clmp_upsample_kernels(struct clmp_plan *plan) {
     return CLMP_OK;
 }
 
-bool clmp_upsample_lay_out(struct clmp_plan *plan) {
-    struct clmp_workspace_layout *layout = &plan->layout;
-    const uint64_t planes = plan->params.images * plan->params.classes; /* of logits: cannot overflow */
-    const uint64_t rows = plan->upsample.band_rows, columns = plan->upsample.column_tiles; /* each below 2^31 */
+static bool lay_out(struct clmp_plan *plan) {
+    struct clmp_upsample *upsample = plan->upsample;
+    size_t *end = &plan->layout.size;
+    const uint64_t planes = plan->params.images * plan->params.classes;          /* of logits: cannot overflow */
+    const uint64_t rows = upsample->band_rows, columns = upsample->column_tiles; /* each below 2^31 */
     if (planes > UINT64_MAX / (rows * columns))
         return false;
-    return clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->high) &&
-           clmp_plan_take(&layout->size, planes * plan->image_logits, sizeof(float), &layout->low) &&
-           clmp_plan_take(&layout->size, plan->params.images * plan->image_logits, sizeof(float), &layout->spans) &&
-           clmp_plan_take(&layout->size, planes * rows * columns, 4 * sizeof(float), &layout->tile_sums);
+    return clmp_plan_take(end, planes * plan->image_logits, sizeof(float), &upsample->high) &&
+           clmp_plan_take(end, planes * plan->image_logits, sizeof(float), &upsample->low) &&
+           clmp_plan_take(end, plan->params.images * plan->image_logits, sizeof(float), &upsample->spans) &&
+           clmp_plan_take(end, planes * rows * columns, 4 * sizeof(float), &upsample->tile_sums);
 }
+
+const struct clmp_reading clmp_reading_interpolated = {
+    .id = CLMP_READING_INTERPOLATED,
+    .leaves_sums = false,
+    .no_parts = "logits that are interpolated",
+    .check = check,
+    .create = create,
+    .build = build,
+    .lay_out = lay_out,
+};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/workspace.h"
 
+#include "plan/reading.h"
 #include "plan/region.h"
-#include "plan/upsample.h"
 
 bool clmp_plan_lay_out(struct clmp_plan *plan) {
     struct clmp_workspace_layout *layout = &plan->layout;
@@ -14,11 +14,8 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
                               &layout->counts);
     if (plan->params.input == CLMP_INPUT_LOGITS)
         fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->plane);
-    if (plan->upsampled)
-        fits = fits && clmp_upsample_lay_out(plan);
-    if (clmp_plan_leaves_sums(plan))
-        fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->maxima) &&
-               clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->others);
+    if (plan->reading != NULL)
+        fits = fits && plan->reading->lay_out(plan);
     fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
     if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
         fits = fits && clmp_plan_take(&layout->size, pools * CLMP_COUNTS(plan->label_classes), sizeof(cl_ulong),

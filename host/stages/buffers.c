@@ -3,6 +3,7 @@
 
 #include "core/places.h"
 #include "core/sized.h"
+#include "plan/reading.h"
 
 #include <math.h>
 
@@ -20,11 +21,13 @@ void clmp_part_init_sized(clmp_part *part, size_t size) {
 static clmp_status check_part(const clmp_plan *plan, const clmp_part *part) {
     const struct clmp_log *log = &plan->context->log;
     const clmp_plan_params *params = &plan->params;
-    if (plan->upsampled || clmp_is_binary(params) || params->logits_layout != CLMP_LAYOUT_NCHW)
-        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "a step in parts is not for %s",
-                         plan->upsampled          ? "logits that are interpolated"
-                         : clmp_is_binary(params) ? "binary losses"
-                                                  : "logits in NHWC");
+    const char *not_for = plan->reading->no_parts;
+    if (not_for == NULL && clmp_is_binary(params))
+        not_for = "binary losses";
+    if (not_for == NULL && params->logits_layout != CLMP_LAYOUT_NCHW)
+        not_for = "logits in NHWC";
+    if (not_for != NULL)
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "a step in parts is not for %s", not_for);
     if (part->image >= params->images)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "image of part is %llu, but the plan has %llu images",
                          (unsigned long long)part->image, (unsigned long long)params->images);

@@ -1,10 +1,8 @@
-/* Stage gradient: kernels/gradient.cl.  SPDX-License-Identifier: Apache-2.0 */
+/* Stage gradient, of logits of the labels' size: kernels/gradient.cl.  SPDX-License-Identifier: Apache-2.0 */
 #include "stages/stages.h"
 
-clmp_status clmp_stage_gradient(struct clmp_step *step) {
+clmp_status clmp_plain_gradient(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
-    if (plan->upsampled)
-        return clmp_upsample_gradient(step);
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_GRADIENT);
     clmp_argument_inputs(&arguments, step);

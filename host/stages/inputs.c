@@ -31,6 +31,11 @@ void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_st
     clmp_argument_ulong(arguments, step->part != NULL ? step->part->pixels : plan->logits.pixels);
 }
 
+void clmp_argument_confusion(struct clmp_arguments *arguments, const struct clmp_step *step) {
+    clmp_argument_mem(arguments, step->buffers->confusion.mem);
+    clmp_argument_ulong(arguments, step->buffers->confusion.offset / sizeof(cl_ulong));
+}
+
 clmp_buffer clmp_from_first_pixel(const struct clmp_step *step, clmp_buffer plane) {
     plane.offset += (size_t)clmp_first_pixel(step) * sizeof(float);
     return plane;

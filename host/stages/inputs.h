@@ -14,6 +14,9 @@ void clmp_argument_strides(struct clmp_arguments *arguments, const struct clmp_s
 /* What the loss and the gradient kernel begin with: logits, labels, class weights, ignore_index, pixels. */
 void clmp_argument_inputs(struct clmp_arguments *arguments, const struct clmp_step *step);
 
+/* The matrix of predictions, and its offset in numbers of 64 bits. */
+void clmp_argument_confusion(struct clmp_arguments *arguments, const struct clmp_step *step);
+
 /* The pixel of the batch that a step works from, and a plane of numbers of pixels from there on. */
 static inline uint64_t clmp_first_pixel(const struct clmp_step *step) {
     return step->part != NULL ? step->part->image * step->plan->image_pixels + step->part->first : 0;

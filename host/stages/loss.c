@@ -1,10 +1,8 @@
-/* Stage loss: kernels/loss.cl.  SPDX-License-Identifier: Apache-2.0 */
+/* Stage loss, of logits of the labels' size: kernels/loss.cl.  SPDX-License-Identifier: Apache-2.0 */
 #include "stages/stages.h"
 
-clmp_status clmp_stage_loss(struct clmp_step *step) {
+clmp_status clmp_plain_loss(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
-    if (plan->upsampled)
-        return clmp_upsample_loss(step);
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
     /* losses that go without class weights yet are stored when these are applied */
     const bool store = step->buffers->losses.mem != NULL && !clmp_plan_weighs_late(plan);

@@ -32,15 +32,18 @@ clmp_status clmp_stage_gradient(struct clmp_step *step);
 clmp_status clmp_count_labels(struct clmp_step *step);
 clmp_status clmp_count_confusion(struct clmp_step *step);
 
-/* The loss and the gradient stage where logits are interpolated. */
+/* The stages loss and gradient and the counts of predictions, by the way that logits are read (plan/reading.h): of the
+ * labels' size, and interpolated. */
+clmp_status clmp_plain_loss(struct clmp_step *step);
+clmp_status clmp_plain_gradient(struct clmp_step *step);
+clmp_status clmp_plain_confusion(struct clmp_step *step);
 clmp_status clmp_upsample_loss(struct clmp_step *step);
 clmp_status clmp_upsample_gradient(struct clmp_step *step);
-/* Their first part, and what kernels that walk tiles begin with: tables, and the logits' parts. */
-clmp_status clmp_upsample_split(struct clmp_step *step);
-void clmp_upsample_argument_parts(struct clmp_arguments *arguments, const struct clmp_step *step);
-/* Vectors of whole tiles of columns, or parts of one, for each of `rows` rows of tiles of an image. */
-clmp_status clmp_upsample_launch_tiles(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
-/* Likewise, a work-item for each tile of columns. */
-clmp_status clmp_upsample_launch_steep(struct clmp_step *step, const struct clmp_arguments *arguments, uint64_t rows);
+clmp_status clmp_upsample_confusion(struct clmp_step *step);
+
+/* Builds the kernel that counts predictions, for work-groups of `group`.  Where those are too many for the device, none
+ * is built: an error if they are the least that this kernel takes.  Errors: DEVICE_UNSUPPORTED, and the runtime's. */
+clmp_status clmp_confusion_build(clmp_plan *plan, const char *source, const char *name, const char *macros,
+                                 uint32_t group, bool least);
 
 #endif

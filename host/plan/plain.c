@@ -1,0 +1,59 @@
+/* Logits of the labels' size, at the making of a plan.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan/reading.h"
+
+#include "core/program.h"
+#include "plan/region.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static clmp_status check(const clmp_plan_params *params, const struct clmp_log *log) {
+    (void)params;
+    (void)log;
+    return CLMP_OK;
+}
+
+/* There is no part of the plan that others have not. */
+static clmp_status create(struct clmp_plan *plan, const float *class_weights) {
+    (void)plan;
+    (void)class_weights;
+    return CLMP_OK;
+}
+
+static clmp_status build(struct clmp_plan *plan) {
+    const clmp_tuning *tuning = &plan->tuning;
+    const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
+    const char *left = clmp_plan_leaves_sums(plan) ? " -DCLMP_SUMS" : "";
+    char logits[CLMP_LOGITS_MACROS], both[320], macros[700];
+    clmp_logits_macros(&plan->params, &plan->logits, logits);
+    snprintf(both, sizeof both,
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s",
+             tuning->group_size, tuning->vector_width, plan->label_classes,
+             clmp_label_type_name(plan->params.label_type), logits);
+    /* hard examples are told by what their losses are without class weights, which are applied to those drawn */
+    snprintf(macros, sizeof macros, "%s%s%s%s -DCLMP_RUN=%" PRIu32, both, plan->criterion,
+             clmp_plan_weighs_late(plan) ? "" : class_weights, left, clmp_plan_loss_run(plan));
+    const clmp_status status =
+        clmp_kernel_create(plan->context, "loss", macros, "clmp_loss", &plan->kernels[CLMP_KERNEL_LOSS]);
+    if (status != CLMP_OK)
+        return status;
+    snprintf(macros, sizeof macros, "%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32, both, plan->criterion, class_weights,
+             plan->drawn ? " -DCLMP_DRAWN" : "", tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "", left, tuning->run);
+    return clmp_kernel_create(plan->context, "gradient", macros, "clmp_gradient", &plan->kernels[CLMP_KERNEL_GRADIENT]);
+}
+
+static bool lay_out(struct clmp_plan *plan) {
+    struct clmp_workspace_layout *layout = &plan->layout;
+    return !clmp_plan_leaves_sums(plan) ||
+           (clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->maxima) &&
+            clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->others));
+}
+
+const struct clmp_reading clmp_reading_plain = {
+    .id = CLMP_READING_PLAIN,
+    .leaves_sums = true,
+    .check = check,
+    .create = create,
+    .build = build,
+    .lay_out = lay_out,
+};
