@@ -8,7 +8,6 @@
 #include <math.h>
 
 #define MAX_PIXELS ((uint64_t)1 << 36)  /* sums of 24-bit mantissas stay below 2^60 */
-#define MAX_DRAWS ((uint64_t)1 << 39)   /* and of mantissas times draws in 64 bits */
 #define MAX_CLASSES ((uint64_t)1 << 20) /* sums of exponentials stay far from overflow */
 
 static const size_t label_sizes[] = {1, 4, 8, 2}; /* bytes of each clmp_label_type */
@@ -147,17 +146,7 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
     const bool by_image = params->scope == CLMP_SCOPE_IMAGE || params->input == CLMP_INPUT_LABELS;
     plan->pools = by_image ? params->images : 1;
     plan->pool_pixels = plan->pixels / plan->pools;
-    const bool hard = params->weighting == CLMP_WEIGHTING_OHEM, balanced = params->weighting == CLMP_WEIGHTING_BALANCED;
-    plan->drawn = balanced || (hard && logits && params->class_weights != NULL);
     plan->normalised = normalises(params);
-    uint64_t draws = 0; /* at most, but for the chances of one more */
-    if (balanced && params->sampling == CLMP_SAMPLING_OVER &&
-        !multiply(plan->label_classes < plan->pool_pixels ? plan->label_classes : plan->pool_pixels, plan->pool_pixels,
-                  MAX_DRAWS, &draws))
-        return clmp_fail(log, CLMP_SIZE_OVERFLOW,
-                         "sampling over of %" PRIu64 " classes in pools of %" PRIu64
-                         " pixels may be more than 2^39 draws",
-                         plan->label_classes, plan->pool_pixels);
     plan->label_size = labels ? label_sizes[params->label_type] : 1;
     return CLMP_OK;
 }

@@ -2,9 +2,11 @@
 #include "core/ranks.h"
 #include "core/sized.h"
 #include "plan/check.h"
+#include "plan/draws.h"
 #include "plan/kernels.h"
 #include "plan/problem.h"
 #include "plan/reading.h"
+#include "plan/sort.h"
 #include "plan/tuning.h"
 #include "plan/upsample.h"
 #include "plan/workspace.h"
@@ -99,6 +101,10 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
         status = clmp_ranks_take(own.ranks, &plan->ranks, &context->log);
     if (status == CLMP_OK && plan->ranks.size != 0)
         status = clmp_fail(&context->log, CLMP_INVALID_ARGUMENT, "ranks: not in this version yet");
+    if (status == CLMP_OK)
+        status = clmp_draws_create(plan);
+    if (status == CLMP_OK)
+        status = clmp_sort_create(plan);
     plan->params.class_weights = NULL; /* the caller's */
     plan->params.ranks = NULL;
     if (status == CLMP_OK) {
@@ -135,6 +141,8 @@ void clmp_plan_destroy(clmp_plan *plan) {
     if (ours)
         release_objects(plan);
     clmp_upsample_destroy(plan->upsample, ours);
+    free(plan->draws);
+    free(plan->sort);
     clmp_context_destroy(plan->context);
     free(plan);
 }

@@ -1,18 +1,15 @@
 /* The kernels of a plan, and the work-groups that a device has room for.  SPDX-License-Identifier: Apache-2.0 */
 #include "plan/kernels.h"
 
-#include "core/program.h"
+#include "plan/draws.h"
 #include "plan/reading.h"
+#include "plan/sort.h"
 #include "plan/tuning.h"
 #include "plan/upsample.h"
+#include "plan/wanted.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-struct kernel_wanted {
-    enum clmp_kernel_id id;
-    const char *source, *name;
-};
 
 void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size) {
     snprintf(text, size,
@@ -21,92 +18,69 @@ void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *
 }
 
 static clmp_status create_counting(struct clmp_plan *plan) {
+    static const struct clmp_wanted counting[] = {{CLMP_KERNEL_COUNT_LABELS, "count_labels", "clmp_count_labels"},
+                                                  {CLMP_KERNEL_ADD_COUNTS, "count_labels", "clmp_add_counts"}};
     char macros[256];
     clmp_plan_count_macros(plan, plan->tuning.bin_group, macros, sizeof macros);
-    const clmp_status status = clmp_kernel_create(plan->context, "count_labels", macros, "clmp_count_labels",
-                                                  &plan->kernels[CLMP_KERNEL_COUNT_LABELS]);
-    if (status != CLMP_OK)
-        return status;
-    return clmp_kernel_create(plan->context, "count_labels", macros, "clmp_add_counts",
-                              &plan->kernels[CLMP_KERNEL_ADD_COUNTS]);
+    return clmp_wanted_make(plan, counting, sizeof counting / sizeof counting[0], macros);
 }
 
 static clmp_status create_kernels(struct clmp_plan *plan) {
     if (plan->params.input == CLMP_INPUT_LABELS)
         return create_counting(plan);
-    static const struct kernel_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"}};
-    static const struct kernel_wanted sort[] = {{CLMP_KERNEL_SORT_KEYS, "threshold_sort", "clmp_sort_keys"},
-                                                {CLMP_KERNEL_SORT_COUNT, "threshold_sort", "clmp_sort_count"},
-                                                {CLMP_KERNEL_SORT_SCAN, "threshold_sort", "clmp_sort_scan"},
-                                                {CLMP_KERNEL_SORT_SCATTER, "threshold_sort", "clmp_sort_scatter"},
-                                                {CLMP_KERNEL_SORT_SUMS, "threshold_sort", "clmp_sort_sums"},
-                                                {CLMP_KERNEL_SORT_BINS, "threshold_sort", "clmp_sort_bins"}};
-    static const struct kernel_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
-    static const struct kernel_wanted select[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"}};
-    static const struct kernel_wanted ohem[] = {{CLMP_KERNEL_SELECT, "threshold_ohem", "clmp_ohem_select"}};
-    static const struct kernel_wanted balanced[] = {{CLMP_KERNEL_COUNT_LABELS, "count_labels", "clmp_count_labels"},
-                                                    {CLMP_KERNEL_DRAW_SHARES, "threshold_draw", "clmp_draw_shares"}};
-    static const struct kernel_wanted drawn[] = {{CLMP_KERNEL_DRAW_PIXELS, "threshold_draw", "clmp_draw_pixels"},
-                                                 {CLMP_KERNEL_DRAW_RESULT, "threshold_draw", "clmp_draw_result"}};
-    static const struct kernel_wanted normalise[] = {
+    static const struct clmp_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"}};
+    static const struct clmp_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
+    static const struct clmp_wanted select[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"}};
+    static const struct clmp_wanted ohem[] = {{CLMP_KERNEL_SELECT, "threshold_ohem", "clmp_ohem_select"}};
+    static const struct clmp_wanted normalise[] = {
         {CLMP_KERNEL_NORMALISE_COUNT, "normalise", "clmp_normalise_count"},
         {CLMP_KERNEL_NORMALISE_RESULT, "normalise", "clmp_normalise_result"}};
-    static const struct kernel_wanted weights[] = {{CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
+    static const struct clmp_wanted weights[] = {{CLMP_KERNEL_WEIGHTS, "weights", "clmp_weights"}};
     const clmp_tuning *tuning = &plan->tuning;
-    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
     const bool from_logits = plan->params.input == CLMP_INPUT_LOGITS;
     const bool by_ohem = plan->params.weighting == CLMP_WEIGHTING_OHEM;
     const bool by_balance = plan->params.weighting == CLMP_WEIGHTING_BALANCED;
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
-    char group[64], tree[96], sort_macros[96], pixel[128], search_macros[192], labels[64], logits[CLMP_LOGITS_MACROS];
-    char weights_macros[160], draw_macros[512], normalise_macros[256];
-    snprintf(group, sizeof group, " -DCLMP_GROUP=%" PRIu32, tuning->group_size);
-    snprintf(sort_macros, sizeof sort_macros, "%s -DCLMP_BIN_GROUP=%" PRIu32, group, tuning->bin_group);
-    snprintf(tree, sizeof tree, "%s -DCLMP_LOCAL_TREE=%d", group, clmp_plan_tree_is_local(plan));
-    snprintf(pixel, sizeof pixel, "%s -DCLMP_VECTOR=%" PRIu32, group, tuning->vector_width);
+    char tree[96], search_macros[192], weights_macros[160], normalise_macros[256];
+    snprintf(tree, sizeof tree, " -DCLMP_GROUP=%" PRIu32 " -DCLMP_LOCAL_TREE=%d", tuning->group_size,
+             clmp_plan_tree_is_local(plan));
     snprintf(search_macros, sizeof search_macros,
              " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
              tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
-    snprintf(labels, sizeof labels, " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s", plan->label_classes,
-             from_logits ? clmp_label_type_name(plan->params.label_type) : "uchar");
-    clmp_logits_macros(&plan->params, &plan->logits, logits);
-    snprintf(weights_macros, sizeof weights_macros, "%s%s", pixel, plan->drawn ? " -DCLMP_DRAWN" : "");
-    snprintf(draw_macros, sizeof draw_macros, "%s%s%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_MARKED=1 -DCLMP_DRAW_HARD=%d",
-             group, labels, logits, tuning->bin_group, by_ohem);
+    snprintf(weights_macros, sizeof weights_macros, " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 "%s",
+             tuning->group_size, tuning->vector_width, plan->draws != NULL ? " -DCLMP_DRAWN" : "");
 
     char channels[64] = "";
     if (clmp_is_binary(&plan->params))
         snprintf(channels, sizeof channels, " -DCLMP_CHANNELS=%" PRIu64, plan->params.classes);
     /* the numbers of kernels/normalise.clh */
-    const int shares = plan->drawn ? 2 : plan->params.weighting == CLMP_WEIGHTING_TOPK ? 1 : 0;
+    const int shares = plan->draws != NULL ? 2 : plan->params.weighting == CLMP_WEIGHTING_TOPK ? 1 : 0;
     snprintf(normalise_macros, sizeof normalise_macros,
              " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LABEL=%s -DCLMP_SHARES=%d%s", tuning->bin_group,
              from_logits ? clmp_label_type_name(plan->params.label_type) : "uchar", shares, channels);
 
     const struct {
-        const struct kernel_wanted *kernels;
+        const struct clmp_wanted *kernels;
         size_t count; /* 0: not wanted */
         const char *macros;
     } sets[] = {
-        {search, by_search && !by_balance ? sizeof search / sizeof search[0] : 0, search_macros},
-        {sort, !by_search && !by_balance ? sizeof sort / sizeof sort[0] : 0, sort_macros},
+        {search, plan->sort == NULL && !by_balance, search_macros},
         {select, !by_ohem && !by_balance, tree},
         {ohem, by_ohem, tree},
-        {balanced, by_balance ? sizeof balanced / sizeof balanced[0] : 0, draw_macros},
-        {drawn, plan->drawn ? sizeof drawn / sizeof drawn[0] : 0, draw_macros},
         {normalise, plan->normalised ? sizeof normalise / sizeof normalise[0] : 0, normalise_macros},
         {images, plan->params.scope == CLMP_SCOPE_IMAGE, ""},
         {weights, 1, weights_macros},
     };
-    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; ++i)
-        for (size_t j = 0; j < sets[i].count; ++j) {
-            const struct kernel_wanted *wanted = &sets[i].kernels[j];
-            const clmp_status status = clmp_kernel_create(plan->context, wanted->source, sets[i].macros, wanted->name,
-                                                          &plan->kernels[wanted->id]);
-            if (status != CLMP_OK)
-                return status;
-        }
-    return plan->reading != NULL ? plan->reading->build(plan) : CLMP_OK;
+    clmp_status status = CLMP_OK;
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0] && status == CLMP_OK; ++i)
+        status = clmp_wanted_make(plan, sets[i].kernels, sets[i].count, sets[i].macros);
+    if (status == CLMP_OK && plan->sort != NULL)
+        status = clmp_sort_build(plan);
+    if (status == CLMP_OK && plan->draws != NULL)
+        status = clmp_draws_build(plan);
+    if (status == CLMP_OK && plan->reading != NULL)
+        status = plan->reading->build(plan);
+    return status;
 }
 
 void clmp_plan_release_kernels(struct clmp_plan *plan) {

@@ -38,7 +38,8 @@ static clmp_status build(struct clmp_plan *plan) {
     if (status != CLMP_OK)
         return status;
     snprintf(macros, sizeof macros, "%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32, both, plan->criterion, class_weights,
-             plan->drawn ? " -DCLMP_DRAWN" : "", tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "", left, tuning->run);
+             plan->draws != NULL ? " -DCLMP_DRAWN" : "", tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "", left,
+             tuning->run);
     return clmp_kernel_create(plan->context, "gradient", macros, "clmp_gradient", &plan->kernels[CLMP_KERNEL_GRADIENT]);
 }
 

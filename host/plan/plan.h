@@ -45,17 +45,9 @@ struct clmp_workspace_layout {
     size_t maxima, others; /* what the loss leaves to the gradient; where clmp_plan_leaves_sums() */
     size_t pools;
     size_t terms;
-    size_t trees;   /* where they are not in local memory */
-    size_t sets;    /* of bins; of the sort one a pool */
-    size_t keys[2]; /* from here on: sort only */
-    size_t counters;
-    size_t totals;
-    size_t blocks;
-    size_t pieces;
-    size_t counts; /* drawn plans only, up to here */
-    size_t draws;
-    size_t shares;
-    size_t drawn;
+    size_t trees;     /* where they are not in local memory */
+    size_t sets;      /* of bins; of the sort one a pool */
+    size_t counts;    /* of labels, where they are counted */
     size_t normalise; /* normalised plans only */
     size_t size;
 };
@@ -75,10 +67,11 @@ struct clmp_plan {
     uint64_t pools; /* 1, or N */
     uint64_t pool_pixels;
     size_t label_size;                  /* bytes */
-    bool drawn;                         /* weights are those of a plane of draws: kernels/threshold_draw.cl */
     bool normalised;                    /* means are over class weights: kernels/normalise.cl */
     const struct clmp_reading *reading; /* how logits are read: plan/reading.h; NULL: there are none */
     struct clmp_upsample *upsample;     /* interpolation: plan/upsample.h; NULL: none */
+    struct clmp_draws *draws;           /* weights are those of a plane of draws: plan/draws.h; NULL: they are not */
+    struct clmp_sort *sort;             /* the threshold is found by sort: plan/sort.h; NULL: it is not */
     uint32_t confusion_group;           /* work-items of a work-group of that kernel */
     clmp_tuning tuning;
     struct clmp_workspace_layout layout;
@@ -119,12 +112,7 @@ static inline uint64_t clmp_plan_run(const clmp_plan *plan, uint64_t unit) {
 
 /* Whether class weights are applied to what is drawn, and not in stage loss. */
 static inline bool clmp_plan_weighs_late(const clmp_plan *plan) {
-    return plan->drawn && plan->params.weighting == CLMP_WEIGHTING_OHEM;
-}
-
-/* Where the plane lies from which the weights follow; CLMP_INPUT_LOGITS only. */
-static inline size_t clmp_plan_weighed_plane(const clmp_plan *plan) {
-    return plan->drawn ? plan->layout.drawn : plan->layout.plane;
+    return plan->draws != NULL && plan->params.weighting == CLMP_WEIGHTING_OHEM;
 }
 
 #endif

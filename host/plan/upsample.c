@@ -147,7 +147,8 @@ static clmp_status build(struct clmp_plan *plan) {
     for (int i = 0; i < 4; ++i) {
         const bool loss = i % 2 == 0;
         snprintf(macros[1 + i], sizeof macros[1 + i], "%s%s%s%s", walks[i], plan->criterion,
-                 loss && clmp_plan_weighs_late(plan) ? "" : class_weights, !loss && plan->drawn ? " -DCLMP_DRAWN" : "");
+                 loss && clmp_plan_weighs_late(plan) ? "" : class_weights,
+                 !loss && plan->draws != NULL ? " -DCLMP_DRAWN" : "");
     }
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i) {
         const clmp_status status = clmp_kernel_create(plan->context, wanted[i].source, macros[wanted[i].macros],

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/workspace.h"
 
+#include "plan/draws.h"
 #include "plan/reading.h"
 #include "plan/region.h"
+#include "plan/sort.h"
 
 bool clmp_plan_lay_out(struct clmp_plan *plan) {
     struct clmp_workspace_layout *layout = &plan->layout;
@@ -17,15 +19,8 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     if (plan->reading != NULL)
         fits = fits && plan->reading->lay_out(plan);
     fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_pool), &layout->pools);
-    if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
-        fits = fits && clmp_plan_take(&layout->size, pools * CLMP_COUNTS(plan->label_classes), sizeof(cl_ulong),
-                                      &layout->counts);
-        fits = fits && clmp_plan_take(&layout->size, pools * plan->label_classes, sizeof(clmp_share), &layout->shares);
-    }
-    if (plan->drawn) {
-        fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_draw), &layout->draws);
-        fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(float), &layout->drawn);
-    }
+    if (plan->draws != NULL)
+        fits = fits && clmp_draws_lay_out(plan);
     if (plan->normalised)
         fits = fits &&
                clmp_plan_take(&layout->size, pools * plan->params.classes, 2 * sizeof(cl_ulong), &layout->normalise);
@@ -34,17 +29,8 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     fits = fits && clmp_plan_take(&layout->size, pools * CLMP_BINS, sizeof(clmp_real), &layout->terms);
     if (!clmp_plan_tree_is_local(plan))
         fits = fits && clmp_plan_take(&layout->size, pools, sizeof(clmp_tree), &layout->trees);
-    const bool by_search = plan->params.solver == CLMP_SOLVER_SEARCH;
+    const bool by_search = plan->sort == NULL;
     const uint64_t sets = by_search ? plan->tuning.bin_sets * (clmp_plan_shares_sets(plan) ? CLMP_ROUNDS : 1) : 1;
     fits = fits && clmp_plan_take(&layout->size, pools * sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
-    if (by_search)
-        return fits;
-    const uint64_t blocks = plan->pool_pixels / CLMP_SORT_BLOCK, pieces = plan->pool_pixels / CLMP_SORT_PIECE;
-    const uint64_t digits = pools * CLMP_DIGITS;
-    fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[0]);
-    fits = fits && clmp_plan_take(&layout->size, plan->pixels, sizeof(cl_uint), &layout->keys[1]);
-    fits = fits && clmp_plan_take(&layout->size, digits * plan->tuning.chunks, sizeof(cl_ulong), &layout->counters);
-    fits = fits && clmp_plan_take(&layout->size, digits, sizeof(cl_ulong), &layout->totals);
-    fits = fits && clmp_plan_take(&layout->size, pools * blocks, 2 * sizeof(cl_ulong), &layout->blocks);
-    return fits && clmp_plan_take(&layout->size, pools * pieces, 2 * sizeof(cl_ulong), &layout->pieces);
+    return fits && (by_search || clmp_sort_lay_out(plan));
 }

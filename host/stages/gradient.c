@@ -1,4 +1,5 @@
 /* Stage gradient, of logits of the labels' size: kernels/gradient.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan/draws.h"
 #include "stages/stages.h"
 
 clmp_status clmp_plain_gradient(struct clmp_step *step) {

@@ -1,4 +1,5 @@
 /* Means over class weights: kernels/normalise.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan/draws.h"
 #include "stages/stages.h"
 
 static clmp_status count(struct clmp_step *step) {
@@ -25,7 +26,7 @@ static clmp_status result(struct clmp_step *step) {
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
     clmp_argument_offset(&arguments, step, plan->layout.normalise);
-    clmp_argument_offset(&arguments, step, plan->layout.draws);
+    clmp_argument_offset(&arguments, step, plan->draws != NULL ? plan->draws->records : 0);
     clmp_argument_mem(&arguments, plan->mean_weights);
     clmp_argument_ulong(&arguments, plan->params.classes);
     clmp_argument_mem(&arguments, step->buffers->result.mem);

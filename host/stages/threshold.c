@@ -53,7 +53,7 @@ clmp_status clmp_stage_threshold(struct clmp_step *step) {
     clmp_status status = CLMP_OK;
     if (step->plan->params.weighting != CLMP_WEIGHTING_BALANCED)
         status = search_threshold(step);
-    if (status == CLMP_OK && step->plan->drawn)
+    if (status == CLMP_OK && step->plan->draws != NULL)
         status = clmp_stage_draw(step);
     if (status == CLMP_OK && step->plan->normalised)
         status = clmp_stage_normalise(step);

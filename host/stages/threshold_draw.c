@@ -1,6 +1,7 @@
 /* Stage threshold, where pixels are drawn: kernels/count_labels.cl, threshold_draw.cl.  SPDX-License-Identifier:
  * Apache-2.0
  */
+#include "plan/draws.h"
 #include "stages/stages.h"
 
 static clmp_status count(struct clmp_step *step) {
@@ -27,8 +28,8 @@ static clmp_status share_out(struct clmp_step *step) {
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_DRAW_SHARES);
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->layout.counts);
-    clmp_argument_offset(&arguments, step, plan->layout.shares);
-    clmp_argument_offset(&arguments, step, plan->layout.draws);
+    clmp_argument_offset(&arguments, step, plan->draws->shares);
+    clmp_argument_offset(&arguments, step, plan->draws->records);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
     clmp_argument_ulong(&arguments, plan->pool_pixels);
     clmp_argument_uint(&arguments, (cl_uint)plan->params.sampling);
@@ -38,7 +39,7 @@ static clmp_status share_out(struct clmp_step *step) {
 static clmp_status draw(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + plan->layout.plane};
-    const clmp_buffer drawn = {step->workspace.mem, step->workspace.offset + plan->layout.drawn};
+    const clmp_buffer drawn = {step->workspace.mem, step->workspace.offset + plan->draws->plane};
     const bool store = step->buffers->losses.mem != NULL && clmp_plan_weighs_late(plan);
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_DRAW_PIXELS);
     clmp_argument_labels(&arguments, step);
@@ -50,8 +51,8 @@ static clmp_status draw(struct clmp_step *step) {
     clmp_argument_ulong(&arguments, plan->params.seed);
     clmp_argument_ulong(&arguments, step->buffers->step);
     clmp_argument_workspace(&arguments, step);
-    clmp_argument_offset(&arguments, step, plan->layout.shares);
-    clmp_argument_offset(&arguments, step, plan->layout.draws);
+    clmp_argument_offset(&arguments, step, plan->draws->shares);
+    clmp_argument_offset(&arguments, step, plan->draws->records);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
     clmp_argument_floats(&arguments, drawn);
     clmp_argument_floats(&arguments, store ? step->buffers->losses : drawn);
@@ -65,7 +66,7 @@ static clmp_status result(struct clmp_step *step) {
     const bool by_image = plan->params.scope == CLMP_SCOPE_IMAGE;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_DRAW_RESULT);
     clmp_argument_workspace(&arguments, step);
-    clmp_argument_offset(&arguments, step, plan->layout.draws);
+    clmp_argument_offset(&arguments, step, plan->draws->records);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
     clmp_argument_mem(&arguments, step->buffers->result.mem);
     clmp_argument_ulong(&arguments, step->buffers->result.offset + (by_image ? sizeof(clmp_result) : 0));
@@ -74,7 +75,7 @@ static clmp_status result(struct clmp_step *step) {
 
 clmp_status clmp_stage_draw(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
-    clmp_status status = clmp_launch_clear(step, plan->layout.draws, (size_t)plan->pools * sizeof(clmp_draw));
+    clmp_status status = clmp_launch_clear(step, plan->draws->records, (size_t)plan->pools * sizeof(clmp_draw));
     if (status == CLMP_OK && plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
         status = count(step);
         if (status == CLMP_OK)

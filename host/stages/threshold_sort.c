@@ -1,4 +1,5 @@
 /* Stage threshold by sort: kernels/threshold_sort.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan/sort.h"
 #include "stages/stages.h"
 
 /* Launches one work-group for each of `groups` parts of each pool. */
@@ -14,7 +15,7 @@ static clmp_status sort_pass(struct clmp_step *step, size_t from, size_t to, uin
     struct clmp_arguments count = clmp_arguments_begin(step, CLMP_KERNEL_SORT_COUNT);
     clmp_argument_workspace(&count, step);
     clmp_argument_offset(&count, step, from);
-    clmp_argument_offset(&count, step, plan->layout.counters);
+    clmp_argument_offset(&count, step, plan->sort->counters);
     clmp_argument_ulong(&count, plan->pool_pixels);
     clmp_argument_ulong(&count, run);
     clmp_argument_uint(&count, shift);
@@ -23,8 +24,8 @@ static clmp_status sort_pass(struct clmp_step *step, size_t from, size_t to, uin
         return status;
     struct clmp_arguments scan = clmp_arguments_begin(step, CLMP_KERNEL_SORT_SCAN);
     clmp_argument_workspace(&scan, step);
-    clmp_argument_offset(&scan, step, plan->layout.counters);
-    clmp_argument_offset(&scan, step, plan->layout.totals);
+    clmp_argument_offset(&scan, step, plan->sort->counters);
+    clmp_argument_offset(&scan, step, plan->sort->totals);
     clmp_argument_ulong(&scan, plan->tuning.chunks);
     status = launch(step, &scan, CLMP_DIGITS);
     if (status != CLMP_OK)
@@ -32,8 +33,8 @@ static clmp_status sort_pass(struct clmp_step *step, size_t from, size_t to, uin
     struct clmp_arguments scatter = clmp_arguments_begin(step, CLMP_KERNEL_SORT_SCATTER);
     clmp_argument_workspace(&scatter, step);
     clmp_argument_offset(&scatter, step, from);
-    clmp_argument_offset(&scatter, step, plan->layout.counters);
-    clmp_argument_offset(&scatter, step, plan->layout.totals);
+    clmp_argument_offset(&scatter, step, plan->sort->counters);
+    clmp_argument_offset(&scatter, step, plan->sort->totals);
     clmp_argument_offset(&scatter, step, to);
     clmp_argument_ulong(&scatter, plan->pool_pixels);
     clmp_argument_ulong(&scatter, run);
@@ -43,7 +44,7 @@ static clmp_status sort_pass(struct clmp_step *step, size_t from, size_t to, uin
 
 clmp_status clmp_sort_begin(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
-    const size_t *keys = plan->layout.keys;
+    const size_t *keys = plan->sort->keys;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_SORT_KEYS);
     clmp_argument_losses(&arguments, step);
     clmp_argument_ulong(&arguments, plan->pool_pixels);
@@ -58,12 +59,12 @@ clmp_status clmp_sort_begin(struct clmp_step *step) {
 
 clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round) {
     const clmp_plan *plan = step->plan;
-    const size_t sorted = plan->layout.keys[0];
+    const size_t sorted = plan->sort->keys[0];
     struct clmp_arguments sums = clmp_arguments_begin(step, CLMP_KERNEL_SORT_SUMS);
     clmp_argument_workspace(&sums, step);
     clmp_argument_offset(&sums, step, sorted);
-    clmp_argument_offset(&sums, step, plan->layout.blocks);
-    clmp_argument_offset(&sums, step, plan->layout.pieces);
+    clmp_argument_offset(&sums, step, plan->sort->blocks);
+    clmp_argument_offset(&sums, step, plan->sort->pieces);
     clmp_argument_offset(&sums, step, plan->layout.pools);
     clmp_argument_ulong(&sums, plan->pool_pixels);
     clmp_argument_uint(&sums, round);
@@ -74,8 +75,8 @@ clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round) {
     struct clmp_arguments bins = clmp_arguments_begin(step, CLMP_KERNEL_SORT_BINS);
     clmp_argument_workspace(&bins, step);
     clmp_argument_offset(&bins, step, sorted);
-    clmp_argument_offset(&bins, step, plan->layout.blocks);
-    clmp_argument_offset(&bins, step, plan->layout.pieces);
+    clmp_argument_offset(&bins, step, plan->sort->blocks);
+    clmp_argument_offset(&bins, step, plan->sort->pieces);
     clmp_argument_offset(&bins, step, plan->layout.pools);
     clmp_argument_offset(&bins, step, plan->layout.sets);
     clmp_argument_ulong(&bins, plan->pool_pixels);

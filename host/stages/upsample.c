@@ -3,6 +3,7 @@
 #include "plan/upsample.h"
 
 #include "core/program.h"
+#include "plan/draws.h"
 #include "stages/stages.h"
 
 static clmp_status split(struct clmp_step *step) {

@@ -1,12 +1,13 @@
 /* Stage weights: kernels/weights.cl.  SPDX-License-Identifier: Apache-2.0 */
+#include "plan/draws.h"
 #include "stages/stages.h"
 
 clmp_status clmp_stage_weights(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_WEIGHTS);
-    if (plan->drawn) {
+    if (plan->draws != NULL) {
         clmp_argument_floats(&arguments,
-                             (clmp_buffer){step->workspace.mem, step->workspace.offset + plan->layout.drawn});
+                             (clmp_buffer){step->workspace.mem, step->workspace.offset + plan->draws->plane});
         clmp_argument_int(&arguments, 1);
     } else {
         clmp_argument_losses(&arguments, step);
