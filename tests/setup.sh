@@ -25,6 +25,8 @@ train='libclblast-dev libpng-dev libjpeg62-turbo-dev libjansson-dev'
 # The tests: Check, what the clmp command needs, a C++ compiler for the header, and two more OpenCL devices; make and CMake
 # for the examples; mandoc and lexgrog for the manual pages; Pillow to read pictures with; locales to make one from.
 tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind make cmake mandoc man-db python3-pil locales'
+# Two MPIs.
+mpi='libopenmpi-dev openmpi-bin libmpich-dev mpich'
 # The Python package's tests: NumPy, PyOpenCL and torch of /usr/bin/python3, and what checks its types.
 python='python3-numpy python3-pyopencl python3-torch mypy'
 # tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
@@ -44,8 +46,8 @@ torch=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/torch
 
 case ${1-} in
 demo) wanted="$build $demo" ;;
-tests) wanted="$build $demo $train $tests $python" ;;
-torture) wanted="$build $demo $train $tests $python $torture" ;;
+tests) wanted="$build $demo $train $tests $mpi $python" ;;
+torture) wanted="$build $demo $train $tests $mpi $python $torture" ;;
 train) wanted="$build $train" ;;
 peers) wanted="$build $peers" ;;
 docs) wanted="$build $train $docs" ;;

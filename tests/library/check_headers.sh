@@ -3,7 +3,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# usage: check_headers.sh INCLUDE c11|c17|c++17 COMPILER [ARGUMENT...]
+# usage: check_headers.sh INCLUDE c11|c17|c++17 COMPILER [ARGUMENT...]     CLMP_MPI_INCLUDE: the folder of mpi.h, if any
 set -eu
 include=$1
 standard=$2
@@ -18,11 +18,16 @@ checks=0
 failures=0
 for header in "$include"/clmp/*.h; do
     name=${header#"$include"/}
+    mpi=
+    if [ "$name" = clmp/mpi.h ]; then
+        [ -n "${CLMP_MPI_INCLUDE-}" ] || continue
+        mpi="-isystem $CLMP_MPI_INCLUDE"
+    fi
     printf '#include "%s"\n#include "%s"\n' "$name" "$name" >"$folder/alone.$suffix"
     checks=$((checks + 1))
     # Word splitting is meant: the options are several words.
     # shellcheck disable=SC2086
-    "$@" -std="$standard" -I"$include" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef $only_c -Werror \
+    "$@" -std="$standard" -I"$include" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef $only_c $mpi -Werror \
         -c -o "$folder/alone.o" "$folder/alone.$suffix" || failures=$((failures + 1))
 done
 echo "$((100 * (checks - failures) / checks))%: Checks: $checks, Failures: $failures, Errors: 0"

@@ -17,6 +17,7 @@ ROOMS = {
     "host/plan": ["host/core"],
     "host/stages": ["host/core", "host/plan"],
     "host/head": ["host/core"],
+    "host/mpi": ["host/core"],
     "host/cli": ["host/core"],
     "host/train": ["host/core", "host/cli"],
     "bench/stages": ["host/core", "host/cli"],
