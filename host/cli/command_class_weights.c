@@ -4,6 +4,7 @@
 #include "labels.h"
 #include "numbers.h"
 #include "progress.h"
+#include "ranks.h"
 #include "report.h"
 #include "session.h"
 
@@ -15,6 +16,7 @@
 
 struct counting {
     struct label_files files;
+    struct ranks ranks; /* each counts a part of the files */
     struct label_rules rules;
     unsigned seen; /* labels, of all files */
     struct outputs outputs;
@@ -120,13 +122,23 @@ static bool count_file(struct counting *counting, const struct options *options,
 static bool count_all(struct counting *counting, const struct options *options, struct failure *failure) {
     struct progress progress;
     bool good = true;
-    progress_begin(&progress, counting->files.count);
-    for (size_t i = 0; good && i < counting->files.count; ++i) {
-        progress_show(&progress, i, counting->files.paths[i]);
+    size_t first, own;
+    ranks_share(&counting->ranks, counting->files.count, &first, &own);
+    progress_begin(&progress, own);
+    for (size_t i = first; good && i < first + own; ++i) {
+        progress_show(&progress, i - first, counting->files.paths[i]);
         good = count_file(counting, options, counting->files.paths[i], failure);
     }
     progress_end(&progress);
     return good;
+}
+
+/* The counts of all processes, on each. */
+static bool add_up(struct counting *counting, struct failure *failure) {
+    uint64_t classes = counting->classes;
+    return ranks_most(&counting->ranks, &classes, failure) && grow(counting, classes, failure) &&
+           ranks_sum(&counting->ranks, counting->counts, (size_t)CLMP_LABEL_COUNTS(counting->classes), failure) &&
+           ranks_seen(&counting->ranks, &counting->seen, failure);
 }
 
 static uint64_t labelled_of(const struct counting *counting) {
@@ -191,17 +203,19 @@ static bool print_listing(const struct counting *counting, const struct options 
 
 bool command_class_weights(const struct options *options, struct failure *failure) {
     struct counting counting = {.classes = 0};
-    counting.to_weights = outputs_add(&counting.outputs, "-o", options->weights);
-    bool good =
-        label_files_find(options->operands, options->operand_count, options->suffix, &counting.files, failure) &&
-        outputs_open(&counting.outputs, (const char *const *)counting.files.paths, counting.files.count, options->json,
-                     failure) &&
-        label_rules_read(options->label_map, options->ignored, options->ignored_count, &counting.rules, failure) &&
-        session_open(&counting.session, options->device, failure) && count_all(&counting, options, failure) &&
-        weigh(&counting, options, failure);
-    if (good && !counting.outputs.to_stdout)
+    bool good = ranks_open(options->mpi, &counting.ranks, failure);
+    const bool prints = ranks_prints(&counting.ranks);
+    counting.to_weights = outputs_add(&counting.outputs, "-o", prints ? options->weights : NULL);
+    good = good &&
+           label_files_find(options->operands, options->operand_count, options->suffix, &counting.files, failure) &&
+           outputs_open(&counting.outputs, (const char *const *)counting.files.paths, counting.files.count,
+                        options->json, failure) &&
+           label_rules_read(options->label_map, options->ignored, options->ignored_count, &counting.rules, failure) &&
+           session_open(&counting.session, options->device, failure) && count_all(&counting, options, failure) &&
+           add_up(&counting, failure) && weigh(&counting, options, failure);
+    if (good && prints && !counting.outputs.to_stdout)
         good = options->json ? print_json(&counting, options, failure) : print_listing(&counting, options, failure);
-    if (good)
+    if (good && prints)
         labels_note(&counting.rules, counting.seen, "clmp", "class-weights");
     label_rules_free(&counting.rules);
     clmp_plan_destroy(counting.kept.plan);
@@ -210,5 +224,6 @@ bool command_class_weights(const struct options *options, struct failure *failur
     label_files_free(&counting.files);
     free(counting.counts);
     free(counting.weights);
+    ranks_close(&counting.ranks, "class-weights", failure);
     return good;
 }

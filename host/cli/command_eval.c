@@ -3,6 +3,7 @@
 #include "numbers.h"
 #include "pairs.h"
 #include "progress.h"
+#include "ranks.h"
 #include "report.h"
 #include "session.h"
 
@@ -12,9 +13,11 @@
 
 struct evaluation {
     struct pairs pairs;
+    struct ranks ranks; /* each has a part of the pairs */
     struct label_rules rules;
     unsigned seen;           /* labels, of all pairs */
-    struct pair_shape shape; /* of the first */
+    struct pair_shape shape; /* of the first, which is this one */
+    const char *shape_path;
     struct session session;
     struct kept_plan kept;
     bool binary;      /* a matrix of two classes for each class */
@@ -32,16 +35,9 @@ static uint64_t numbers_of(const struct evaluation *evaluation) {
     return evaluation->binary ? evaluation->classes * CLMP_CONFUSION((uint64_t)2) : CLMP_CONFUSION(evaluation->classes);
 }
 
-/* The counts begin at 0, with as many classes as the first pair has. */
-static bool prepare(struct evaluation *evaluation, const struct pair *pair, struct failure *failure) {
-    if (evaluation->classes != 0)
-        return pair_check_classes(pair, evaluation->classes, evaluation->pairs.paths[0].logits, failure);
-    const uint64_t classes = pair->logits.classes;
-    if (classes > (uint64_t)1 << 20) /* the library's limit, and its square does not overflow */
-        return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " classes, expected at most 2^20", pair->logits.path,
-                         classes);
+/* The counts begin at 0. */
+static bool make_counts(struct evaluation *evaluation, uint64_t classes, struct failure *failure) {
     evaluation->classes = classes;
-    evaluation->shape = pair_shape(pair);
     const size_t numbers = (size_t)numbers_of(evaluation);
     evaluation->confusion = calloc(numbers, sizeof *evaluation->confusion);
     evaluation->iou = calloc((size_t)classes, sizeof *evaluation->iou);
@@ -54,6 +50,19 @@ static bool prepare(struct evaluation *evaluation, const struct pair *pair, stru
     /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): command_eval() frees it, whatever is done to the session beside it */
     return session_buffer(&evaluation->session, "the confusion matrix", evaluation->confusion,
                           numbers * sizeof *evaluation->confusion, &evaluation->confusion_mem, failure);
+}
+
+/* With as many classes as the first pair has. */
+static bool prepare(struct evaluation *evaluation, const struct pair *pair, struct failure *failure) {
+    if (evaluation->classes != 0)
+        return pair_check_classes(pair, evaluation->classes, evaluation->shape_path, failure);
+    const uint64_t classes = pair->logits.classes;
+    if (classes > (uint64_t)1 << 20) /* the library's limit, and its square does not overflow */
+        return fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " classes, expected at most 2^20", pair->logits.path,
+                         classes);
+    evaluation->shape = pair_shape(pair);
+    evaluation->shape_path = pair->logits.path;
+    return make_counts(evaluation, classes, failure);
 }
 
 static bool enqueue(struct evaluation *evaluation, const struct options *options, const struct pair *pair,
@@ -101,15 +110,29 @@ static bool add_pair(struct evaluation *evaluation, const struct options *option
 static bool add_all(struct evaluation *evaluation, const struct options *options, struct failure *failure) {
     struct progress progress;
     bool good = true;
-    progress_begin(&progress, evaluation->pairs.count);
-    for (size_t i = 0; good && i < evaluation->pairs.count; ++i) {
-        progress_show(&progress, i, evaluation->pairs.paths[i].logits);
+    size_t first, own;
+    ranks_share(&evaluation->ranks, evaluation->pairs.count, &first, &own);
+    progress_begin(&progress, own);
+    for (size_t i = first; good && i < first + own; ++i) {
+        progress_show(&progress, i - first, evaluation->pairs.paths[i].logits);
         good = add_pair(evaluation, options, i, failure);
         if (!good)
             pairs_locate(&evaluation->pairs, i, failure);
     }
     progress_end(&progress);
     return good;
+}
+
+/* A process without a pair has as many classes as the others. */
+static bool agree_classes(struct evaluation *evaluation, struct failure *failure) {
+    uint64_t classes = evaluation->classes;
+    if (!ranks_most(&evaluation->ranks, &classes, failure))
+        return false;
+    if (evaluation->classes == 0)
+        return make_counts(evaluation, classes, failure);
+    return evaluation->classes == classes ||
+           fail_with(failure, EXIT_OF_INPUT, "%s has %" PRIu64 " class%s, and pairs of other processes %" PRIu64,
+                     evaluation->shape_path, evaluation->classes, plural_es(evaluation->classes), classes);
 }
 
 static void add_others(struct evaluation *evaluation, const uint64_t others[3]) {
@@ -164,6 +187,9 @@ static bool finish(struct evaluation *evaluation, struct failure *failure) {
         return false;
     free(evaluation->confusion);
     evaluation->confusion = read;
+    if (!ranks_sum(&evaluation->ranks, evaluation->confusion, (size_t)numbers_of(evaluation), failure) ||
+        !ranks_seen(&evaluation->ranks, &evaluation->seen, failure))
+        return false;
     const clmp_status status = evaluation->binary ? measure_binary(evaluation) : measure_classes(evaluation);
     return status == CLMP_OK || session_failed(&evaluation->session, status, failure);
 }
@@ -265,13 +291,14 @@ static bool print_listing(const struct evaluation *evaluation, const struct opti
 bool command_eval(const struct options *options, struct failure *failure) {
     struct evaluation evaluation = {.binary = loss_is_binary(options->params.loss)};
     bool good =
-        pairs_read(options, &evaluation.pairs, failure) &&
+        ranks_open(options->mpi, &evaluation.ranks, failure) && pairs_read(options, &evaluation.pairs, failure) &&
         label_rules_read(options->label_map, options->ignored, options->ignored_count, &evaluation.rules, failure) &&
         session_open(&evaluation.session, options->device, failure) && add_all(&evaluation, options, failure) &&
-        finish(&evaluation, failure);
-    if (good)
+        agree_classes(&evaluation, failure) && finish(&evaluation, failure);
+    const bool prints = good && ranks_prints(&evaluation.ranks);
+    if (prints)
         good = options->json ? print_json(&evaluation, failure) : print_listing(&evaluation, options, failure);
-    if (good)
+    if (prints && good)
         labels_note(&evaluation.rules, evaluation.seen, "clmp", "eval");
     label_rules_free(&evaluation.rules);
     clmp_plan_destroy(evaluation.kept.plan);
@@ -284,5 +311,6 @@ bool command_eval(const struct options *options, struct failure *failure) {
     free(evaluation.accuracy);
     free(evaluation.labelled);
     free(evaluation.predicted);
+    ranks_close(&evaluation.ranks, "eval", failure);
     return good;
 }

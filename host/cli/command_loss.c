@@ -2,11 +2,23 @@
 #include "commands.h"
 #include "heatmap.h"
 #include "loss_list.h"
+#include "loss_pool.h"
 #include "loss_run.h"
 #include "report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+static bool check_no_outputs(const struct options *options, struct failure *failure) {
+    const char *option = options->losses != NULL     ? "--losses"
+                         : options->weights != NULL  ? "--weights"
+                         : options->gradient != NULL ? "--gradient"
+                         : options->heatmap != NULL  ? "--heatmap"
+                                                     : NULL;
+    return option == NULL ||
+           fail_with(failure, EXIT_OF_INPUT,
+                     "%s is for one pair of files, but --list is given; expected one of the two", option);
+}
 
 struct files {
     struct pair pair;
@@ -89,7 +101,8 @@ static bool write_files(const struct loss_run *run, struct files *files, struct 
 
 bool command_loss(const struct options *options, struct failure *failure) {
     if (options->list != NULL)
-        return loss_list(options, failure);
+        return check_no_outputs(options, failure) &&
+               (options->pool_list ? loss_pool(options, failure) : loss_list(options, failure));
     struct session session = {.context = NULL};
     struct files files = {.class_weights = NULL};
     struct loss_run run = {.session = &session, .options = options, .step = options->step};

@@ -91,6 +91,10 @@ static const char help_of_loss[] =
     "  --list PAIRS.txt     a file with one such pair on each line, separated by a tab or blanks; # begins a comment\n"
     "                       line.  Each pair is pooled by itself; the table shows each pair, and as the total the\n"
     "                       mean of their losses.  With balanced, the step grows by one from pair to pair\n"
+    "  --pool pair|list     with --list: pools each pair by itself (default), or all pairs as one batch; then all\n"
+    "                       must be of one size\n"
+    "  --mpi                with --pool list, under mpirun: the processes share the pairs; the result has the same\n"
+    "                       bits for any number of processes\n"
     "\n"
     "  --p P                norm of the bound on the weights, 1 to inf (default 1.7).  1: all weight to the\n"
     "                       hardest pixels; inf: the plain mean\n"
@@ -120,12 +124,12 @@ static const char help_of_loss[] =
     "                       sum of their weights, as PyTorch's cross_entropy does; not with lmp\n"
     "  --solver search|sort how the threshold is found; both give the same bits (default search)\n"
     "  --layout nchw|nhwc   of the logits; nhwc: (h,w,C) or (N,h,w,C).  Without this option it is nchw, and an error\n"
-    "                       if nhwc fits the labels and nchw does so only unevenly\n"
-    "  --align-corners      interpolates so that the corner logits lie on the corner pixels, as PyTorch's\n"
-    "                       interpolate with align_corners=True (default: as without it)\n";
+    "                       if nhwc fits the labels and nchw does so only unevenly\n";
 
 /* A compiler need not take longer strings. */
 static const char help_of_loss_files[] =
+    "  --align-corners      interpolates so that the corner logits lie on the corner pixels, as PyTorch's\n"
+    "                       interpolate with align_corners=True (default: as without it)\n"
     "\n"
     "  --losses OUT.npy     writes the losses, float32 (N,H,W), 0 where a pixel is not valid\n"
     "  --weights OUT.npy    writes the weights, in the same form\n"
@@ -171,6 +175,8 @@ static const char help_of_class_weights[] =
     "                       ignored, 1-150 become 0-149), cityscapes (ids become train ids), voc (also its colours)\n"
     "                       or mask (255 becomes 1).  OLD: a label, a range (8-10), a colour of an RGB mask\n"
     "                       (128,64,0), or * for all others; NEW: a label, a range, ignore, or after * keep\n"
+    "  --mpi                under mpirun: the processes share the files; the result is the same for any number\n"
+    "                       of processes\n"
     "  --absent W           weight of a class without a pixel (default 1)\n"
     "  --beta B             effective: in [0, 1) (default 0.9999)\n"
     "  --enet-offset X      enet: above 1 (default 1.02)\n"
@@ -198,6 +204,8 @@ static const char help_of_eval[] =
     "  LOGITS.npy, LABELS   as for clmp loss; smaller logits are interpolated\n"
     "  --list PAIRS.txt     a file with one such pair on each line, separated by a tab or blanks; # begins a comment\n"
     "                       line\n"
+    "  --mpi                under mpirun: the processes share the pairs; the result is the same for any number\n"
+    "                       of processes\n"
     "\n"
     "  --loss NAME          bce or binary-focal: each class has a label map of 0 and 1, and is predicted where its\n"
     "                       logit is above 0; others: as above\n"

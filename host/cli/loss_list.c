@@ -7,17 +7,6 @@
 
 #include <stdlib.h>
 
-static bool check_no_outputs(const struct options *options, struct failure *failure) {
-    const char *option = options->losses != NULL     ? "--losses"
-                         : options->weights != NULL  ? "--weights"
-                         : options->gradient != NULL ? "--gradient"
-                         : options->heatmap != NULL  ? "--heatmap"
-                                                     : NULL;
-    return option == NULL ||
-           fail_with(failure, EXIT_OF_INPUT,
-                     "%s is for one pair of files, but --list is given; expected one of the two", option);
-}
-
 struct streamed {
     struct pairs pairs;
     struct session session;
@@ -79,7 +68,7 @@ static bool run_all(struct streamed *streamed, struct failure *failure) {
 bool loss_list(const struct options *options, struct failure *failure) {
     struct streamed streamed = {.run = {.options = options}};
     streamed.run.session = &streamed.session;
-    bool good = check_no_outputs(options, failure) && pairs_read(options, &streamed.pairs, failure);
+    bool good = pairs_read(options, &streamed.pairs, failure);
     if (good) {
         streamed.totals = calloc(streamed.pairs.count, sizeof *streamed.totals);
         streamed.shapes = calloc(streamed.pairs.count, sizeof *streamed.shapes);

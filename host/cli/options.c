@@ -31,6 +31,8 @@ enum option_id {
     OPTION_SEED,
     OPTION_STEP,
     OPTION_LIST,
+    OPTION_POOL,
+    OPTION_MPI,
     OPTION_LOSS,
     OPTION_LABEL_SMOOTHING,
     OPTION_GAMMA,
@@ -61,7 +63,7 @@ enum {
     EVAL = 1 << COMMAND_EVAL
 };
 /* Behind those of option_rules.h. */
-enum { GIVEN_BETA = 1 << 16, GIVEN_ENET_OFFSET = 1 << 17, GIVEN_GRADIENT_SCALE = 1 << 18 };
+enum { GIVEN_BETA = 1 << 16, GIVEN_ENET_OFFSET = 1 << 17, GIVEN_GRADIENT_SCALE = 1 << 18, GIVEN_POOL = 1 << 19 };
 enum { ALL = DEVICES | WEIGHTS | LOSS | CLASS_WEIGHTS | EVAL };
 
 static const struct {
@@ -86,6 +88,8 @@ static const struct {
     {{"seed", required_argument, NULL, OPTION_SEED}, LOSS, PARAMETER_SEED},
     {{"step", required_argument, NULL, OPTION_STEP}, LOSS, PARAMETER_STEP},
     {{"list", required_argument, NULL, OPTION_LIST}, LOSS | EVAL, 0},
+    {{"pool", required_argument, NULL, OPTION_POOL}, LOSS, GIVEN_POOL},
+    {{"mpi", no_argument, NULL, OPTION_MPI}, LOSS | CLASS_WEIGHTS | EVAL, 0},
     {{"suffix", required_argument, NULL, OPTION_SUFFIX}, CLASS_WEIGHTS, 0},
     {{"scheme", required_argument, NULL, OPTION_SCHEME}, CLASS_WEIGHTS, 0},
     {{"classes", required_argument, NULL, OPTION_CLASSES}, CLASS_WEIGHTS, 0},
@@ -263,6 +267,7 @@ static bool read_further(int id, const char *argument, struct options *options, 
 
 static bool read_option(int id, const char *argument, struct options *options, struct failure *failure) {
     static const char *const scopes[] = {"batch", "image"}, *const solvers[] = {"search", "sort"};
+    static const char *const pools[] = {"pair", "list"};
     int index = 0;
     bool good = false;
     switch (id) {
@@ -318,6 +323,13 @@ static bool read_option(int id, const char *argument, struct options *options, s
     case OPTION_LIST:
         options->list = argument;
         return true;
+    case OPTION_POOL:
+        good = read_name("--pool", argument, pools, 2, &index, failure);
+        options->pool_list = index == 1;
+        return good;
+    case OPTION_MPI:
+        options->mpi = true;
+        return true;
     case OPTION_HELP:
         options->action = ACTION_HELP;
         return true;
@@ -361,6 +373,12 @@ static bool check_given(enum command command, const struct options *options, uns
         return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale does not apply without --gradient");
     if ((given & GIVEN_GRADIENT_SCALE) != 0 && options->list != NULL)
         return fail_with(failure, EXIT_OF_INPUT, "--gradient-scale does not apply to --list, which has no gradient");
+    if ((given & GIVEN_POOL) != 0 && options->list == NULL)
+        return fail_with(failure, EXIT_OF_INPUT, "--pool does not apply without --list");
+    if (command == COMMAND_LOSS && options->mpi && !options->pool_list)
+        return fail_with(failure, EXIT_OF_INPUT, "--mpi does not apply without --list and --pool list");
+    if (options->mpi && options->list != NULL && strcmp(options->list, "-") == 0)
+        return fail_with(failure, EXIT_OF_INPUT, "--mpi needs a list that each process can read, not standard input");
     if ((given & PARAMETER_NORMALISE) != 0 && options->class_weights == NULL)
         return fail_with(failure, EXIT_OF_INPUT, "--normalise does not apply without --class-weights");
     return (command != COMMAND_LOSS && command != COMMAND_WEIGHTS) || rules_apply(params, given, "--", failure);

@@ -31,6 +31,8 @@ struct options {
     uint64_t classes;                 /* 0: not given */
     const char *device;               /* part of a name, or NULL */
     bool json;
+    bool pool_list;                                    /* the pairs of the list are one batch */
+    bool mpi;                                          /* MPI's processes share the files */
     const char *class_weights;                         /* input, or NULL */
     const char *list;                                  /* of pairs of inputs, or NULL */
     const char *losses, *weights, *gradient, *heatmap; /* outputs, or NULL */

@@ -174,14 +174,20 @@ static void assert_trained(struct outcome outcome) {
     outcome_free(&outcome);
 }
 
+/* A line that fails, behind notes on the data, which are small here. */
 static void assert_refuses(struct outcome outcome, const char *one, const char *two) {
-    const char *end = strchr(outcome.err, '\n');
+    static const char note[] = "clmp-train: note: ";
+    const char *line = outcome.err, *end = strchr(line, '\n');
+    while (end != NULL && strncmp(line, note, sizeof note - 1) == 0) {
+        line = end + 1;
+        end = strchr(line, '\n');
+    }
     ck_assert_msg(outcome.status == 2, "status %d: %s", outcome.status, outcome.err);
     ck_assert_msg(outcome.size == 0, "standard output has: %s", outcome.out);
     ck_assert_msg(end != NULL && end[1] == '\0', "not one line: %s", outcome.err);
-    ck_assert_msg(strncmp(outcome.err, "clmp-train: ", 12) == 0, "%s", outcome.err);
-    ck_assert_msg(strstr(outcome.err, one) != NULL && strstr(outcome.err, two) != NULL, "no '%s' and '%s' in: %s", one,
-                  two, outcome.err);
+    ck_assert_msg(strncmp(line, "clmp-train: ", 12) == 0, "%s", outcome.err);
+    ck_assert_msg(strstr(line, one) != NULL && strstr(line, two) != NULL, "no '%s' and '%s' in: %s", one, two,
+                  outcome.err);
     outcome_free(&outcome);
 }
 
