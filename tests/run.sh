@@ -40,7 +40,7 @@ fail_build() {
 
 mkdir -p "$build"
 log=$build/tests-build.log
-options="-Dcli=enabled -Dclblast=enabled -Dtrain=enabled -Dtests=enabled -Ddemo=enabled -Dwerror=$werror"
+options="-Dcli=enabled -Dclblast=enabled -Dmpi=enabled -Dtrain=enabled -Dtests=enabled -Ddemo=enabled -Dwerror=$werror"
 echo "building in $build, a minute or two"
 # Word splitting is meant: the options are several words.
 # shellcheck disable=SC2086
