@@ -81,12 +81,13 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_draw_sh
  *   class_weights  float32 (C), with CLMP_CHANNELS (C, 2), of planes of plane_pixels        (with CLMP_DRAW_HARD)
  *   losses         float32 (pools, pixels) out, from losses_at on: weighted ones, or 0      (where store_losses)
  *   run            pixels of a work-group
+ *   first_index    of the first pixel in the batch of all ranks
  * Grid: (work-groups of a pool * CLMP_BIN_GROUP, pools).
  */
 kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
 clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const float *plane, ulong plane_at,
                  global const float *class_weights, ulong plane_pixels, ulong pixels, ulong run, ulong seed, ulong step,
-                 global uchar *work, ulong shares_at, ulong draws_at, ulong pools_at, global float *drawn,
+                 ulong first_index, global uchar *work, ulong shares_at, ulong draws_at, ulong pools_at, global float *drawn,
                  ulong drawn_at, global float *losses, ulong losses_at, int store_losses) {
     const uint item = get_local_id(0);
     const ulong index = get_global_id(1);
@@ -115,10 +116,10 @@ clmp_draw_pixels(global const CLMP_LABEL *labels, ulong labels_at, global const 
 #if !CLMP_DRAW_HARD
         ulong random[CLMP_DRAW_WIDTH];
 #if CLMP_DRAW_WIDTH == 1
-        random[0] = clmp_philox(seed, step, block);
+        random[0] = clmp_philox(seed, step, first_index + block);
 #else
         const ulong8 lane = (ulong8)(0, 1, 2, 3, 4, 5, 6, 7) * (ulong8)CLMP_BIN_GROUP;
-        vstore8(clmp_philox(seed, step, lane + (ulong8)block), 0, random);
+        vstore8(clmp_philox(seed, step, lane + (ulong8)(first_index + block)), 0, random);
 #endif
 #endif
         for (uint k = 0; k < CLMP_DRAW_WIDTH && block + k * CLMP_BIN_GROUP < end; ++k) {

@@ -106,3 +106,27 @@ clmp_status clmp_chain_clear(struct clmp_chain *chain, clmp_buffer buffer, size_
     clmp_chain_advance(chain, event);
     return CLMP_OK;
 }
+
+clmp_status clmp_chain_read(struct clmp_chain *chain, clmp_buffer buffer, size_t size, void *to) {
+    cl_uint wait_count = 0;
+    const cl_event *wait = clmp_chain_wait(chain, &wait_count);
+    cl_event event = NULL;
+    const cl_int error =
+        clEnqueueReadBuffer(chain->queue, buffer.mem, CL_TRUE, buffer.offset, size, to, wait_count, wait, &event);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(chain->log, error, "clEnqueueReadBuffer");
+    clmp_chain_advance(chain, event);
+    return CLMP_OK;
+}
+
+clmp_status clmp_chain_write(struct clmp_chain *chain, clmp_buffer buffer, size_t size, const void *from) {
+    cl_uint wait_count = 0;
+    const cl_event *wait = clmp_chain_wait(chain, &wait_count);
+    cl_event event = NULL;
+    const cl_int error =
+        clEnqueueWriteBuffer(chain->queue, buffer.mem, CL_TRUE, buffer.offset, size, from, wait_count, wait, &event);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(chain->log, error, "clEnqueueWriteBuffer");
+    clmp_chain_advance(chain, event);
+    return CLMP_OK;
+}

@@ -46,6 +46,10 @@ clmp_status clmp_chain_launch(struct clmp_chain *chain, const struct clmp_argume
 clmp_status clmp_chain_launch_planes(struct clmp_chain *chain, const struct clmp_arguments *arguments, uint64_t items,
                                      uint64_t rows, uint64_t planes, uint32_t group);
 
+/* Wait until `size` bytes are on the host, or on the device. */
+clmp_status clmp_chain_read(struct clmp_chain *chain, clmp_buffer buffer, size_t size, void *to);
+clmp_status clmp_chain_write(struct clmp_chain *chain, clmp_buffer buffer, size_t size, const void *from);
+
 /* Enqueues `size` bytes of zeros. */
 clmp_status clmp_chain_clear(struct clmp_chain *chain, clmp_buffer buffer, size_t size);
 

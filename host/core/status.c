@@ -21,6 +21,7 @@ static const char *const status_words[][2] = {
     {"CLMP_OUT_OF_MEMORY", "out of memory"},
     {"CLMP_BUILD_FAILED", "a kernel failed to build"},
     {"CLMP_OPENCL_ERROR", "an OpenCL call failed"},
+    {"CLMP_RANKS_FAILED", "the sum over the ranks of a batch failed"},
 };
 
 static const char *word(clmp_status status, int which) {

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <math.h>
 
-#define MAX_PIXELS ((uint64_t)1 << 36)  /* sums of 24-bit mantissas stay below 2^60 */
 #define MAX_CLASSES ((uint64_t)1 << 20) /* sums of exponentials stay far from overflow */
 
 static const size_t label_sizes[] = {1, 4, 8, 2}; /* bytes of each clmp_label_type */
@@ -130,10 +129,10 @@ clmp_status clmp_plan_check(struct clmp_plan *plan) {
         return status;
 
     const uint64_t channels = clmp_is_binary(params) ? params->classes : 1;
-    if (!multiply(params->height, params->width, MAX_PIXELS, &plan->plane_pixels) ||
-        !multiply(channels, plan->plane_pixels, MAX_PIXELS, &plan->image_pixels) ||
-        !multiply(params->images, plan->image_pixels, MAX_PIXELS, &plan->pixels) ||
-        !multiply(params->logits_height, params->logits_width, MAX_PIXELS, &plan->image_logits))
+    if (!multiply(params->height, params->width, CLMP_MAX_PIXELS, &plan->plane_pixels) ||
+        !multiply(channels, plan->plane_pixels, CLMP_MAX_PIXELS, &plan->image_pixels) ||
+        !multiply(params->images, plan->image_pixels, CLMP_MAX_PIXELS, &plan->pixels) ||
+        !multiply(params->logits_height, params->logits_width, CLMP_MAX_PIXELS, &plan->image_logits))
         return clmp_fail(log, CLMP_SIZE_OVERFLOW,
                          "%" PRIu64 " images of %" PRIu64 " x %" PRIu64 " pixels%s are more than 2^36 pixels",
                          params->images, params->height, params->width, channels > 1 ? " a channel" : "");

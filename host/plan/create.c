@@ -1,5 +1,4 @@
 /* Plans made and destroyed.  SPDX-License-Identifier: Apache-2.0 */
-#include "core/ranks.h"
 #include "core/sized.h"
 #include "plan/check.h"
 #include "plan/draws.h"
@@ -9,6 +8,7 @@
 #include "plan/sort.h"
 #include "plan/tuning.h"
 #include "plan/upsample.h"
+#include "plan/whole.h"
 #include "plan/workspace.h"
 
 #include <inttypes.h>
@@ -98,10 +98,6 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
     plan->params = own;
     status = clmp_plan_check(plan);
     if (status == CLMP_OK)
-        status = clmp_ranks_take(own.ranks, &plan->ranks, &context->log);
-    if (status == CLMP_OK && plan->ranks.size != 0)
-        status = clmp_fail(&context->log, CLMP_INVALID_ARGUMENT, "ranks: not in this version yet");
-    if (status == CLMP_OK)
         status = clmp_draws_create(plan);
     if (status == CLMP_OK)
         status = clmp_sort_create(plan);
@@ -111,6 +107,8 @@ clmp_status clmp_plan_create(clmp_context *context, const clmp_plan_params *para
         clmp_tuning_choose(plan);
         status = own.input == CLMP_INPUT_LABELS ? CLMP_OK : create_weighed(plan, &own);
     }
+    if (status == CLMP_OK && own.ranks != NULL)
+        status = clmp_whole_create(plan, &own);
     if (status == CLMP_OK)
         status = clmp_plan_build_kernels(plan);
     if (status == CLMP_OK && !clmp_plan_lay_out(plan))
@@ -143,6 +141,7 @@ void clmp_plan_destroy(clmp_plan *plan) {
     clmp_upsample_destroy(plan->upsample, ours);
     free(plan->draws);
     free(plan->sort);
+    clmp_whole_destroy(plan->whole, ours);
     clmp_context_destroy(plan->context);
     free(plan);
 }

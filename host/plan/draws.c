@@ -15,8 +15,8 @@ static bool is_balanced(const struct clmp_plan *plan) {
 }
 
 /* At most, but for the chances of one more. */
-static clmp_status check_draws(const struct clmp_plan *plan) {
-    const uint64_t classes = plan->label_classes, pixels = plan->pool_pixels;
+clmp_status clmp_draws_check(const struct clmp_plan *plan, uint64_t pixels) {
+    const uint64_t classes = plan->label_classes;
     if (is_balanced(plan) && plan->params.sampling == CLMP_SAMPLING_OVER &&
         (classes < pixels ? classes : pixels) > MAX_DRAWS / pixels)
         return clmp_fail(&plan->context->log, CLMP_SIZE_OVERFLOW,
@@ -31,7 +31,7 @@ clmp_status clmp_draws_create(struct clmp_plan *plan) {
     const bool hard = params->weighting == CLMP_WEIGHTING_OHEM && params->input == CLMP_INPUT_LOGITS;
     if (!is_balanced(plan) && !(hard && params->class_weights != NULL))
         return CLMP_OK;
-    const clmp_status status = check_draws(plan);
+    const clmp_status status = clmp_draws_check(plan, plan->pool_pixels);
     if (status != CLMP_OK)
         return status;
     plan->draws = calloc(1, sizeof *plan->draws);

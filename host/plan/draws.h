@@ -15,6 +15,8 @@ struct clmp_draws {
 /* plan->draws, where weights are those of a plane of draws; to be freed.  While the plan has its class weights.
  * Errors: SIZE_OVERFLOW, OUT_OF_MEMORY. */
 clmp_status clmp_draws_create(struct clmp_plan *plan);
+/* Whether pools of so many pixels leave room for the sums over draws.  Errors: SIZE_OVERFLOW. */
+clmp_status clmp_draws_check(const struct clmp_plan *plan, uint64_t pool_pixels);
 /* Its kernels, and its part of the workspace: false where the sizes overflow. */
 clmp_status clmp_draws_build(struct clmp_plan *plan);
 bool clmp_draws_lay_out(struct clmp_plan *plan);

@@ -30,6 +30,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         return create_counting(plan);
     static const struct clmp_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"}};
     static const struct clmp_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
+    static const struct clmp_wanted ranks[] = {
+        {CLMP_KERNEL_TOTAL_OF_RANKS, "threshold_total", "clmp_threshold_total_of_ranks"}};
     static const struct clmp_wanted select[] = {{CLMP_KERNEL_SELECT, "threshold_select", "clmp_threshold_select"}};
     static const struct clmp_wanted ohem[] = {{CLMP_KERNEL_SELECT, "threshold_ohem", "clmp_ohem_select"}};
     static const struct clmp_wanted normalise[] = {
@@ -69,6 +71,7 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         {ohem, by_ohem, tree},
         {normalise, plan->normalised ? sizeof normalise / sizeof normalise[0] : 0, normalise_macros},
         {images, plan->params.scope == CLMP_SCOPE_IMAGE, ""},
+        {ranks, plan->params.scope == CLMP_SCOPE_IMAGE && plan->whole != NULL, ""},
         {weights, 1, weights_macros},
     };
     clmp_status status = CLMP_OK;
@@ -179,7 +182,7 @@ static clmp_status fit_kernel(struct clmp_plan *plan, enum clmp_kernel_id id, bo
 
 /* Whether a kernel runs in work-groups of one work-item. */
 static bool is_single(enum clmp_kernel_id id) {
-    return id == CLMP_KERNEL_TOTAL || id == CLMP_KERNEL_NORMALISE_RESULT;
+    return id == CLMP_KERNEL_TOTAL || id == CLMP_KERNEL_TOTAL_OF_RANKS || id == CLMP_KERNEL_NORMALISE_RESULT;
 }
 
 clmp_status clmp_plan_build_kernels(struct clmp_plan *plan) {

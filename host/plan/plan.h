@@ -18,6 +18,7 @@ enum clmp_kernel_id {
     CLMP_KERNEL_SORT_BINS,
     CLMP_KERNEL_SELECT,
     CLMP_KERNEL_TOTAL,
+    CLMP_KERNEL_TOTAL_OF_RANKS,
     CLMP_KERNEL_COUNT_LABELS,
     CLMP_KERNEL_ADD_COUNTS,
     CLMP_KERNEL_CONFUSION, /* built at the first use */
@@ -56,7 +57,6 @@ struct clmp_workspace_layout {
 struct clmp_plan {
     clmp_context *context;
     clmp_plan_params params; /* class_weights and ranks are not kept there */
-    clmp_ranks ranks;        /* size 0: none */
     uint64_t plane_pixels;   /* H W */
     uint64_t image_pixels;   /* H W, of binary losses C H W */
     uint64_t image_logits;   /* of a class: h w */
@@ -72,6 +72,7 @@ struct clmp_plan {
     struct clmp_upsample *upsample;     /* interpolation: plan/upsample.h; NULL: none */
     struct clmp_draws *draws;           /* weights are those of a plane of draws: plan/draws.h; NULL: they are not */
     struct clmp_sort *sort;             /* the threshold is found by sort: plan/sort.h; NULL: it is not */
+    struct clmp_whole *whole;           /* the batch of all ranks: plan/whole.h; NULL: there are none */
     uint32_t confusion_group;           /* work-items of a work-group of that kernel */
     clmp_tuning tuning;
     struct clmp_workspace_layout layout;

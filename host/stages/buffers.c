@@ -39,12 +39,15 @@ static clmp_status check_part(const clmp_plan *plan, const clmp_part *part) {
     return CLMP_OK;
 }
 
+uint64_t clmp_confusion_words(const clmp_plan *plan) {
+    return (clmp_is_binary(&plan->params) ? plan->params.classes : 1) * CLMP_CONFUSION(plan->label_classes);
+}
+
 clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers,
                                const clmp_part *part) {
     const struct clmp_log *log = &plan->context->log;
     const uint64_t plane = plan->pixels * sizeof(float);
     const uint64_t classes = plan->label_classes;
-    const uint64_t matrices = clmp_is_binary(&plan->params) ? plan->params.classes : 1;
     const bool counts = entry == CLMP_ENTRY_LABEL_COUNTS, confusion = entry == CLMP_ENTRY_CONFUSION;
     const bool of_part = clmp_entry_takes_part(entry), threshold = entry == CLMP_ENTRY_THRESHOLD;
     const bool weighs = !counts && !confusion && !of_part; /* those that end with a result */
@@ -76,7 +79,7 @@ clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, con
         {"gradient", gradient ? buffers->gradient : absent, plan->logits.bytes, element, gradient, true, NULL, 0},
         {"label_counts", counts ? buffers->label_counts : absent, CLMP_LABEL_COUNTS(classes) * sizeof(cl_ulong),
          sizeof(cl_ulong), counts, true, NULL, 0},
-        {"confusion", confusion ? buffers->confusion : absent, matrices * CLMP_CONFUSION(classes) * sizeof(cl_ulong),
+        {"confusion", confusion ? buffers->confusion : absent, clmp_confusion_words(plan) * sizeof(cl_ulong),
          sizeof(cl_ulong), confusion, true, NULL, 0},
         {"result", weighs ? buffers->result : absent, clmp_plan_result_count(plan) * sizeof(clmp_result), 8, weighs,
          true, NULL, 0},

@@ -20,6 +20,9 @@ static inline bool clmp_entry_takes_part(enum clmp_entry entry) {
     return entry == CLMP_ENTRY_LOSS_PART || entry == CLMP_ENTRY_GRADIENT_PART;
 }
 
+/* Numbers of 64 bits of the confusion matrix, or of all of them. */
+uint64_t clmp_confusion_words(const clmp_plan *plan);
+
 /* Checks every buffer that the entry uses: present, of the plan's context, aligned, large enough, apart from the
  * others.  `part`: NULL, but for entries that take one. */
 clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, const clmp_buffers *buffers,

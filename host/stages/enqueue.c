@@ -2,6 +2,7 @@
 #include "core/places.h"
 #include "core/sized.h"
 #include "stages/buffers.h"
+#include "stages/ranks.h"
 #include "stages/stages.h"
 
 #include <stdlib.h>
@@ -33,6 +34,8 @@ static clmp_status check_call(const clmp_plan *plan, const struct call *call, cl
     if (inputs[entry] != plan->params.input)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the plan's input is %s, this entry takes %s",
                          names[plan->params.input], names[inputs[entry]]);
+    if (plan->whole != NULL && (clmp_entry_takes_part(entry) || entry == CLMP_ENTRY_THRESHOLD))
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "a step in parts is not for ranks");
     if (call->buffers == NULL)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "buffers is NULL");
     status = clmp_sized_take(call->buffers, CLMP_FIRST_BUFFERS, own, "buffers", log);
@@ -46,25 +49,26 @@ static clmp_status check_call(const clmp_plan *plan, const struct call *call, cl
     return status == CLMP_OK ? clmp_buffers_check(plan, entry, own, part) : status;
 }
 
-static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry) {
+/* `status`: what became of the step so far, which other ranks have to be told. */
+static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry, clmp_status status) {
     if (entry == CLMP_ENTRY_LABEL_COUNTS)
-        return clmp_count_labels(step);
+        return clmp_ranks_count(step, status, step->buffers->label_counts,
+                                CLMP_LABEL_COUNTS((size_t)step->plan->label_classes), clmp_count_labels);
     if (entry == CLMP_ENTRY_CONFUSION)
-        return clmp_count_confusion(step);
-    if (entry == CLMP_ENTRY_GRADIENT_PART)
+        return clmp_ranks_count(step, status, step->buffers->confusion, (size_t)clmp_confusion_words(step->plan),
+                                clmp_count_confusion);
+    if (status == CLMP_OK && entry == CLMP_ENTRY_GRADIENT_PART)
         return clmp_stage_gradient(step);
-    clmp_status status = CLMP_OK;
-    if (entry != CLMP_ENTRY_WEIGHTS && entry != CLMP_ENTRY_THRESHOLD)
+    if (status == CLMP_OK && entry != CLMP_ENTRY_WEIGHTS && entry != CLMP_ENTRY_THRESHOLD)
         status = clmp_stage_loss(step);
-    if (entry == CLMP_ENTRY_LOSS_PART)
+    if (entry == CLMP_ENTRY_LOSS_PART || entry == CLMP_ENTRY_GRADIENT_PART)
         return status;
-    if (status == CLMP_OK)
-        status = clmp_stage_threshold(step);
+    status = clmp_stage_threshold(step, status);
     if (status == CLMP_OK && step->buffers->weights.mem != NULL)
         status = clmp_stage_weights(step);
     if (status == CLMP_OK && entry == CLMP_ENTRY_GRADIENT)
         status = clmp_stage_gradient(step);
-    return status;
+    return clmp_ranks_end(step, status);
 }
 
 /* The runtime keeps the memory for what still uses it; the next step makes its own. */
@@ -134,17 +138,19 @@ static clmp_status enqueue_call(clmp_plan *plan, const struct call *call, cl_com
     clmp_part part;
     clmp_buffers_init(&own);
     clmp_part_init(&part);
-    clmp_status status = check_call(plan, call, queue, &own, &part);
-    if (status != CLMP_OK)
-        return status;
     struct clmp_step step = {.plan = plan,
                              .chain = {&plan->context->log, queue, call->wait_count, call->wait, NULL},
                              .buffers = &own,
-                             .part = clmp_entry_takes_part(call->entry) ? &part : NULL};
+                             .part = clmp_entry_takes_part(call->entry) ? &part : NULL,
+                             .alone = plan->whole == NULL};
+    clmp_status status = check_call(plan, call, queue, &own, &part);
+    status = clmp_ranks_agree(&step, status, call->entry);
+    if (status != CLMP_OK && step.alone)
+        return status;
     cl_event *own_wait = NULL;
-    status = find_workspace(plan, &step, &own_wait);
     if (status == CLMP_OK)
-        status = run_stages(&step, call->entry);
+        status = find_workspace(plan, &step, &own_wait);
+    status = run_stages(&step, call->entry, status);
     finish(plan, &step, status, event);
     free(own_wait);
     return status;

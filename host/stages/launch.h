@@ -12,6 +12,7 @@ struct clmp_step {
     const clmp_buffers *buffers;
     clmp_buffer workspace;        /* the caller's, or the plan's */
     const struct clmp_part *part; /* what the loss or the gradient stage is to work on; NULL: all pixels */
+    bool alone; /* no other rank waits for this one: there are none, or all know that the step has failed */
 };
 
 struct clmp_arguments clmp_arguments_begin(const struct clmp_step *step, enum clmp_kernel_id id);

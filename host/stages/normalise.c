@@ -1,5 +1,6 @@
 /* Means over class weights: kernels/normalise.cl.  SPDX-License-Identifier: Apache-2.0 */
 #include "plan/draws.h"
+#include "stages/ranks.h"
 #include "stages/stages.h"
 
 static clmp_status count(struct clmp_step *step) {
@@ -34,11 +35,13 @@ static clmp_status result(struct clmp_step *step) {
     return clmp_launch(step, &arguments, 1, plan->pools, 1);
 }
 
-clmp_status clmp_stage_normalise(struct clmp_step *step) {
+clmp_status clmp_stage_normalise(struct clmp_step *step, clmp_status status) {
     const clmp_plan *plan = step->plan;
-    clmp_status status = clmp_launch_clear(step, plan->layout.normalise,
-                                           (size_t)(plan->pools * plan->params.classes) * 2 * sizeof(cl_ulong));
+    const size_t words = (size_t)plan->params.classes * 2; /* of a pool */
+    if (status == CLMP_OK)
+        status = clmp_launch_clear(step, plan->layout.normalise, (size_t)plan->pools * words * sizeof(cl_ulong));
     if (status == CLMP_OK)
         status = count(step);
+    status = clmp_ranks_add(step, status, plan->layout.normalise, 1, words);
     return status == CLMP_OK ? result(step) : status;
 }

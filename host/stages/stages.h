@@ -9,7 +9,8 @@
 
 clmp_status clmp_stage_loss(struct clmp_step *step);
 
-clmp_status clmp_stage_threshold(struct clmp_step *step);
+/* `status` here, and in its parts: of what came before, as in stages/ranks.h. */
+clmp_status clmp_stage_threshold(struct clmp_step *step, clmp_status status);
 /* Its two ways to bins: before round one, and in every round.  The search leaves bin_sets sets of them, from byte
  * clmp_search_sets() of the workspace on; the sort leaves the bins. */
 clmp_status clmp_search_begin(struct clmp_step *step);
@@ -19,10 +20,10 @@ clmp_status clmp_sort_begin(struct clmp_step *step);
 clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round);
 
 /* What follows the threshold, or stands for it, where weights come of draws. */
-clmp_status clmp_stage_draw(struct clmp_step *step);
+clmp_status clmp_stage_draw(struct clmp_step *step, clmp_status status);
 
 /* And what follows either, where means are over class weights. */
-clmp_status clmp_stage_normalise(struct clmp_step *step);
+clmp_status clmp_stage_normalise(struct clmp_step *step, clmp_status status);
 
 clmp_status clmp_stage_weights(struct clmp_step *step);
 

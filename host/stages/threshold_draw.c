@@ -2,6 +2,8 @@
  * Apache-2.0
  */
 #include "plan/draws.h"
+#include "plan/whole.h"
+#include "stages/ranks.h"
 #include "stages/stages.h"
 
 static clmp_status count(struct clmp_step *step) {
@@ -31,7 +33,7 @@ static clmp_status share_out(struct clmp_step *step) {
     clmp_argument_offset(&arguments, step, plan->draws->shares);
     clmp_argument_offset(&arguments, step, plan->draws->records);
     clmp_argument_offset(&arguments, step, plan->layout.pools);
-    clmp_argument_ulong(&arguments, plan->pool_pixels);
+    clmp_argument_ulong(&arguments, clmp_whole_pool_pixels(plan));
     clmp_argument_uint(&arguments, (cl_uint)plan->params.sampling);
     return clmp_launch(step, &arguments, plan->tuning.group_size, plan->pools, plan->tuning.group_size);
 }
@@ -50,6 +52,7 @@ static clmp_status draw(struct clmp_step *step) {
     clmp_argument_ulong(&arguments, clmp_plan_run(plan, plan->tuning.bin_group));
     clmp_argument_ulong(&arguments, plan->params.seed);
     clmp_argument_ulong(&arguments, step->buffers->step);
+    clmp_argument_ulong(&arguments, clmp_whole_first_pixel(plan));
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->draws->shares);
     clmp_argument_offset(&arguments, step, plan->draws->records);
@@ -73,17 +76,21 @@ static clmp_status result(struct clmp_step *step) {
     return clmp_launch(step, &arguments, plan->tuning.group_size, plan->pools, plan->tuning.group_size);
 }
 
-clmp_status clmp_stage_draw(struct clmp_step *step) {
+clmp_status clmp_stage_draw(struct clmp_step *step, clmp_status status) {
     const clmp_plan *plan = step->plan;
-    clmp_status status = clmp_launch_clear(step, plan->draws->records, (size_t)plan->pools * sizeof(clmp_draw));
-    if (status == CLMP_OK && plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
-        status = count(step);
+    const size_t records = plan->draws->records;
+    if (status == CLMP_OK)
+        status = clmp_launch_clear(step, records, (size_t)plan->pools * sizeof(clmp_draw));
+    if (plan->params.weighting == CLMP_WEIGHTING_BALANCED) {
+        if (status == CLMP_OK)
+            status = count(step);
+        status = clmp_ranks_add(step, status, plan->layout.counts, 1, CLMP_COUNTS(plan->label_classes));
         if (status == CLMP_OK)
             status = share_out(step);
     }
     if (status == CLMP_OK)
         status = draw(step);
-    if (status == CLMP_OK)
-        status = result(step);
-    return status;
+    enum { FIRST = offsetof(clmp_draw, drawn) }; /* from there on, sums over pixels */
+    status = clmp_ranks_add(step, status, records + FIRST, 1, (sizeof(clmp_draw) - FIRST) / sizeof(cl_ulong));
+    return status == CLMP_OK ? result(step) : status;
 }

@@ -82,7 +82,8 @@ typedef enum clmp_status {
     CLMP_DEVICE_UNSUPPORTED = 7, /* the device lacks something the kernels need */
     CLMP_OUT_OF_MEMORY = 8,      /* host or device memory */
     CLMP_BUILD_FAILED = 9,       /* the device's compiler refused a kernel; the log has its output */
-    CLMP_OPENCL_ERROR = 10       /* any other OpenCL error; the log has its name */
+    CLMP_OPENCL_ERROR = 10,      /* any other OpenCL error; the log has its name */
+    CLMP_RANKS_FAILED = 11       /* the sum over the ranks of a batch failed */
 } clmp_status;
 
 /* The name of a status, for example "CLMP_BUFFER_TOO_SMALL".  Never NULL.  Thread-safe; the string is static. */
@@ -216,9 +217,8 @@ CLMP_API void clmp_context_report(const clmp_context *context, const char *messa
 /*
  * Replaces each of `count` numbers by the sum of its values over all ranks, modulo 2^64, and returns 0.  Every rank
  * calls it equally often with the same counts.  Called by the thread that called the entry; must not call the library
- * with the same plan.  Anything but 0 means that it failed, and the entry fails with OPENCL_ERROR or the status that is
- * known; it must then fail on every rank at that call (as MPI's errors end all processes), or others wait for ever for
- * a rank that has left.
+ * with the same plan.  Anything but 0 means that it failed, and the entry fails with RANKS_FAILED; it must then
+ * fail on every rank at that call (as MPI's errors end all processes), or others wait for ever for a rank that left.
  */
 typedef int (*clmp_allreduce_fn)(void *user, uint64_t *sums, size_t count);
 
@@ -248,8 +248,8 @@ typedef struct clmp_local_ranks clmp_local_ranks;
  * not 1 to 65536, NULL), OUT_OF_MEMORY. */
 CLMP_API clmp_status clmp_local_ranks_create(uint32_t size, clmp_local_ranks **group);
 
-/* Sets `ranks`, which is initialised, to rank `rank` of the group: for one plan at a time.  Thread-safe.  Errors:
- * INVALID_ARGUMENT. */
+/* Sets `ranks`, which is initialised, to rank `rank` of the group: for plans that one thread at a time uses.
+ * Thread-safe.  Errors: INVALID_ARGUMENT. */
 CLMP_API clmp_status clmp_local_ranks_get(clmp_local_ranks *group, uint32_t rank, clmp_ranks *ranks);
 
 /*

@@ -31,6 +31,7 @@ from libclmp._errors import (
     NoDevice,
     OpenCLError,
     OutOfMemory,
+    RanksFailed,
     SizeOverflow,
 )
 from libclmp._header import (
@@ -87,6 +88,7 @@ __all__ = [
     "Normalise",
     "OpenCLError",
     "OutOfMemory",
+    "RanksFailed",
     "Plan",
     "Result",
     "Sampling",

@@ -90,6 +90,12 @@ class OpenCLError(Error, RuntimeError):
     status = Status.OPENCL_ERROR
 
 
+class RanksFailed(Error, RuntimeError):
+    """The ranks of a batch could not be summed over."""
+
+    status = Status.RANKS_FAILED
+
+
 class Forked(Error, RuntimeError):
     """This process was forked from one that had used OpenCL, which does not survive that."""
 
@@ -109,6 +115,7 @@ _CLASSES: dict[int, type[Error]] = {
         OutOfMemory,
         BuildFailed,
         OpenCLError,
+        RanksFailed,
     )
 }
 

@@ -1,0 +1,176 @@
+/*
+ * One batch over several ranks: the bits that one device gives for all of it, for every split.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ranks.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint32_t sizes[] = {1, 2, 3, 8};
+enum { SIZES = sizeof sizes / sizeof *sizes, IMAGES = 9 };
+
+/* What a batch is of. */
+enum kind { OF_LOSSES, OF_LOGITS, OF_HALVES, OF_SMALLER_LOGITS, OF_CHANNELS, KINDS };
+
+/* What becomes of its losses: of each weighting the ways that sum other numbers. */
+static const struct {
+    clmp_weighting weighting;
+    bool class_weights;
+    clmp_normalise normalise;
+    clmp_sampling sampling;
+    double p, support;
+    uint64_t count; /* topk_count, or ohem_min_kept */
+} ways[] = {
+    {.weighting = CLMP_WEIGHTING_LMP, .p = 1.7, .support = 0.25},
+    {.weighting = CLMP_WEIGHTING_LMP, .p = 1.0, .support = 0.1, .class_weights = true},
+    {.weighting = CLMP_WEIGHTING_LMP, .p = INFINITY, .support = 0.25},
+    {.weighting = CLMP_WEIGHTING_UNIFORM},
+    {.weighting = CLMP_WEIGHTING_UNIFORM, .class_weights = true, .normalise = CLMP_NORMALISE_WEIGHTS},
+    {.weighting = CLMP_WEIGHTING_TOPK, .support = 0.3},
+    {.weighting = CLMP_WEIGHTING_TOPK, .count = 100, .class_weights = true, .normalise = CLMP_NORMALISE_WEIGHTS},
+    {.weighting = CLMP_WEIGHTING_OHEM, .count = 7},
+    {.weighting = CLMP_WEIGHTING_OHEM, .count = 9, .class_weights = true},
+    {.weighting = CLMP_WEIGHTING_OHEM, .count = 5, .class_weights = true, .normalise = CLMP_NORMALISE_WEIGHTS},
+    {.weighting = CLMP_WEIGHTING_BALANCED, .sampling = CLMP_SAMPLING_EVEN},
+    {.weighting = CLMP_WEIGHTING_BALANCED, .sampling = CLMP_SAMPLING_UNDER, .class_weights = true},
+    {.weighting = CLMP_WEIGHTING_BALANCED,
+     .sampling = CLMP_SAMPLING_OVER,
+     .class_weights = true,
+     .normalise = CLMP_NORMALISE_WEIGHTS},
+};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+static struct problem *batch_of(enum kind kind, uint64_t images, struct rng *rng) {
+    static const clmp_label_type types[] = {CLMP_LABEL_UINT8, CLMP_LABEL_INT32, CLMP_LABEL_INT64, CLMP_LABEL_UINT16};
+    const clmp_label_type type = types[rng_below(rng, 4)];
+    struct problem *problem = NULL;
+    switch (kind) {
+    case OF_LOSSES:
+        problem = problem_of_losses(images, 7, 9);
+        fill_losses(problem, (enum losses_kind)rng_below(rng, LOSSES_KINDS), rng);
+        return problem;
+    case OF_SMALLER_LOGITS:
+        problem = problem_upsampled(images, 4, 3, 5, 11, 17, type);
+        fill_logits_upsampled(problem, rng);
+        break;
+    case OF_CHANNELS:
+        problem = problem_of_binary(images, 3, 6, 5, type);
+        fill_logits(problem, rng);
+        break;
+    default:
+        problem = problem_of_logits(images, 5, 7, 9, type);
+        if (kind == OF_HALVES)
+            problem->in.params.logits_type = CLMP_FLOAT16;
+        fill_logits(problem, rng);
+        for (uint64_t i = 0; i < problem->elements && kind == OF_HALVES; i++)
+            problem->logits[i] = stored_round(CLMP_FLOAT16, problem->logits[i]);
+    }
+    if (rng_below(rng, 2) == 0 && kind != OF_HALVES)
+        spoil(problem, rng);
+    for (uint64_t c = 0; c < problem->in.params.classes; c++)
+        problem->class_weights[c] = 0.25f + (float)rng_uniform(rng);
+    return problem;
+}
+
+static void choose_way(struct problem *problem, int way, struct rng *rng) {
+    clmp_plan_params *params = &problem->in.params;
+    params->weighting = ways[way].weighting;
+    params->p = ways[way].p != 0.0 ? ways[way].p : params->p;
+    params->support = ways[way].support != 0.0 ? ways[way].support : params->support;
+    params->topk_count = ways[way].weighting == CLMP_WEIGHTING_TOPK ? ways[way].count : 0;
+    params->ohem_min_kept = ways[way].count;
+    params->sampling = ways[way].sampling;
+    params->normalise = ways[way].normalise;
+    params->seed = rng_next(rng);
+    problem->in.step = rng_next(rng);
+    problem->in.gradient_scale = 0.5f + (float)rng_uniform(rng);
+    if (ways[way].class_weights && problem->class_weights != NULL)
+        params->class_weights = problem->class_weights;
+}
+
+/* All pixels of some images are ignored. */
+static void ignore_images(struct problem *problem, uint64_t first, uint64_t count) {
+    const uint64_t pixels = problem->pixels / problem->in.params.images;
+    for (uint64_t i = first * pixels; i < (first + count) * pixels; i++)
+        if (problem->losses != NULL)
+            problem->losses[i] = NAN;
+        else
+            set_label(problem, i, problem->in.params.ignore_index);
+}
+
+static void assert_split(struct problem *problem, uint32_t size, const struct run *run, bool tunings, struct rng *rng) {
+    uint64_t images[MOST_RANKS];
+    struct team team;
+    split_images(problem->in.params.images, size, rng, images);
+    if (size > 1 && rng_below(rng, 3) == 0) /* a rank that has nothing */
+        ignore_images(problem, 0, images[0]);
+    struct outputs *want = run_reference(problem);
+    team_make(&team, problem, size, images, run, false);
+    for (uint32_t r = 0; r < size; r++) { /* what may differ */
+        struct member *member = &team.members[r];
+        if (rng_below(rng, 2) == 0)
+            continue;
+        member->run.solver = (clmp_solver)rng_below(rng, 2);
+        member->run.internal_workspace = rng_below(rng, 2) != 0;
+        member->run.tuning = (clmp_tuning){.chunks = 3, .bin_sets = 1 + (uint32_t)rng_below(rng, 3)};
+        if (tunings) /* other programs, which take long to compile */
+            member->run.tuning.vector_width = 1 + (uint32_t)rng_below(rng, 2);
+        team_plan(member);
+    }
+    team_assert(&team, want);
+    team_assert(&team, want); /* another step is like any */
+    team_free(&team);
+    outputs_free(want);
+}
+
+static void check_way(int way, enum kind kind, clmp_scope scope, clmp_solver solver, uint32_t size, bool tunings,
+                      const char *name, uint64_t index) {
+    struct rng rng = rng_for(name, index);
+    if (kind == OF_LOSSES && ways[way].weighting == CLMP_WEIGHTING_BALANCED)
+        return;
+    struct problem *problem = batch_of(kind, IMAGES, &rng);
+    choose_way(problem, way, &rng);
+    problem->in.params.scope = scope;
+    const struct run run = {.entry = rng_below(&rng, 4) == 0 ? ENTRY_LOSS : ENTRY_FULL, .solver = solver};
+    assert_split(problem, size, &run, tunings, &rng);
+    problem_free(problem);
+}
+
+/* Each way once, of one kind and one size. */
+START_TEST(every_weighting_has_the_bits_of_one_device) {
+    check_way(_i, (enum kind)(OF_LOGITS + _i % 4), _i % 5 == 4 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH,
+              (clmp_solver)(_i / 2 % 2), sizes[1 + _i % 3], false, "ranks", (uint64_t)_i);
+}
+END_TEST
+
+START_TEST(weights_of_losses_have_the_bits_of_one_device) {
+    check_way(_i, OF_LOSSES, (clmp_scope)(_i / 2 % 2), (clmp_solver)(_i % 2), sizes[_i % SIZES], false, "rank losses",
+              (uint64_t)_i);
+}
+END_TEST
+
+START_TEST(every_split_of_every_kind_has_the_bits_of_one_device) {
+    int i = _i;
+    const uint32_t size = sizes[i % SIZES];
+    i /= SIZES;
+    const clmp_scope scope = (clmp_scope)(i % 2);
+    i /= 2;
+    const enum kind kind = (enum kind)(i % KINDS);
+    i /= KINDS;
+    check_way(i, kind, scope, CLMP_SOLVER_SEARCH, size, false, "rank splits", (uint64_t)_i);
+    check_way(i, kind, scope, CLMP_SOLVER_SORT, size, true, "rank sorts", (uint64_t)_i);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("ranks");
+    TCase *tcase = add_case(suite, "bits", "full quick small");
+    tcase_add_loop_test(tcase, every_weighting_has_the_bits_of_one_device, 0, WAYS);
+    tcase_add_loop_test(tcase, weights_of_losses_have_the_bits_of_one_device, 0, 8);
+    tcase = add_case(suite, "every way", "full");
+    tcase_add_loop_test(tcase, every_split_of_every_kind_has_the_bits_of_one_device, 0, WAYS * KINDS * 2 * SIZES);
+    return test_main(suite);
+}
