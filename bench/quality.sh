@@ -4,7 +4,7 @@
 # usage: sh bench/quality.sh DATA FOLDER [option of clmp-train compare...]
 #
 # Makes FOLDER/table.txt, table.csv, plot.png and evolution.png, and a folder for each run.  It takes hours on a CPU;
-# Ctrl-C stops it, and the same command goes on.
+# Ctrl-C stops it, and the same command continues.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu

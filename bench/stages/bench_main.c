@@ -115,7 +115,7 @@ static enum bench_status run(const bench_options *options) {
         return status;
     if (clmp_list_devices(NULL, 0, &capacity) != CLMP_OK || capacity == 0)
         return bench_fail(BENCH_DEVICE_FAILED,
-                          "there is no OpenCL device; is a driver installed, and can PoCL's write to its cache "
+                          "there is no OpenCL device; is a driver installed, and can PoCL write to its cache "
                           "(POCL_CACHE_DIR)?");
     clmp_device_info *infos = calloc(capacity, sizeof *infos);
     if (infos == NULL || clmp_list_devices(infos, capacity, &count) != CLMP_OK) {

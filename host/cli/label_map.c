@@ -159,7 +159,7 @@ static bool order(const struct table *table, struct label_ranges *ranges) {
     for (size_t i = 1; i < ranges->count; ++i) {
         const struct label_range *one = &ranges->list[i - 1], *two = &ranges->list[i];
         if (two->first <= one->last)
-            return fail_with(table->failure, EXIT_OF_INPUT, "%s, lines %zu and %zu: both say what one label becomes",
+            return fail_with(table->failure, EXIT_OF_INPUT, "%s, lines %zu and %zu: both translate the same label",
                              table->text.path, one->line < two->line ? one->line : two->line,
                              one->line < two->line ? two->line : one->line);
     }

@@ -81,8 +81,8 @@ static bool check_sizes(const char *path, const struct logits *logits, const str
     if (!other || logits->layout_given)
         return true;
     return fail_with(failure, EXIT_OF_INPUT,
-                     "%s is %s: by nchw %" PRIu64 " classes of %" PRIu64 " x %" PRIu64
-                     " logits, stretched unevenly to the %" PRIu64 " x %" PRIu64 " of %s, but by nhwc %" PRIu64
+                     "%s is %s: as nchw these are %" PRIu64 " classes of %" PRIu64 " x %" PRIu64
+                     " logits, which the %" PRIu64 " x %" PRIu64 " of %s stretch unevenly, as nhwc %" PRIu64
                      " classes that fit; expected --layout nhwc, or --layout nchw",
                      logits->path, npy_shape_text(logits->header.shape, logits->header.dims, shape), logits->classes,
                      logits->height, logits->width, labels->height, labels->width, path, logits->width);
@@ -361,8 +361,9 @@ int64_t labels_get(const struct labels *labels, uint64_t pixel) {
 
 void labels_note(const struct label_rules *rules, unsigned seen, const char *program, const char *command) {
     if (seen == (LABELS_SEEN_0 | LABELS_SEEN_255))
-        note_print(program, command,
-                   "all labels are 0 or 255, and 255 is %s: of a mask with two classes, 255 is class 1 only by "
-                   "--label-map mask",
-                   is_ignored(rules, 255) ? "ignored" : "no class");
+        note_print(
+            program, command,
+            "all labels are 0 or 255, and 255 is %s: if this is a mask with two classes, --label-map mask makes 255 "
+            "class 1",
+            is_ignored(rules, 255) ? "ignored" : "no class");
 }

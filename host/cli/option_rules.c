@@ -135,15 +135,15 @@ bool rules_apply(const clmp_plan_params *params, unsigned given, const char *mar
     if (hard && (FOCAL & 1 << params->loss) != 0)
         return fail_with(
             failure, EXIT_OF_INPUT,
-            "%sweighting ohem takes exp(-loss) for the label's probability, which it is not with %sloss %s", mark, mark,
-            loss);
+            "%sweighting ohem takes exp(-loss) as the probability of the label, which is wrong with %sloss %s", mark,
+            mark, loss);
     if (hard && params->label_smoothing > 0.0)
         return fail_with(failure, EXIT_OF_INPUT,
-                         "%sweighting ohem takes exp(-loss) for the label's probability, which it is not with "
+                         "%sweighting ohem takes exp(-loss) as the probability of the label, which is wrong with "
                          "%slabel-smoothing",
                          mark, mark);
     if (params->loss == CLMP_LOSS_BINARY_FOCAL && params->focal_alpha == 1.0)
         return fail_with(failure, EXIT_OF_INPUT,
-                         "%salpha is 1, which leaves nothing to label 0, expected a number in (0, 1)", mark);
+                         "%salpha is 1, which gives label 0 no weight, expected a number in (0, 1)", mark);
     return true;
 }

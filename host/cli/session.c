@@ -38,8 +38,8 @@ static bool failed_cl(const char *function, const char *what, uint64_t size, cl_
 static bool no_device(struct failure *failure) {
     return fail_with(
         failure, EXIT_OF_DEVICE,
-        "there is no OpenCL device; is a driver installed (clinfo -l lists devices), and can PoCL's write to "
-        "its cache (POCL_CACHE_DIR: another folder)?");
+        "there is no OpenCL device; is a driver installed (clinfo -l lists devices), and can PoCL write to its cache "
+        "(POCL_CACHE_DIR names another folder)?");
 }
 
 bool session_devices(clmp_device_info **infos, size_t *count, struct failure *failure) {

@@ -78,7 +78,7 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
     struct clmp_device_facts facts;
     const char *lacks = clmp_device_lacks(device, &facts);
     if (facts.no_memory)
-        return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory to ask the device what it is");
+        return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory to query the device");
     if (lacks != NULL)
         return clmp_fail(&log, CLMP_DEVICE_UNSUPPORTED, "the device lacks %s", lacks);
 
@@ -128,9 +128,10 @@ clmp_status clmp_context_open(const char *device, const clmp_context_params *par
     if (status != CLMP_OK)
         return clmp_fail(&log, status, "no memory for the list of devices");
     if (count == 0)
-        return clmp_fail(&log, CLMP_NO_DEVICE,
-                         "there is no OpenCL device: no driver is installed, or it finds none; PoCL's needs a folder "
-                         "that it can write to, POCL_CACHE_DIR");
+        return clmp_fail(
+            &log, CLMP_NO_DEVICE,
+            "there is no OpenCL device: no driver is installed, or it finds none (PoCL needs a folder that "
+            "it can write to, POCL_CACHE_DIR)");
     clmp_device_info *infos = calloc(count, sizeof *infos);
     if (infos == NULL)
         return clmp_fail(&log, CLMP_OUT_OF_MEMORY, "no memory for the list of devices");

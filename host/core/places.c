@@ -84,7 +84,7 @@ clmp_status clmp_check_queue(cl_command_queue queue, cl_context wanted, cl_devic
     if (error != CL_SUCCESS)
         return clmp_fail_cl(log, error, "clGetCommandQueueInfo");
     if (cl != wanted || device != wanted_device)
-        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the queue is one of another OpenCL %s than the plan's",
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the queue belongs to another OpenCL %s than the plan",
                          cl != wanted ? "context" : "device");
     return CLMP_OK;
 }

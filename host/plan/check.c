@@ -40,8 +40,8 @@ static clmp_status check_weighting(const clmp_plan_params *params, const struct 
         REFUSE("normalise is %d, expected a clmp_normalise", (int)params->normalise);
     if (normalises(params) && params->weighting == CLMP_WEIGHTING_LMP)
         REFUSE(
-            "normalise is weights, by which loss max-pooling is no longer the largest of its weighted sums; expected "
-            "count, or another weighting");
+            "normalise is weights, but L of loss max-pooling is a maximum and not a mean; expected count, or another "
+            "weighting");
     if (params->weighting != CLMP_WEIGHTING_BALANCED)
         return CLMP_OK;
     if (params->input != CLMP_INPUT_LOGITS)

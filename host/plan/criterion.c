@@ -31,16 +31,16 @@ clmp_status clmp_criterion_check(const clmp_plan_params *params, const struct cl
         REFUSE("label_smoothing is %g, expected a number in [0, 1)", smoothing);
     if (is_focal(params)) {
         if (smoothing > 0.0)
-            REFUSE("label_smoothing is %g, but it is no part of a focal loss; expected 0", smoothing);
+            REFUSE("label_smoothing is %g, but focal losses have none; expected 0", smoothing);
         if (gamma != 0.0 && !(gamma >= GAMMA_LEAST && gamma <= GAMMA_MOST))
             REFUSE("focal_gamma is %g, expected 0, or a number from 2^-10 to 8", gamma);
         if (!(alpha == -1.0 || (alpha > 0.0 && alpha <= 1.0)))
             REFUSE("focal_alpha is %g, expected a number in (0, 1], or -1 for none", alpha);
         if (binary && alpha == 1.0)
-            REFUSE("focal_alpha is 1, which leaves nothing to label 0; expected a number in (0, 1), or -1 for none");
+            REFUSE("focal_alpha is 1, which gives label 0 no weight; expected a number in (0, 1), or -1 for none");
     }
     if (params->weighting == CLMP_WEIGHTING_OHEM && (is_focal(params) || smoothing > 0.0))
-        REFUSE("weighting ohem takes exp(-loss) for the label's probability, which it is not with %s",
+        REFUSE("weighting ohem takes exp(-loss) as the probability of the label, which is wrong with %s",
                is_focal(params) ? "a focal loss" : "label_smoothing");
     return CLMP_OK;
 }

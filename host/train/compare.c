@@ -189,7 +189,7 @@ static bool train_all(struct trainer *trainer, const struct comparison *comparis
             !run_train(trainer, &comparison->specs[w], seed + 1, folder, name, result, failure))
             return false;
         if (!result->complete) {
-            fprintf(stderr, "clmp-train: interrupted after %zu of %zu runs; the same command goes on\n", i, runs);
+            fprintf(stderr, "clmp-train: interrupted after %zu of %zu runs; the same command continues\n", i, runs);
             return true;
         }
     }

@@ -122,7 +122,7 @@ void pictures_done(const struct pictures *pictures, size_t index, struct picture
 void pictures_note(const struct pictures *pictures) {
     labels_note(&pictures->classes->rules, pictures->seen, "clmp-train", NULL);
     if (pictures->warned > 0)
-        note_print("clmp-train", NULL, "%zu JPEG file%s with bytes that belong to nothing, first %s: %s",
+        note_print("clmp-train", NULL, "%zu JPEG file%s with bytes that are not part of the picture, first %s: %s",
                    pictures->warned, plural_s(pictures->warned), pictures->split->samples[pictures->warned_of].image,
                    pictures->warning);
 }

@@ -30,7 +30,7 @@ static bool run_one(struct trainer *trainer, const struct train_options *options
     if (good && result.complete)
         compare_print_one(trainer->classes, &result);
     else if (good)
-        fprintf(stderr, "clmp-train: interrupted; saved in %s, the same command goes on\n", options->output);
+        fprintf(stderr, "clmp-train: interrupted; saved in %s, the same command continues\n", options->output);
     free(result.confusion);
     return good;
 }

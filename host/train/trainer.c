@@ -80,7 +80,7 @@ static bool check_labels(const struct trainer *trainer, struct failure *failure)
     }
     if (absent == classes->count)
         return fail_with(failure, EXIT_OF_INPUT,
-                         "no pixel of the training split has a class: all labels are ignored, those of %s, too",
+                         "no pixel of the training split has a class: all labels are ignored, for example those of %s",
                          trainer->train.split->samples[0].labels);
     if (absent > 0)
         note_print("clmp-train", NULL, "no pixel of the training split has %s %s%s", absent == 1 ? "class" : "classes",

@@ -394,13 +394,15 @@ START_TEST(logits_that_fit_by_the_other_layout_are_asked_about) {
     static const struct {
         const char *logits, *labels, *layout, *one, *two; /* one NULL: it is done */
     } cases[] = {
-        {"(64, 64, 21)", "(64, 64)", NULL, "x.npy is 64x64x21: by nchw 64 classes of 64 x 21", "--layout nhwc"},
+        {"(64, 64, 21)", "(64, 64)", NULL, "x.npy is 64x64x21: as nchw these are 64 classes of 64 x 21",
+         "--layout nhwc"},
         {"(64, 64, 21)", "(64, 64)", "nhwc", NULL, "1 image of 21 classes of 64 x 64 (nhwc)\n"},
         {"(64, 64, 21)", "(64, 64)", "nchw", NULL,
          "1 image of 64 classes of 64 x 21 (nchw), interpolated from 64 x 21"},
         {"(21, 64, 64)", "(64, 64)", NULL, NULL, "21 classes of 64 x 64 (nchw)\n"},
         {"(21, 64, 64)", "(64, 64)", "nhwc", NULL, "64 classes of 21 x 64 (nhwc), interpolated"},
-        {"(2, 16, 12, 3)", "(2, 64, 48)", NULL, "x.npy is 2x16x12x3: by nchw 16 classes of 12 x 3", "nhwc 3 classes"},
+        {"(2, 16, 12, 3)", "(2, 64, 48)", NULL, "x.npy is 2x16x12x3: as nchw these are 16 classes of 12 x 3",
+         "nhwc 3 classes"},
         {"(2, 3, 16, 12)", "(2, 64, 48)", NULL, NULL, "2 images of 3 classes of 16 x 12 (nchw), interpolated"},
         {"(16, 12, 50)", "(16, 12)", NULL, "cannot be larger", "they would fit with --layout nhwc"},
         {"(3, 16, 12)", "(16, 12)", "nhwc", "cannot be larger", "they would fit with --layout nchw"},

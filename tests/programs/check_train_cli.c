@@ -608,8 +608,9 @@ START_TEST(pictures_with_bytes_to_spare_are_told_once) {
         free(bytes);
         free(more);
     }
-    assert_told(clmp("run", "data", "-o", "more", "--steps", "2", "--batch", "2", NULL),
-                "note: 2 JPEG files with bytes that belong to nothing, first data/JPEGImages/2007_1.jpg: ", 1);
+    assert_told(
+        clmp("run", "data", "-o", "more", "--steps", "2", "--batch", "2", NULL),
+        "note: 2 JPEG files with bytes that are not part of the picture, first data/JPEGImages/2007_1.jpg: ", 1);
     assert_same("more/log.csv", "out/log.csv");
 }
 END_TEST
