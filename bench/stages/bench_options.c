@@ -25,13 +25,13 @@ enum option_id {
 static void print_help(void) {
     puts("usage: clmp-bench [options]\n"
          "\n"
-         "Measures libclmp's stages on OpenCL devices, and sets them against the speed of a plain copy.\n"
+         "Measures libclmp's stages on OpenCL devices, and compares them with the speed of a plain copy.\n"
          "\n"
-         "  --device DEVICE   #N, the number N in clmp devices; those whose name or platform contains it; or both,\n"
+         "  --device DEVICE   #N, its number in clmp devices; part of its name or of its platform's name; or both,\n"
          "                    PLATFORM:NAME (default: all)\n"
          "  --case NAME       this case; may be given again (default: all cases)\n"
-         "  --scaling         2^16 to 2^25 pixels of 4 classes; the cases only where --case is given, too\n"
-         "  --variants        whole steps of every loss, weighting, type and layout against plain loss max-pooling\n"
+         "  --scaling         2^16 to 2^25 pixels of 4 classes; other cases only if --case is given, too\n"
+         "  --variants        whole steps of every loss, weighting, type and layout, and of plain loss max-pooling\n"
          "  --quick           small cases, few repeats, scaling up to 2^20\n"
          "  --repeat N        samples of each number (default: 15; quick: 3)\n"
          "  --json FILE       the numbers as an array of records\n"
@@ -51,7 +51,7 @@ static void print_help(void) {
                                          : "");
     }
     puts("\n"
-         "The library enqueues whole entries, so stages are told apart from outside, by differences of medians:\n"
+         "The library enqueues whole steps, so the time of a stage is a difference of medians:\n"
          "  copy         clEnqueueCopyBuffer of the logits\n"
          "  step         clmp_enqueue_gradient, without losses and weights\n"
          "  threshold    clmp_enqueue_weights on given losses, without weights\n"
