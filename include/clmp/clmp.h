@@ -193,25 +193,26 @@ CLMP_API void clmp_context_report(const clmp_context *context, const char *messa
 /* ----------------------------------------------------------------------------------------------------------- ranks */
 
 /*
- * One batch over several devices, processes or computers, the ranks, in the bits that one device gives for it.
+ * One batch can be split over several devices, processes or computers, called ranks.  The result has the bits that one
+ * device would give for the whole batch.
  *
- * A plan whose params have `ranks` is one rank's: its N images are a part of a batch, which is the images of rank 0,
- * then those of rank 1, and so on.  Loss, alpha, tau, counts, weights and gradient are those of the whole batch,
- * whatever the split: in N each rank is free.  With scope batch the record of the result is the whole batch's, on every
- * rank; with scope image record 0 is, and the others are the rank's own images.  Label counts and confusion matrices
- * grow by what the whole batch has.  All ranks call the same entries in the same order, with plans whose parameters are
- * alike, but for images, solver, label_type, logits_layout, logits_row_pitch and tuning, on which results do not
- * depend.  At most 2^36 pixels in all.  Not for a step in parts.
+ * A plan whose params have `ranks` belongs to one rank.  Its N images are a part of the batch, which consists of the
+ * images of rank 0, then those of rank 1, and so on; each rank may have its own N.  Loss, alpha, tau, counts, weights
+ * and gradient are those of the whole batch, however it is split.  With scope batch, every rank gets the record of the
+ * whole batch; with scope image, record 0 is that of the whole batch, and the others are the rank's own images.  Label
+ * counts and confusion matrices grow by those of the whole batch.  All ranks call the same entries in the same order,
+ * with plans of the same parameters; only images, solver, label_type, logits_layout, logits_row_pitch and tuning may
+ * differ, as results do not depend on them.  At most 2^36 pixels in all.  Not for a step in parts.
  *
- * What such an entry does in the thread that calls it: it waits for the device and for the other ranks several times,
- * sums numbers over all ranks by `allreduce`, and then enqueues what is left, so that the event that it gives is as
- * without ranks.  Whoever completes the events that it waits for must be another thread.  docs/ranks.md says how often,
- * and how many bytes each weighting sends.
+ * Such an entry blocks the thread that calls it: it waits several times for the device and for the other ranks, sums
+ * numbers over all ranks by `allreduce`, and then enqueues the rest, so its event is as without ranks.  The events that
+ * it waits for must be completed by another thread.  docs/ranks.md says how often it waits, and how many bytes each
+ * weighting sends.
  *
- * Where a rank fails (a buffer that is too small, an error of OpenCL, parameters that are not the others'), the call
- * fails on all ranks, with the same status and a message that names the rank, and outputs are undefined, but label
- * counts and confusion matrices, which stay as they were where the device still allows it.  The next call is like any
- * other.
+ * If a rank fails (a buffer that is too small, an OpenCL error, parameters that differ from the others'), the call
+ * fails on all ranks, with the same status and a message that names the rank.  Outputs are then undefined, except for
+ * label counts and confusion matrices, which stay as they were if the device still allows it.  The next call is like
+ * any other.
  */
 
 /*
@@ -239,13 +240,13 @@ static inline void clmp_ranks_init(clmp_ranks *ranks) {
 }
 
 /*
- * Ranks within a process: one thread for each, with a plan, and as a rule a device, of its own.  The group sums in the
- * threads that call, in a fixed place of memory: nothing of it is allocated by a step.
+ * Ranks within a process: each is a thread with its own plan, and usually its own device.  The group sums in the
+ * calling threads, in memory that is allocated once: a step allocates nothing.
  */
 typedef struct clmp_local_ranks clmp_local_ranks;
 
-/* A group of `size` ranks, to be destroyed with clmp_local_ranks_destroy().  Errors: INVALID_ARGUMENT (a size that is
- * not 1 to 65536, NULL), OUT_OF_MEMORY. */
+/* Makes a group of `size` ranks, which the caller destroys with clmp_local_ranks_destroy().  Errors: INVALID_ARGUMENT
+ * (a size that is not 1 to 65536, NULL), OUT_OF_MEMORY. */
 CLMP_API clmp_status clmp_local_ranks_create(uint32_t size, clmp_local_ranks **group);
 
 /* Sets `ranks`, which is initialised, to rank `rank` of the group: for plans that one thread at a time uses.
@@ -253,12 +254,12 @@ CLMP_API clmp_status clmp_local_ranks_create(uint32_t size, clmp_local_ranks **g
 CLMP_API clmp_status clmp_local_ranks_get(clmp_local_ranks *group, uint32_t rank, clmp_ranks *ranks);
 
 /*
- * For a rank that cannot go on (its images could not be read; its thread ends): whatever waits for it, and every later
- * call of a plan with this group, fails.  Thread-safe.
+ * For a rank that cannot continue (its images could not be read; its thread ends): every call that waits for it, and
+ * every later call of a plan with this group, fails.  Thread-safe.
  */
 CLMP_API void clmp_local_ranks_abort(clmp_local_ranks *group);
 
-/* Releases a group that no call uses, and that no plan will use.  NULL is allowed. */
+/* Releases a group that no call is using, and that no plan will use again.  NULL is allowed. */
 CLMP_API void clmp_local_ranks_destroy(clmp_local_ranks *group);
 
 /* ------------------------------------------------------------------------------------------------------------ plan */
