@@ -9,10 +9,10 @@
 >>> step.valid, step.gradient.shape
 (16, (1, 2, 4, 4))
 
-NumPy arrays go in and come out: `loss`, `weights`, `class_weights`, `confusion`; `devices` lists what there is.
+NumPy arrays go in and come out: `loss`, `weights`, `class_weights`, `confusion`; `devices` lists the devices.
 `Context` and `Plan` take contexts, queues, buffers and events of PyOpenCL.  `libclmp.torch` has modules for PyTorch.
 
-Nothing of OpenCL is touched before the first call: until then a process may fork.
+OpenCL is not used before the first call; until then a process may fork.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m libclmp``: what of OpenCL is there, whether it works, and the command that brings what is missing."""
+"""``python -m libclmp``: lists the OpenCL devices, says whether they work, and how to install what is missing."""
 
 from __future__ import annotations
 

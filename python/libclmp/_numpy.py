@@ -36,7 +36,7 @@ class Device:
     Attributes
     ----------
     name, platform, version, driver : str
-        As OpenCL has them.
+        As OpenCL reports them.
     type : str
         "CPU", "GPU", "accelerator" or "other".
     compute_units : int
@@ -207,7 +207,7 @@ def loss(
     ----------
     logits : array_like
         (N, C, H, W) or (C, H, W), float32, float16, or bfloat16 of ml_dtypes; with ``layout="nhwc"`` the classes last.
-        Smaller than the labels: interpolated bilinearly to their size, as by PyTorch's ``interpolate``.
+        If smaller than the labels, interpolated bilinearly to their size, as by PyTorch's ``interpolate``.
     labels : array_like
         (N, H, W), (N, 1, H, W) or (H, W), of any integer type; of binary losses (N, C, H, W), 0 or 1.
     gradient, losses, weights : bool
@@ -330,7 +330,7 @@ def loss(
 def weights(
     losses: ArrayLike, *, device: str | Context | None = None, **fields: Unpack[PlanFields]
 ) -> WeightsResult:
-    """The pooling weights of losses that you have.
+    """The pooling weights of losses that you already have.
 
     Parameters
     ----------

@@ -40,14 +40,14 @@ _NO_LABEL = -(2**63)  # an ignore_index that no label has
 
 
 class PooledLoss(nn.Module):
-    """Any loss with any weighting of the library; the other modules are this one with names that people know.
+    """Any loss with any weighting of the library; the other modules are this one under familiar names.
 
     Parameters
     ----------
     weight : Tensor, optional
         (C) class weights: numbers >= 0 that multiply a pixel's loss by that of its label.
     device : str or libclmp.Context
-        "auto": for tensors of the host's memory a CPU device, which works on the tensors themselves; else the first GPU,
+        "auto": for tensors in host memory a CPU device, which uses the tensors without a copy; else the first GPU,
         else the first device.  Or part of the name of a device or its platform, or an open device.
     **fields
         As for `libclmp.loss`: ``loss``, ``weighting``, ``p``, ``support``, ``ignore_index`` (255), ``label_smoothing``,
@@ -176,9 +176,9 @@ class LossMaxPooling(PooledLoss):
     Parameters
     ----------
     p : float
-        In [1, inf]: at 1 the hardest pixels have all weight, at inf all pixels the same.
+        In [1, inf]: at 1 the hardest pixels have all the weight, at inf all pixels have the same.
     support : float
-        In (0, 1]: the least share of the pixels that carry the weight.
+        In (0, 1]: at least this share of the pixels carries the weight.
     ignore_index : int
         A pixel with this label is left out.
     label_smoothing : float
@@ -226,7 +226,7 @@ class OhemCrossEntropy(PooledLoss):
     thresh : float
         Pixels whose label has a probability below this are kept.
     min_kept : int
-        And as many an image at least, the least probable ones.
+        At least this many pixels are kept for each image, the least probable ones.
     weight, ignore_index, align_corners, device
         As for `LossMaxPooling`.
 
