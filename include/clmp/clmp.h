@@ -35,8 +35,8 @@
  * INVALID_ARGUMENT.  Whether the child can open a new context depends on the OpenCL runtime.  A process that was forked
  * before OpenCL was used, or that calls exec, is not restricted.  A process may exit without releasing anything.
  *
- * Versions: a program runs with a later libclmp of the same soversion without being compiled again, and with an earlier
- * one as long as it leaves the fields that this one lacks at their defaults; else the call is refused.  For that the
+ * Versions: a program also runs, without being compiled again, with a later libclmp of the same soversion; and with an
+ * earlier one, if it leaves fields that the earlier one lacks at their defaults (else the call is refused).  For that
  * structs that may grow carry their size, which ..._init() sets, or the function takes it; they grow at the end only,
  * past all padding, and a new field is at its default where it is 0.  clmp_tuning, clmp_buffer and clmp_result never
  * grow.  The functions ..._sized() are what the inline functions beside them call with the sizes of this header.
@@ -565,32 +565,33 @@ CLMP_API clmp_status clmp_enqueue_gradient(clmp_plan *plan, cl_command_queue que
                                            cl_uint num_wait, const cl_event *wait, cl_event *event);
 
 /*
- * A step in parts, for logits that are never held as a whole: what makes them (clmp/head.h, or a last layer of yours)
- * makes a run of pixels at a time, and once more for the gradient.  In this order, with the same plan, labels and
- * workspace:
+ * A step in parts, for logits that are never held as a whole.  Whatever computes them (clmp/head.h, or a last layer of
+ * your own) computes one part of the pixels at a time, and each part once more for the gradient.  In this order, with
+ * the same plan, labels and workspace:
  *
- * clmp_enqueue_loss_part      for every part, until each pixel was in one.  In: logits of the part, labels of the
- * batch. Out: the part's losses, in the workspace, and in `losses` if it is present. clmp_enqueue_threshold      once.
- * In: labels.  Out: losses, weights (each may be absent), result. clmp_enqueue_gradient_part  for every part again. In:
- * logits of the part, once more, and labels.  Out: their gradient, in place of them.
+ * clmp_enqueue_loss_part      for every part, until each pixel was in one.  In: the part's logits, the batch's labels.
+ *                             Out: the part's losses, in the workspace, and in `losses` if it is present.
+ * clmp_enqueue_threshold      once.  In: labels.  Out: losses, weights (each may be absent), result.
+ * clmp_enqueue_gradient_part  for every part again.  In: the part's logits, once more, and labels.  Out: their
+ *                             gradient, in place of the logits.
  *
- * They give the bits of clmp_enqueue_gradient() on all pixels, however these are cut into parts.  Each is an entry like
- * the three above; the caller orders them by their events, or by an in-order queue.  The workspace must be the
+ * They give the bits of clmp_enqueue_gradient() on all pixels, however these are divided into parts.  Each is an entry
+ * like the three above; the caller orders them by their events, or by an in-order queue.  The workspace must be the
  * caller's, and nothing else may use it between the first and the last of them.  Plan with CLMP_INPUT_LOGITS and NCHW;
  * not with interpolation, nor with binary losses.
  */
 typedef struct clmp_part {
     size_t struct_size; /* set by ..._init(); not to be changed */
     clmp_buffer logits; /* logits_type (C, pixels), without gaps */
-    uint64_t image;     /* of the batch, below N */
-    uint64_t first;     /* pixel of the image, row by row, that the part begins with */
+    uint64_t image;     /* index of the part's image in the batch, below N */
+    uint64_t first;     /* the part's first pixel in the image, counted row by row */
     uint64_t pixels;    /* at least 1; first + pixels is at most H W */
 } clmp_part;
 
 /* As clmp_part_init(), for a struct of `size` bytes. */
 CLMP_API void clmp_part_init_sized(clmp_part *part, size_t size);
 
-/* Sets logits to absent, image, first and pixels to 0 (the first and the last are to be set). */
+/* Sets logits to absent, image, first and pixels to 0 (logits and pixels are to be set). */
 static inline void clmp_part_init(clmp_part *part) {
     clmp_part_init_sized(part, sizeof *part);
 }
