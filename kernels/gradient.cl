@@ -15,6 +15,7 @@
  *   work      workspace, with (pools) clmp_pool from byte pools_at on, and what loss.cl left there (with CLMP_SUMS)
  *   first_pool, pool_step           the first image's record of pools, and how many to the next image's: 0 or 1
  *   scale                           upstream gradient
+ *   range_counts, range_at          with CLMP_RANGE: clmp_gradient_range in and out, in numbers of 64 bits: range.clh
  *
  * Grid: (pixels / (CLMP_VECTOR CLMP_RUN) rounded up to work-groups, rows, planes).
  */
@@ -24,6 +25,8 @@
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
 #endif
+
+#include "range.clh"
 
 /* Exponentials are those that the sums were made of, or made again. */
 #if CLMP_CLASSES <= CLMP_KEEP && !defined(CLMP_SUMS)
@@ -77,11 +80,16 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
               long ignore_index, ulong pixels, global const float *plane, ulong plane_at,
               global const clmp_problem *problem, global const uchar *work, ulong pools_at, ulong first_pool,
               ulong pool_step, float scale, global clmp_logit *gradient, ulong gradient_at, ulong maxima_at,
-              ulong others_at) {
+              ulong others_at CLMP_RANGE_ARGUMENTS) {
     const ulong first = (ulong)get_global_id(0) * CLMP_RUN_PIXELS;
+    CLMP_RANGE_BEGIN
+#ifdef CLMP_RANGE
+    const ulong left = pixels > first ? pixels - first : 0; /* without a pixel, too, a work-item comes to the end */
+#else
     if (first >= pixels)
         return;
     const ulong left = pixels - first;
+#endif
     const ulong row = get_global_id(1), plane_index = get_global_id(2);
     const ulong begin = (plane_index * get_global_size(1) + row) * pixels + first;
     const ulong corner = clmp_logit_of(plane_index, row, first, image_stride, class_stride, row_stride);
@@ -159,7 +167,9 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
 #endif
             g = clmp_limit(g + clmp_flush(fma(f[k].total, e, -taken)));
 #endif
+            CLMP_RANGE_SEE(g, lanes);
             clmp_store_gradient(g, to + aside, lanes);
         }
     }
+    CLMP_RANGE_END
 }

@@ -14,6 +14,7 @@
  *   first_row, band_rows      the tiles' rows that the sums are of
  *   first_logit, band_logits  the rows of logits that this launch is for
  *   gradient  out, from gradient_at on, and its strides: logits.clh
+ *   range_counts, range_at    as in gradient.cl
  *
  * Grid: (one work-item, and one for each vector of a row's logits, rounded up to work-groups, N x C x band_logits).
  */
@@ -22,6 +23,8 @@
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
 #endif
+
+#include "range.clh"
 
 /* The logits (i, j) of a plane's sums, for the tiles that touch row i. */
 CLMP_FN float clmp_gather_one(global const uchar *taps, global const float *sums, ulong first_row, int i, int j) {
@@ -79,7 +82,7 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong sums_at, ulong pools_at,
                      ulong images_per_pool, ulong first_row, ulong band_rows, ulong first_logit, ulong band_logits,
                      float scale, global clmp_logit *gradient, ulong gradient_at, ulong image_stride,
-                     ulong class_stride, ulong row_stride) {
+                     ulong class_stride, ulong row_stride CLMP_RANGE_ARGUMENTS) {
     global const clmp_taps *head = CLMP_IN(const clmp_taps, taps, 0);
     const ulong width = head->columns.logits, item = get_global_id(0);
     const ulong plane = get_global_id(1) / band_logits;
@@ -91,20 +94,25 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
                             plane % CLMP_CLASSES * class_stride + (ulong)i * row_stride;
 
     scale *= pools->image_share;
+    CLMP_RANGE_BEGIN
     if (head->columns.regular && item > 0) {
         const ulong first = 1 + (item - 1) * CLMP_VECTOR;
         if (first + 1 < width) {
             const ulong lanes = min(width - 1 - first, (ulong)CLMP_VECTOR);
             const FLOATV sum = clmp_gather_vector(taps, sums, first_row, i, first, lanes);
-            clmp_store_gradient(clmp_gather_scale(sum, down, scale, head->class_up), to + first * CLMP_PIXEL_STRIDE,
-                                lanes);
+            const FLOATV g = clmp_gather_scale(sum, down, scale, head->class_up);
+            CLMP_RANGE_SEE(g, lanes);
+            clmp_store_gradient(g, to + first * CLMP_PIXEL_STRIDE, lanes);
         }
-        return;
+    } else {
+        const ulong first = head->columns.regular ? 0 : item * CLMP_VECTOR;
+        const ulong end = head->columns.regular ? width : first + CLMP_VECTOR;
+        for (ulong j = first; j < min(end, width); j += head->columns.regular ? width - 1 : 1) {
+            const FLOATV sum = (FLOATV)clmp_gather_one(taps, sums, first_row, i, (int)j);
+            const FLOATV g = clmp_gather_scale(sum, down, scale, head->class_up);
+            CLMP_RANGE_SEE(g, 1);
+            clmp_store_gradient(g, to + j * CLMP_PIXEL_STRIDE, 1);
+        }
     }
-    const ulong first = head->columns.regular ? 0 : item * CLMP_VECTOR;
-    const ulong end = head->columns.regular ? width : first + CLMP_VECTOR;
-    for (ulong j = first; j < min(end, width); j += head->columns.regular ? width - 1 : 1) {
-        const FLOATV sum = (FLOATV)clmp_gather_one(taps, sums, first_row, i, (int)j);
-        clmp_store_gradient(clmp_gather_scale(sum, down, scale, head->class_up), to + j * CLMP_PIXEL_STRIDE, 1);
-    }
+    CLMP_RANGE_END
 }

@@ -6,6 +6,7 @@
 #include "loss_run.h"
 #include "report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -114,11 +115,18 @@ bool command_loss(const struct options *options, struct failure *failure) {
                                       .count = run.result_count,
                                       .device = session.device,
                                       .outputs = &files.outputs,
-                                      .shape = &shape};
+                                      .shape = &shape,
+                                      .range = run.range,
+                                      .type = files.pair.logits.type};
         good = report_print(&report, options, failure);
     }
     if (good)
         labels_note(&run.rules, run.seen, "clmp", "loss");
+    if (good && run.range != NULL && run.range->overflowed > 0)
+        note_print("clmp", "loss", "%" PRIu64 " %s no room in %s; a lower --gradient-scale helps",
+                   (uint64_t)run.range->overflowed,
+                   run.range->overflowed == 1 ? "element of the gradient has" : "elements of the gradient have",
+                   files.pair.logits.type == CLMP_FLOAT16 ? "float16" : "float32");
     loss_run_free(&run);
     label_rules_free(&run.rules);
     session_close(&session);

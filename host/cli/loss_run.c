@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { LOGITS, LABELS, LOSSES, WEIGHTS, RESULTS, BUFFERS };
+enum { LOGITS, LABELS, LOSSES, WEIGHTS, RESULTS, RANGE, BUFFERS };
 
 clmp_plan_params loss_run_params(const struct loss_run *run, const struct pair *pair) {
     clmp_plan_params params = run->options->params;
@@ -21,11 +21,14 @@ static bool make_buffers(struct loss_run *run, const struct pair *pair, cl_mem b
                          struct failure *failure) {
     struct session *session = run->session;
     const uint64_t pixels = labels_pixels(&pair->labels), floats = pixels * sizeof(float);
+    const clmp_gradient_range none = {0};
     return session_buffer(session, "logits", pair->logits.values, pair->logits.bytes, &buffers[LOGITS], failure) &&
            session_buffer(session, "labels", pair->labels.values, pixels * pair->labels.element, &buffers[LABELS],
                           failure) &&
            session_buffer(session, "results", NULL, run->result_count * sizeof *run->results, &buffers[RESULTS],
                           failure) &&
+           (!run->wants_gradient ||
+            session_buffer(session, "gradient's range", &none, sizeof none, &buffers[RANGE], failure)) &&
            (!run->wants_losses || session_buffer(session, "losses", NULL, floats, &buffers[LOSSES], failure)) &&
            ((!run->wants_weights && !run->wants_means) ||
             session_buffer(session, "weights", NULL, floats, &buffers[WEIGHTS], failure));
@@ -49,6 +52,7 @@ static bool enqueue(const struct loss_run *run, clmp_plan *plan, const cl_mem me
     clmp_status status;
     if (run->wants_gradient) {
         buffers.gradient.mem = mems[LOGITS];
+        buffers.gradient_range.mem = mems[RANGE];
         buffers.in_place = true;
         buffers.gradient_scale = run->options->gradient_scale;
         status = clmp_enqueue_gradient(plan, run->session->queue, &buffers, 0, NULL, &event);
@@ -91,6 +95,10 @@ static bool read_results(struct loss_run *run, const struct pair *pair, const cl
     run->results = read;
     if (good && run->wants_gradient)
         good = session_read(run->session, "gradient", mems[LOGITS], pair->logits.bytes, &run->gradient, failure);
+    if (good && run->wants_gradient) {
+        good = session_read(run->session, "gradient's range", mems[RANGE], sizeof *run->range, &read, failure);
+        run->range = read;
+    }
     return good && (!run->wants_losses || read_floats(run, "losses", mems[LOSSES], pixels, &run->losses, failure)) &&
            (!run->wants_weights || read_floats(run, "weights", mems[WEIGHTS], pixels, &run->weights, failure));
 }
@@ -114,8 +122,10 @@ void loss_run_free(struct loss_run *run) {
     free(run->losses);
     free(run->weights);
     free(run->gradient);
+    free(run->range);
     free(run->means);
     run->results = NULL;
     run->losses = run->weights = run->means = NULL;
     run->gradient = NULL;
+    run->range = NULL;
 }

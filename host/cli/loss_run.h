@@ -20,9 +20,10 @@ struct loss_run {
     /* outcome, owned */
     clmp_result *results;
     size_t result_count;
-    float *losses, *weights; /* NULL: not wanted */
-    void *gradient;          /* likewise; of the logits' type */
-    float *means;            /* likewise; weights of the plain mean: 0 where a pixel is not valid */
+    float *losses, *weights;    /* NULL: not wanted */
+    void *gradient;             /* likewise; of the logits' type */
+    clmp_gradient_range *range; /* likewise; of the gradient, what its type has no room for */
+    float *means;               /* likewise; weights of the plain mean: 0 where a pixel is not valid */
 };
 
 /* The problem that a pair is. */

@@ -100,9 +100,14 @@ static bool add_step(json_t *object, const struct options *options, uint64_t ste
                                step <= INT64_MAX ? json_integer((json_int_t)step) : json_real((double)step)) == 0;
 }
 
+static bool add_range(json_t *object, const clmp_gradient_range *range) {
+    return range == NULL || (json_object_set_new(object, "gradient_overflowed", json_count(range->overflowed)) == 0 &&
+                             json_object_set_new(object, "gradient_underflowed", json_count(range->underflowed)) == 0);
+}
+
 static bool print_json(const struct report *report, const struct options *options, struct failure *failure) {
     json_t *object = json_result(report->device, options, &report->results[0]);
-    bool good = object != NULL && add_step(object, options, options->step) &&
+    bool good = object != NULL && add_step(object, options, options->step) && add_range(object, report->range) &&
                 (report->shape == NULL || report_add_shape(object, report->shape) == 0);
     if (options->params.scope == CLMP_SCOPE_IMAGE) {
         json_t *images = json_array();
@@ -209,6 +214,15 @@ static void print_listing(const struct report *report, const struct options *opt
         print_count("invalid labels", r->invalid_labels, "pixels whose label is no class");
     }
     print_count("nonfinite", r->nonfinite, "pixels whose loss is NaN or infinite");
+    if (report->range != NULL) {
+        const bool half = report->type == CLMP_FLOAT16;
+        print_count("overflowed", report->range->overflowed,
+                    half ? "elements of the gradient that are infinite in float16"
+                         : "elements of the gradient beyond float32");
+        if (half)
+            print_count("underflowed", report->range->underflowed,
+                        "elements of the gradient that are 0 in float16 alone");
+    }
     if (images)
         print_images(report);
     for (size_t i = 0; i < report->outputs->count; ++i)

@@ -17,8 +17,10 @@ struct report {
     const clmp_result *results; /* clmp_plan_result_count() records */
     size_t count;               /* of them; more than one: the total, and each image */
     const char *device;
-    const struct outputs *outputs;  /* that have been written */
-    const struct pair_shape *shape; /* of the files, or NULL */
+    const struct outputs *outputs;    /* that have been written */
+    const struct pair_shape *shape;   /* of the files, or NULL */
+    const clmp_gradient_range *range; /* of the gradient that was written, or NULL; */
+    clmp_float_type type;             /* and its type */
 };
 
 /* As JSON, or as a listing; nothing where an output goes to standard output. */

@@ -36,6 +36,7 @@ static_assert(CLMP_FIRST_METRICS == 56, "the first ABI's clmp_metrics");
 static_assert(sizeof(clmp_tuning) == 64, "clmp_tuning");
 static_assert(sizeof(clmp_buffer) == sizeof(cl_mem) + sizeof(size_t), "clmp_buffer");
 static_assert(sizeof(clmp_result) == 64, "clmp_result");
+static_assert(sizeof(clmp_gradient_range) == 16, "clmp_gradient_range");
 
 /* No struct will ever have more bytes: what says that it has was not initialised. */
 #define CLMP_SIZED_MOST ((size_t)4096)

@@ -88,6 +88,7 @@ static clmp_status check_step(struct head_step *step, const clmp_head_buffers *h
     clmp_status status = clmp_sized_take(head_buffers, FIRST_HEAD_BUFFERS, &step->head_buffers, "head_buffers", log);
     if (status == CLMP_OK)
         status = clmp_sized_take(buffers, CLMP_FIRST_BUFFERS, &step->buffers, "buffers", log);
+    step->buffers.gradient_range = (clmp_buffer){NULL, 0}; /* of the logits, which are nobody's but the head's */
     if (status == CLMP_OK)
         status = clmp_check_wait(step->chain.wait_count, step->chain.wait, log);
     if (status == CLMP_OK)

@@ -86,6 +86,24 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     return status;
 }
 
+clmp_status clmp_plan_build_range(struct clmp_plan *plan) {
+    cl_kernel *kernel = &plan->kernels[CLMP_KERNEL_RANGE];
+    if (*kernel != NULL)
+        return CLMP_OK;
+    char why[CLMP_WHY];
+    bool fits = false;
+    clmp_status status = plan->reading->build_range(plan);
+    if (status == CLMP_OK)
+        status = clmp_plan_kernel_fits(plan, CLMP_KERNEL_RANGE, plan->tuning.group_size, &fits, why);
+    if (status == CLMP_OK && !fits)
+        status = clmp_fail(&plan->context->log, CLMP_DEVICE_UNSUPPORTED, "counting a gradient's range: %s", why);
+    if (status != CLMP_OK && *kernel != NULL) {
+        clReleaseKernel(*kernel);
+        *kernel = NULL;
+    }
+    return status;
+}
+
 void clmp_plan_release_kernels(struct clmp_plan *plan) {
     for (int i = 0; i < CLMP_KERNEL_COUNT; ++i) {
         if (plan->kernels[i] != NULL)
@@ -117,6 +135,8 @@ static uint64_t local_memory(const struct clmp_plan *plan, enum clmp_kernel_id i
         return 4 * sizeof(cl_ulong) * group;
     case CLMP_KERNEL_DRAW_PIXELS:
         return CLMP_DRAW_BINS * sizeof(cl_ulong);
+    case CLMP_KERNEL_RANGE:
+        return 2 * sizeof(cl_ulong);
     case CLMP_KERNEL_UPSAMPLE_GRADIENT:
         return clmp_upsample_least_group(plan) > 1 ? 8 * sizeof(cl_float) * group : 0;
     default:

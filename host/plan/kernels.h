@@ -14,6 +14,9 @@ void clmp_plan_release_kernels(struct clmp_plan *plan);
 clmp_status clmp_plan_kernel_fits(const struct clmp_plan *plan, enum clmp_kernel_id id, uint32_t group, bool *fits,
                                   char why[CLMP_WHY]);
 
+/* Makes the kernel that stores a gradient and counts what overflows and underflows, unless the plan has it. */
+clmp_status clmp_plan_build_range(struct clmp_plan *plan);
+
 /* The macros of the kernels that count; `text` has room for 256 characters. */
 void clmp_plan_count_macros(const struct clmp_plan *plan, uint32_t group, char *text, size_t size);
 

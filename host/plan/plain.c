@@ -20,27 +20,41 @@ static clmp_status create(struct clmp_plan *plan, const float *class_weights) {
     return CLMP_OK;
 }
 
-static clmp_status build(struct clmp_plan *plan) {
+enum { MACROS = 700 };
+
+/* Of the loss, and of the gradient. */
+static void set_macros(const struct clmp_plan *plan, bool gradient, char text[MACROS]) {
     const clmp_tuning *tuning = &plan->tuning;
-    const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
-    const char *left = clmp_plan_leaves_sums(plan) ? " -DCLMP_SUMS" : "";
-    char logits[CLMP_LOGITS_MACROS], both[320], macros[700];
+    char logits[CLMP_LOGITS_MACROS];
     clmp_logits_macros(&plan->params, &plan->logits, logits);
-    snprintf(both, sizeof both,
-             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 " -DCLMP_LABEL=%s%s",
-             tuning->group_size, tuning->vector_width, plan->label_classes,
-             clmp_label_type_name(plan->params.label_type), logits);
     /* hard examples are told by what their losses are without class weights, which are applied to those drawn */
-    snprintf(macros, sizeof macros, "%s%s%s%s -DCLMP_RUN=%" PRIu32, both, plan->criterion,
-             clmp_plan_weighs_late(plan) ? "" : class_weights, left, clmp_plan_loss_run(plan));
+    const bool weighted = plan->class_weights != NULL && (gradient || !clmp_plan_weighs_late(plan));
+    snprintf(text, MACROS,
+             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64
+             " -DCLMP_LABEL=%s%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32,
+             tuning->group_size, tuning->vector_width, plan->label_classes,
+             clmp_label_type_name(plan->params.label_type), logits, plan->criterion,
+             weighted ? " -DCLMP_CLASS_WEIGHTS" : "", gradient && plan->draws != NULL ? " -DCLMP_DRAWN" : "",
+             gradient && tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "",
+             clmp_plan_leaves_sums(plan) ? " -DCLMP_SUMS" : "", gradient ? tuning->run : clmp_plan_loss_run(plan));
+}
+
+static clmp_status build(struct clmp_plan *plan) {
+    char macros[MACROS];
+    set_macros(plan, false, macros);
     const clmp_status status =
         clmp_kernel_create(plan->context, "loss", macros, "clmp_loss", &plan->kernels[CLMP_KERNEL_LOSS]);
     if (status != CLMP_OK)
         return status;
-    snprintf(macros, sizeof macros, "%s%s%s%s%s%s -DCLMP_RUN=%" PRIu32, both, plan->criterion, class_weights,
-             plan->draws != NULL ? " -DCLMP_DRAWN" : "", tuning->streaming == 2 ? " -DCLMP_STREAM=1" : "", left,
-             tuning->run);
+    set_macros(plan, true, macros);
     return clmp_kernel_create(plan->context, "gradient", macros, "clmp_gradient", &plan->kernels[CLMP_KERNEL_GRADIENT]);
+}
+
+static clmp_status build_range(struct clmp_plan *plan) {
+    char macros[MACROS], counting[MACROS + 16];
+    set_macros(plan, true, macros);
+    snprintf(counting, sizeof counting, "%s -DCLMP_RANGE", macros);
+    return clmp_kernel_create(plan->context, "gradient", counting, "clmp_gradient", &plan->kernels[CLMP_KERNEL_RANGE]);
 }
 
 static bool lay_out(struct clmp_plan *plan) {
@@ -56,5 +70,6 @@ const struct clmp_reading clmp_reading_plain = {
     .check = check,
     .create = create,
     .build = build,
+    .build_range = build_range,
     .lay_out = lay_out,
 };

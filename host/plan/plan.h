@@ -36,6 +36,7 @@ enum clmp_kernel_id {
     CLMP_KERNEL_STEEP_LOSS,
     CLMP_KERNEL_STEEP_GRADIENT,
     CLMP_KERNEL_STEEP_CONFUSION, /* built at the first use */
+    CLMP_KERNEL_RANGE,           /* likewise: what stores the gradient, and counts what its type has no room for */
     CLMP_KERNEL_COUNT
 };
 

@@ -18,6 +18,8 @@ struct clmp_reading {
     clmp_status (*create)(struct clmp_plan *plan, const float *class_weights);
     /* Makes the kernels of the stages loss and gradient. */
     clmp_status (*build)(struct clmp_plan *plan);
+    /* Makes CLMP_KERNEL_RANGE: its kernel that stores the gradient, with CLMP_RANGE (kernels/range.clh). */
+    clmp_status (*build_range)(struct clmp_plan *plan);
     /* Lays out its part of the workspace.  False where the sizes overflow. */
     bool (*lay_out)(struct clmp_plan *plan);
 };

@@ -123,6 +123,21 @@ void clmp_steep_macros(const struct clmp_plan *plan, char *text, size_t size) {
              upsample->most_rows, upsample->exact ? " -DCLMP_EXACT" : "");
 }
 
+/* Of kernels that walk the logits. */
+static void logits_macros(const struct clmp_plan *plan, const char *more, char *text, size_t size) {
+    char logits[CLMP_LOGITS_MACROS];
+    clmp_logits_macros(&plan->params, &plan->logits, logits);
+    snprintf(text, size, " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 "%s%s",
+             plan->tuning.group_size, plan->tuning.vector_width, plan->params.classes, logits, more);
+}
+
+static clmp_status build_range(struct clmp_plan *plan) {
+    char macros[512];
+    logits_macros(plan, " -DCLMP_RANGE", macros, sizeof macros);
+    return clmp_kernel_create(plan->context, "upsample_gather", macros, "clmp_upsample_gather",
+                              &plan->kernels[CLMP_KERNEL_RANGE]);
+}
+
 static clmp_status build(struct clmp_plan *plan) {
     static const struct {
         enum clmp_kernel_id id;
@@ -135,12 +150,8 @@ static clmp_status build(struct clmp_plan *plan) {
                   {CLMP_KERNEL_STEEP_LOSS, "upsample_steep_loss", "clmp_upsample_steep_loss", 3},
                   {CLMP_KERNEL_STEEP_GRADIENT, "upsample_steep_gradient", "clmp_upsample_steep_gradient", 4}};
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
-    const clmp_tuning *tuning = &plan->tuning;
-    char logits[CLMP_LOGITS_MACROS], tile[256], steep[256], macros[5][512];
-    clmp_logits_macros(&plan->params, &plan->logits, logits);
-    snprintf(macros[0], sizeof macros[0],
-             " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_CLASSES=%" PRIu64 "%s", tuning->group_size,
-             tuning->vector_width, plan->params.classes, logits);
+    char tile[256], steep[256], macros[5][512];
+    logits_macros(plan, "", macros[0], sizeof macros[0]);
     clmp_upsample_macros(plan, tile, sizeof tile);
     clmp_steep_macros(plan, steep, sizeof steep);
     const char *const walks[] = {tile, tile, steep, steep};
@@ -179,5 +190,6 @@ const struct clmp_reading clmp_reading_interpolated = {
     .check = check,
     .create = create,
     .build = build,
+    .build_range = build_range,
     .lay_out = lay_out,
 };

@@ -81,6 +81,8 @@ clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, con
          sizeof(cl_ulong), counts, true, NULL, 0},
         {"confusion", confusion ? buffers->confusion : absent, clmp_confusion_words(plan) * sizeof(cl_ulong),
          sizeof(cl_ulong), confusion, true, NULL, 0},
+        {"gradient_range", gradient || gradient_part ? buffers->gradient_range : absent, sizeof(clmp_gradient_range),
+         sizeof(cl_ulong), false, true, NULL, 0},
         {"result", weighs ? buffers->result : absent, clmp_plan_result_count(plan) * sizeof(clmp_result), 8, weighs,
          true, NULL, 0},
         {"workspace", buffers->workspace, plan->layout.size, 128, of_part || threshold, true, NULL, 0},

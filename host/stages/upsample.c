@@ -100,7 +100,11 @@ static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *ban
 static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) {
     const clmp_plan *plan = step->plan;
     const clmp_plan_params *params = &plan->params;
-    struct clmp_arguments arguments = clmp_arguments_begin(step, CLMP_KERNEL_UPSAMPLE_GATHER);
+    enum clmp_kernel_id id;
+    const clmp_status status = clmp_range_kernel(step, CLMP_KERNEL_UPSAMPLE_GATHER, &id);
+    if (status != CLMP_OK)
+        return status;
+    struct clmp_arguments arguments = clmp_arguments_begin(step, id);
     clmp_argument_mem(&arguments, plan->upsample->tables);
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->upsample->tile_sums);
@@ -113,6 +117,7 @@ static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) 
     clmp_argument_float(&arguments, step->buffers->gradient_scale);
     clmp_argument_logits(&arguments, step, step->buffers->gradient);
     clmp_argument_strides(&arguments, step);
+    clmp_argument_range(&arguments, step);
     /* one work-item more, for the first and the last of a row */
     return clmp_launch_pixels(step, &arguments, params->logits_width + plan->tuning.vector_width,
                               params->images * params->classes * band->logits);

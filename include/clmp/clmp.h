@@ -38,8 +38,9 @@
  * Versions: a program also runs, without being compiled again, with a later libclmp of the same soversion; and with an
  * earlier one, if it leaves fields that the earlier one lacks at their defaults (else the call is refused).  For that
  * structs that may grow carry their size, which ..._init() sets, or the function takes it; they grow at the end only,
- * past all padding, and a new field is at its default where it is 0.  clmp_tuning, clmp_buffer and clmp_result never
- * grow.  The functions ..._sized() are what the inline functions beside them call with the sizes of this header.
+ * past all padding, and a new field is at its default where it is 0.  clmp_tuning, clmp_buffer, clmp_result and
+ * clmp_gradient_range never grow.  The functions ..._sized() are what the inline functions beside them call with the
+ * sizes of this header.
  */
 #ifndef CLMP_CLMP_H
 #define CLMP_CLMP_H
@@ -496,8 +497,19 @@ typedef struct clmp_result {
     cl_ulong pixels;         /* valid + ignored + invalid_labels + nonfinite */
 } clmp_result;
 
-/* A place in device memory: a buffer and an offset in bytes, a multiple of the element's size (of 8 for a result, of
- * 128 for a workspace).  mem NULL: absent. */
+/*
+ * How many elements of a gradient its type is too narrow for, 16 bytes, in the device's memory as here.  Before an
+ * element is stored it is a float32, which no overflow makes infinite: it then is the largest float, of either sign.
+ * Both counts are 0 before the first call, which the caller sees to, and each call adds to them; they are the same on
+ * every device.  A loss scaler lowers gradient_scale where any element overflowed, and raises it where none did.
+ */
+typedef struct clmp_gradient_range {
+    cl_ulong overflowed;  /* stored as an infinity; of float32, as the largest float */
+    cl_ulong underflowed; /* not 0 as a float32, and stored as 0: of float16 only, those of at most 2^-25 */
+} clmp_gradient_range;
+
+/* A place in device memory: a buffer and an offset in bytes, a multiple of the element's size (of 8 for a result and
+ * for counts, of 128 for a workspace).  mem NULL: absent. */
 typedef struct clmp_buffer {
     cl_mem mem;
     size_t offset;
@@ -521,6 +533,9 @@ typedef struct clmp_buffers {
     uint64_t step;            /* CLMP_WEIGHTING_BALANCED: number of the training step; each draws other pixels */
     float gradient_scale;     /* upstream gradient (loss scale), finite; multiplies the gradient only */
     bool in_place;            /* gradient is the same place as logits, and overwrites them */
+    clmp_buffer gradient_range; /* clmp_gradient_range, in and out: what the gradient's type has no room for; where it
+                                   is present, the plan's first step that counts builds a kernel.  Absent: not counted,
+                                   and the kernels are those that do not count */
 } clmp_buffers;
 
 /* As clmp_buffers_init(), for a struct of `size` bytes. */
@@ -549,7 +564,8 @@ static inline void clmp_buffers_init(clmp_buffers *buffers) {
  *
  * clmp_enqueue_gradient    as clmp_enqueue_loss, and out: gradient, that of gradient_scale L with respect to the
  *                          logits: w_u gradient_scale dl_u/dx, which is exact although w is held constant (Danskin's
- *                          theorem).
+ *                          theorem).  In and out: gradient_range (may be absent), to which only one call at a time may
+ *                          add.
  *
  * Losses and weights are 0 where a pixel is not valid, and so is its gradient.
  *
@@ -573,7 +589,7 @@ CLMP_API clmp_status clmp_enqueue_gradient(clmp_plan *plan, cl_command_queue que
  *                             Out: the part's losses, in the workspace, and in `losses` if it is present.
  * clmp_enqueue_threshold      once.  In: labels.  Out: losses, weights (each may be absent), result.
  * clmp_enqueue_gradient_part  for every part again.  In: the part's logits, once more, and labels.  Out: their
- *                             gradient, in place of the logits.
+ *                             gradient, in place of the logits.  In and out: gradient_range (may be absent).
  *
  * They give the bits of clmp_enqueue_gradient() on all pixels, however these are divided into parts.  Each is an entry
  * like the three above; the caller orders them by their events, or by an in-order queue.  The workspace must be the

@@ -76,7 +76,7 @@ class Slot:
                 getattr(buffers, memory.name).mem = buffer
             back = []
             for memory in outputs:
-                adds = memory.name in ("label_counts", "confusion")
+                adds = memory.name in ("label_counts", "confusion", "gradient_range")
                 buffer = self._bring(memory, _opencl.READ_WRITE, passing, adds)
                 names.append(memory.name)
                 getattr(buffers, memory.name).mem = buffer

@@ -15,7 +15,7 @@ from libclmp._arrays import Array, take_labels, take_logits
 from libclmp._engine import Memory, engine, list_devices
 from libclmp._errors import InvalidArgument, InvalidType
 from libclmp._fields import SCHEMES, class_weights_array, integer, real, set_field, unknown
-from libclmp._header import ClassWeightsParams, Metrics, PlanFields, Result, Status
+from libclmp._header import ClassWeightsParams, FloatType, Metrics, PlanFields, Result, Status
 from libclmp._plan import Context, check, result_of
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class LossResult(Result):
     ----------
     gradient : ndarray or None
         Of gradient_scale L with respect to the logits, in their shape and type.
+    gradient_overflowed, gradient_underflowed : int or None
+        Of a gradient in float16 or bfloat16: how many elements are infinite, and how many are 0 that were not 0 in
+        float32.  For a loss scaler: lower gradient_scale where any overflowed.
     losses, weights : ndarray or None
         What each pixel's loss and weight are, float32 of the labels' shape; 0 where a pixel is not valid.
     images : tuple of Result
@@ -111,6 +114,8 @@ class LossResult(Result):
     """
 
     gradient: Array | None = dataclasses.field(default=None, repr=False)
+    gradient_overflowed: int | None = None
+    gradient_underflowed: int | None = None
     losses: Array | None = dataclasses.field(default=None, repr=False)
     weights: Array | None = dataclasses.field(default=None, repr=False)
     images: tuple[Result, ...] = ()
@@ -213,7 +218,7 @@ def loss(
     gradient, losses, weights : bool
         Which arrays are wanted.
     gradient_scale : float
-        Multiplies the gradient (a loss scale).
+        Multiplies the gradient (a loss scale).  Whether a gradient in 16 bits has room for it, the result says.
     step : int
         Number of the training step, for ``weighting="balanced"``.
     layout : {"nchw", "nhwc"}
@@ -237,8 +242,6 @@ def loss(
         255: a pixel with this label is left out.
     class_weights : array_like
         C numbers >= 0: multiply a pixel's loss by that of its label.
-    normalise : {"count", "weights"}
-        Of means with class weights: by the number of pixels, or by the sum of their weights, as PyTorch has it.
     normalise : {"count", "weights"}
         What a mean with class weights is divided by: by how many pixels there are, or by what they weigh, as torch does.
     label_smoothing : float
@@ -303,6 +306,7 @@ def loss(
     inputs = [Memory("logits", x.array.ctypes.data, x.size), _memory("labels", y)]
     outputs: list[Memory] = []
     made: dict[str, Any] = {}
+    narrow: Array | None = None
     if gradient:
         memory, made["gradient"] = x.like()
         outputs.append(_memory("gradient", memory))
@@ -310,6 +314,9 @@ def loss(
             made["gradient"] = made["gradient"].transpose(0, 2, 3, 1)
         if np.ndim(logits) == 3:
             made["gradient"] = made["gradient"][0]
+        if x.kind != FloatType.FLOAT32:
+            narrow = np.zeros(2, np.uint64)
+            outputs.append(_memory("gradient_range", narrow))
     for name, wanted in (("losses", losses), ("weights", weights)):
         if wanted:
             made[name] = np.empty(label_shape, np.float32)
@@ -324,6 +331,8 @@ def loss(
         step=integer("step", step),
         gradient_scale=real("gradient_scale", gradient_scale),
     )
+    if narrow is not None:
+        made["gradient_overflowed"], made["gradient_underflowed"] = narrow.tolist()
     return LossResult(**found[0].__dict__, images=tuple(found[1:]), **made)
 
 

@@ -315,6 +315,7 @@ class Plan:
         losses: Place | None = None,
         weights: Place | None = None,
         workspace: Place | None = None,
+        gradient_range: Place | None = None,
         step: int = 0,
         gradient_scale: float = 1.0,
         in_place: bool = False,
@@ -332,6 +333,9 @@ class Plan:
             Multiplies the gradient.
         in_place : bool
             The gradient is the same place as the logits, and overwrites them.
+        gradient_range : buffer
+            uint64 (2), to which is added how many elements of the gradient are stored as an infinity (of float32, as
+            the largest float), and how many as 0 that were not 0 in float32.  May be absent.
 
         Returns
         -------
@@ -352,6 +356,7 @@ class Plan:
             losses=losses,
             weights=weights,
             workspace=workspace,
+            gradient_range=gradient_range,
         )
 
     def enqueue_label_counts(

@@ -235,7 +235,9 @@ static bool take_field(struct reader *reader, struct input *input) {
         input->run.entry = (enum entry)take_below(reader, 2);
         input->run.in_place = take_below(reader, 2) != 0;
         input->run.internal_workspace = take_below(reader, 2) != 0;
-        input->run.shift = (size_t)take_below(reader, 4);
+        input->run.shift = (size_t)take_below(reader, 8);
+        input->run.range = input->run.shift >= 4;
+        input->run.shift %= 4;
         break;
     default:
         return false;

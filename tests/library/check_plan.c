@@ -394,6 +394,7 @@ static struct bench bench_new(clmp_input input) {
     struct bench b = {0};
     struct rng rng = rng_for("bench", (uint64_t)input);
     b.run.shift = 1;
+    b.run.range = true;
     if (input == CLMP_INPUT_LOSSES) {
         b.problem = problem_of_losses(2, 5, 7);
         fill_losses(b.problem, LOSSES_LOG_NORMAL, &rng);
@@ -438,15 +439,16 @@ static void bench_free(struct bench *b) {
     problem_free(b->problem);
 }
 
-#define PLACES 7
+#define PLACES 8
 
 static clmp_buffer *place(clmp_buffers *buffers, int index) {
-    clmp_buffer *const places[PLACES] = {&buffers->logits,   &buffers->labels, &buffers->losses,   &buffers->weights,
-                                         &buffers->gradient, &buffers->result, &buffers->workspace};
+    clmp_buffer *const places[PLACES] = {&buffers->logits,    &buffers->labels,        &buffers->losses,
+                                         &buffers->weights,   &buffers->gradient,      &buffers->result,
+                                         &buffers->workspace, &buffers->gradient_range};
     return places[index];
 }
 
-static const int alignments[PLACES] = {4, 4, 4, 4, 4, 8, 128};
+static const int alignments[PLACES] = {4, 4, 4, 4, 4, 8, 128, 8};
 
 START_TEST(buffers_that_must_be_there_are_missed) {
     struct bench b = bench_new((clmp_input)_i);

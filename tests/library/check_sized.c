@@ -99,7 +99,7 @@ static void set_context_params(void *params) {
 static void set_buffers(void *to) {
     clmp_buffers *buffers = to;
     const size_t size = buffers->struct_size;
-    *buffers = bench.buffers;
+    memcpy(to, &bench.buffers, size < sizeof bench.buffers ? size : sizeof bench.buffers);
     buffers->struct_size = size;
 }
 

@@ -80,13 +80,16 @@ enum { LOSSES = 12 };
 static const float twelve[LOSSES] = {0.5f, 0.25f, 4.0f, -0.0f, 1.0f, 2.0f, 3.0f, 0.125f, NAN, INFINITY, 8.0f, 0.75f};
 enum { FINITE = 10 };
 
-/* Every key is there, and no other; of files of logits, the shapes, too. */
-static void check_keys(const json_t *object, bool files, bool images) {
+/* Every key is there, and no other; of files of logits the shapes, too, and of a gradient what float16 has no room for.
+ */
+static void check_keys(const json_t *object, bool files, bool images, bool gradient) {
     static const char *const keys[] = {"loss",           "alpha",     "tau",    "support", "valid",     "ignored",
                                        "invalid_labels", "nonfinite", "device", "solver",  "weighting", "criterion"};
     for (int i = 0; i < 12; ++i)
         ck_assert_msg(json_object_get(object, keys[i]) != NULL, "no key '%s'", keys[i]);
-    ck_assert_uint_eq(json_object_size(object), 12u + (files ? 2u : 0u) + (images ? 1u : 0u));
+    ck_assert_uint_eq(json_object_size(object), 12u + (files ? 2u : 0u) + (images ? 1u : 0u) + (gradient ? 2u : 0u));
+    ck_assert(!gradient ||
+              (count_of(object, "gradient_overflowed") == 0 && count_of(object, "gradient_underflowed") == 0));
     ck_assert(!files || json_array_size(json_object_get(object, "logits_shape")) == 4);
     ck_assert(!files || json_array_size(json_object_get(object, "labels_shape")) == 2);
     ck_assert(json_is_string(json_object_get(object, "device")));
@@ -96,7 +99,7 @@ START_TEST(weights_of_losses_are_the_plain_mean_for_infinite_p) {
     static const char *const infinite[] = {"inf", "Inf", "infinity"};
     write_npy("losses.npy", "<f4", "(3, 2, 2)", twelve, sizeof twelve);
     json_t *object = json_of(clmp("weights", "losses.npy", "--p", infinite[_i], "-o", "weights.npy", "--json", NULL));
-    check_keys(object, false, false);
+    check_keys(object, false, false, false);
     ck_assert_str_eq(json_string_value(json_object_get(object, "solver")), "search");
     ck_assert(count_of(object, "valid") == FINITE && count_of(object, "nonfinite") == 2);
     ck_assert(count_of(object, "ignored") == 0 && count_of(object, "invalid_labels") == 0);
@@ -157,7 +160,7 @@ START_TEST(loss_weights_and_gradient_fit_together) {
     write_inputs();
     json_t *object = json_of(clmp("loss", "logits.npy", "labels.npy", "--losses", "losses.npy", "--weights",
                                   "weights.npy", "--gradient", "gradient.npy", "--json", NULL));
-    check_keys(object, true, false);
+    check_keys(object, true, false, true);
     float *losses = read_npy("losses.npy", "(2, 8, 9)", PIXELS),
           *weights = read_npy("weights.npy", "(2, 8, 9)", PIXELS),
           *gradient = read_npy("gradient.npy", "(2, 5, 8, 9)", PIXELS * CLASSES);
@@ -272,8 +275,16 @@ START_TEST(float16_logits_equal_float32_ones) {
                     ldexp(1.0, -25) + value * ldexp(1.0, -11));
     }
     free(gradient);
+    json_t *wide = json_loadb(expected.parts[0], expected.sizes[0], 0, NULL), *narrow;
+    narrow = json_loadb(all.parts[0], all.sizes[0], 0, NULL);
+    ck_assert(json_object_del(wide, "gradient_underflowed") == 0 &&
+              json_object_del(narrow, "gradient_underflowed") == 0);
+    ck_assert(json_equal(wide, narrow));
+    json_decref(wide);
+    json_decref(narrow);
     for (int i = 0; i < 4; ++i) {
-        ck_assert_msg(i == 3 || memcmp(expected.parts[i], all.parts[i], expected.sizes[i]) == 0, "part %d differs", i);
+        ck_assert_msg(i == 0 || i == 3 || memcmp(expected.parts[i], all.parts[i], expected.sizes[i]) == 0,
+                      "part %d differs", i);
         free(expected.parts[i]);
         free(all.parts[i]);
     }
@@ -285,7 +296,7 @@ START_TEST(scope_image_is_the_mean_of_the_images) {
     json_t *both = json_of(clmp("loss", "logits.npy", "labels.npy", "--scope", "image", "--json", NULL));
     json_t *one = json_of(clmp("loss", "one.npy", "one-labels.npy", "--json", NULL));
     json_t *two = json_of(clmp("loss", "two.npy", "two-labels.npy", "--scope", "batch", "--json", NULL));
-    check_keys(both, true, true);
+    check_keys(both, true, true, false);
     json_t *list = json_object_get(both, "images"), *alone[] = {one, two};
     ck_assert(json_array_size(list) == IMAGES);
     for (size_t i = 0; i < IMAGES; ++i)
@@ -414,7 +425,7 @@ START_TEST(smaller_logits_are_interpolated) {
     write_npy("large.npy", "|u1", "(16, 26)", large, sizeof large);
     json_t *object = json_of(clmp("loss", "one.npy", "large.npy", "--losses", "losses.npy", "--gradient",
                                   "gradient.npy", "--json", _i ? "--align-corners" : NULL, NULL));
-    check_keys(object, true, false);
+    check_keys(object, true, false, true);
     float *losses = read_npy("losses.npy", "(1, 16, 26)", LARGE);
     for (int i = 0; i < LARGE; ++i) {
         double sum = 0.0, own = 0.0;

@@ -81,6 +81,38 @@ START_TEST(weightings_meet_where_they_are_the_same) {
 }
 END_TEST
 
+/* By how many pixels there are, and by what they weigh, as torch has it. */
+START_TEST(means_are_by_count_or_by_class_weights) {
+    static const float class_weights[CLASSES] = {0.5f, 4.0f, 0.25f, 1.0f};
+    write_inputs();
+    write_npy("class-weights.npy", "<f4", "(4,)", class_weights, sizeof class_weights);
+    json_t *count = json_of(clmp("loss", "a.npy", "maps/a.npy", "--weighting", "uniform", "--class-weights",
+                                 "class-weights.npy", "--losses", "losses.npy", "--json", NULL));
+    json_t *same = json_of(clmp("loss", "a.npy", "maps/a.npy", "--weighting", "uniform", "--class-weights",
+                                "class-weights.npy", "--normalise", "count", "--json", NULL));
+    json_t *mean = json_of(clmp("loss", "a.npy", "maps/a.npy", "--weighting", "uniform", "--class-weights",
+                                "class-weights.npy", "--normalise", "weights", "--json", NULL));
+    float *losses = read_npy("losses.npy", "(1, 6, 7)", PLANE);
+    double sum = 0.0, of_weights = 0.0;
+    for (size_t i = 0; i < PLANE; ++i) {
+        sum += (double)losses[i];
+        of_weights += labels[0][i] < CLASSES ? (double)class_weights[labels[0][i]] : 0.0;
+    }
+    free(losses);
+    ck_assert(json_equal(count, same));
+    ck_assert(fabs(number(count, "loss") - sum / number(count, "valid")) < 2e-6 * sum);
+    ck_assert(fabs(number(mean, "loss") - sum / of_weights) < 2e-6 * sum);
+    ck_assert(fabs(number(mean, "loss") - number(count, "loss")) > 0.01);
+    json_decref(count);
+    json_decref(same);
+    json_decref(mean);
+    struct outcome outcome = clmp("loss", "a.npy", "maps/a.npy", "--weighting", "topk", "--class-weights",
+                                  "class-weights.npy", "--normalise", "weights", NULL);
+    ck_assert(strstr(outcome.out, "by class weights") != NULL);
+    assert_done(outcome);
+}
+END_TEST
+
 START_TEST(sampling_depends_on_seed_and_step_alone) {
     write_inputs();
     static const char *const others[][2] = {{"--seed", "1"}, {"--step", "1"}, {"--sampling", "over"}};
@@ -121,7 +153,8 @@ START_TEST(binary_losses_have_a_label_map_for_each_class) {
     write_npy("masks4.npy", "|u1", "(1, 4, 6, 7)", masks, sizeof masks);
     json_t *one = json_of(clmp("loss", "a.npy", "masks.npy", "--loss", "bce", "--losses", "bce.npy", "--gradient",
                                "g.npy", "--heatmap", "heat.png", "--json", NULL));
-    json_t *four = json_of(clmp("loss", "a4.npy", "masks4.npy", "--loss", "bce", "--json", NULL));
+    json_t *four =
+        json_of(clmp("loss", "a4.npy", "masks4.npy", "--loss", "bce", "--gradient", "g4.npy", "--json", NULL));
     ck_assert(json_equal(one, four));
     ck_assert_str_eq(json_string_value(json_object_get(one, "criterion")), "bce");
     float *losses = read_npy("bce.npy", "(1, 4, 6, 7)", CLASSES * PLANE);
@@ -152,6 +185,52 @@ START_TEST(losses_are_chosen_by_name) {
     json_decref(smooth);
     struct outcome outcome = clmp("loss", "a.npy", "maps/a.npy", "--loss", "focal", NULL);
     ck_assert(strstr(outcome.out, "of focal") != NULL);
+    assert_done(outcome);
+}
+END_TEST
+
+/* Four elements of 1/4 and 3/4 of the scale, by equal logits; and of one pixel, as softmax gives 1/4 of them. */
+START_TEST(a_gradient_in_float16_says_what_it_has_no_room_for) {
+    static const uint16_t halves[4] = {0, 0, 0, 0};
+    static const uint8_t label = 2;
+    static const struct {
+        const char *scale;
+        unsigned overflowed, underflowed;
+        uint16_t bits[2]; /* of the other classes, and of the label's */
+    } rows[] = {
+        {"1", 0, 0, {0x3400, 0xba00}},    {"1e12", 4, 0, {0x7c00, 0xfc00}},   {"100000", 1, 0, {0x761a, 0xfc00}},
+        {"1e-7", 0, 3, {0x0000, 0x8001}}, {"-1e-12", 0, 4, {0x8000, 0x0000}}, {"0", 0, 0, {0x0000, 0x0000}},
+    };
+    write_npy("half.npy", "<f2", "(4, 1, 1)", halves, sizeof halves);
+    write_npy("one.npy", "|u1", "(1, 1)", &label, sizeof label);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {
+        struct outcome outcome = clmp("loss", "half.npy", "one.npy", "--gradient", "g.npy", "--gradient-scale",
+                                      rows[i].scale, "--json", NULL);
+        char note[256] = "";
+        if (rows[i].overflowed > 0)
+            snprintf(note, sizeof note, "clmp: loss: note: %u %s no room in float16; a lower --gradient-scale helps\n",
+                     rows[i].overflowed,
+                     rows[i].overflowed == 1 ? "element of the gradient has" : "elements of the gradient have");
+        ck_assert_str_eq(outcome.err, note);
+        json_t *object = json_loads(outcome.out, 0, NULL);
+        ck_assert_msg(number(object, "gradient_overflowed") == rows[i].overflowed, "row %zu", i);
+        ck_assert_msg(number(object, "gradient_underflowed") == rows[i].underflowed, "row %zu", i);
+        json_decref(object);
+        outcome_free(&outcome);
+        size_t size;
+        char *bytes = read_file("g.npy", &size);
+        uint16_t got[4];
+        memcpy(got, bytes + size - sizeof got, sizeof got);
+        free(bytes);
+        for (int c = 0; c < 4; ++c)
+            ck_assert_msg(got[c] == rows[i].bits[c == 2], "row %zu, class %d: 0x%04x", i, c, got[c]);
+    }
+    struct outcome outcome =
+        clmp("loss", "half.npy", "one.npy", "--gradient", "g.npy", "--gradient-scale", "1e-7", NULL);
+    ck_assert(strstr(outcome.out, "overflowed ") != NULL && strstr(outcome.out, "underflowed ") != NULL);
+    assert_done(outcome);
+    outcome = clmp("loss", "half.npy", "one.npy", NULL);
+    ck_assert(strstr(outcome.out, "flowed") == NULL);
     assert_done(outcome);
 }
 END_TEST
@@ -471,9 +550,11 @@ int main(void) {
     tcase_add_test(tcase, evaluation_is_what_one_counts_by_hand);
     tcase_add_loop_test(tcase, bad_input_is_refused, 0, sizeof refused / sizeof *refused);
     tcase = add_case(suite, "variants", "full");
+    tcase_add_test(tcase, means_are_by_count_or_by_class_weights);
     tcase_add_test(tcase, sampling_depends_on_seed_and_step_alone);
     tcase_add_test(tcase, weightings_of_losses);
     tcase_add_test(tcase, losses_are_chosen_by_name);
+    tcase_add_test(tcase, a_gradient_in_float16_says_what_it_has_no_room_for);
     tcase_add_test(tcase, evaluation_of_binary_classes);
     tcase_add_test(tcase, binary_losses_have_a_label_map_for_each_class);
     tcase_add_test(tcase, logits_may_have_their_classes_last);

@@ -127,6 +127,19 @@ class Loss(unittest.TestCase):
             wide = libclmp.loss(logits.astype(np.float32), labels, gradient=True, gradient_scale=1024.0)
             self.assertEqual(bits(step)[:9], bits(wide)[:9])
             self.assertTrue(same_bits(step.gradient, wide.gradient.astype(kind)))
+            self.assertIsNone(wide.gradient_overflowed)
+            self.assertIsNone(libclmp.loss(logits, labels).gradient_overflowed)
+
+    def test_a_gradient_in_float16_says_what_it_has_no_room_for(self):
+        logits, labels = problem((2, 4, 9, 8), dtype="float16")
+        for layout in ("nchw", "nhwc"):
+            x = logits if layout == "nchw" else np.ascontiguousarray(logits.transpose(0, 2, 3, 1))
+            for scale in (1.0, 2.0**-10, 1e7, 1e12, 2.0**-100):
+                step = libclmp.loss(x, labels, gradient=True, gradient_scale=scale, layout=layout)
+                wide = libclmp.loss(x.astype(np.float32), labels, gradient=True, gradient_scale=scale, layout=layout)
+                self.assertEqual(step.gradient_overflowed, np.isinf(step.gradient).sum())
+                self.assertEqual(step.gradient_underflowed, ((step.gradient == 0) & (wide.gradient != 0)).sum())
+        self.assertGreater(libclmp.loss(logits, labels, gradient=True, gradient_scale=1e12).gradient_overflowed, 0)
 
     def test_smaller_logits_are_interpolated(self):
         logits, labels = problem((2, 3, 5, 6), size=(20, 23))

@@ -78,6 +78,13 @@ class Interop(unittest.TestCase):
         both = contents(self.queue, packed, LOGITS.size + before // 4)
         self.assertTrue(same_bits(both[before // 4 :].reshape(LOGITS.shape), WANTED.gradient))
 
+    def test_counts_of_a_gradients_range(self):
+        counts = buffer(np.array([7, 9, 11], np.uint64))
+        self.plan.enqueue_gradient(self.queue, **self.places, gradient_range=(counts, 8), gradient_scale=1e30)
+        self.assertEqual(contents(self.queue, counts, (3,), np.uint64).tolist(), [7, 9, 11])
+        with self.assertRaises(libclmp.BufferTooSmall):
+            self.plan.enqueue_gradient(self.queue, **self.places, gradient_range=(counts, 16))
+
     def test_arrays_of_pyopencl(self):
         arrays = {
             "logits": cl.array.to_device(self.queue, LOGITS),

@@ -5,6 +5,7 @@
  */
 #include "support.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,7 +105,7 @@ static void enqueue_parts(part_entry entry, clmp_plan *plan, cl_command_queue qu
 }
 
 static struct outputs *run_parts(const struct problem *problem, cl_command_queue queue, struct rng *rng) {
-    const struct run run = {.shift = 1};
+    const struct run run = {.shift = 1, .range = true};
     clmp_plan *plan = plan_of(problem, &run);
     struct device_buffers buffers;
     buffers_make(&buffers, problem, plan, &run);
@@ -129,6 +130,10 @@ static struct outputs *run_parts(const struct problem *problem, cl_command_queue
                               (size_t)problem->pixels * sizeof(float), out->weights, 0, NULL, NULL));
     ck_cl(clEnqueueReadBuffer(own, buffers.use.result.mem, CL_TRUE, buffers.use.result.offset,
                               out->records * sizeof *out->result, out->result, 0, NULL, NULL));
+    out->range = malloc(sizeof *out->range);
+    ck_assert(out->range);
+    ck_cl(clEnqueueReadBuffer(own, buffers.use.gradient_range.mem, CL_TRUE, buffers.use.gradient_range.offset,
+                              sizeof *out->range, out->range, 0, NULL, NULL));
     read_gradient(problem, memory, &cut, out->gradient);
     ck_cl(clReleaseMemObject(memory));
     buffers_release(&buffers);
@@ -150,6 +155,7 @@ static struct problem *problem_at(int index, struct rng *rng) {
     params->scope = index / 5 % 2 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH;
     params->logits_type = (clmp_float_type)(index / 10 % 3);
     params->ohem_min_kept = 1 + rng_below(rng, 20);
+    problem->in.gradient_scale = rng_below(rng, 2) ? 1.0f : ldexpf(1.0f, (int)rng_below(rng, 60) - 30);
     params->loss =
         params->weighting != CLMP_WEIGHTING_OHEM && rng_below(rng, 3) == 0 ? CLMP_LOSS_FOCAL : CLMP_LOSS_CROSS_ENTROPY;
     for (uint64_t i = 0; i < problem->elements && params->logits_type != CLMP_FLOAT32; i++)

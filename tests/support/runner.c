@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum place { LOGITS, LABELS, LOSSES, WEIGHTS, GRADIENT, RESULT, WORKSPACE, PLACES };
+enum place { LOGITS, LABELS, LOSSES, WEIGHTS, GRADIENT, RESULT, WORKSPACE, RANGE, PLACES };
+
+const clmp_gradient_range test_range = {UINT32_MAX, ((uint64_t)1 << 33) - 2};
 
 /* Bytes after each buffer's end that nothing may write. */
 #define GUARD 64
@@ -61,6 +63,7 @@ void outputs_free(struct outputs *outputs) {
     free(outputs->weights);
     free(outputs->gradient);
     free(outputs->result);
+    free(outputs->range);
     free(outputs);
 }
 
@@ -89,6 +92,8 @@ static size_t place_bytes(enum place place, const struct problem *problem, const
         return run->no_weights ? 0 : problem->pixels * sizeof(float);
     case GRADIENT:
         return gradient && !run->in_place ? stored_bytes(problem) : 0;
+    case RANGE:
+        return gradient && run->range ? sizeof test_range : 0;
     case RESULT:
         return record_count(problem) * sizeof(clmp_result);
     default:
@@ -104,6 +109,7 @@ static size_t place_alignment(enum place place, const struct problem *problem) {
     case GRADIENT:
         return stored_element(problem->in.params.logits_type);
     case RESULT:
+    case RANGE:
         return 8;
     case WORKSPACE:
         return 128;
@@ -116,9 +122,11 @@ static bool is_input(enum place place, const struct problem *problem) {
     return of_losses(problem) ? place == LOSSES : place == LOGITS || place == LABELS;
 }
 
-/* Writes an input as the device has it. */
+/* Writes an input, or what is added to, as the device has it. */
 static void place_input(enum place place, const struct problem *problem, size_t bytes, unsigned char *to) {
-    if (place == LOGITS)
+    if (place == RANGE)
+        memcpy(to, &test_range, bytes);
+    else if (place == LOGITS)
         stored_pack(problem, problem->logits, to);
     else
         memcpy(to, place == LOSSES ? problem->losses : problem->labels, bytes);
@@ -126,8 +134,8 @@ static void place_input(enum place place, const struct problem *problem, size_t 
 
 static clmp_buffer *place_buffer(struct device_buffers *buffers, enum place place) {
     clmp_buffers *use = &buffers->use;
-    clmp_buffer *const places[PLACES] = {&use->logits,   &use->labels, &use->losses,   &use->weights,
-                                         &use->gradient, &use->result, &use->workspace};
+    clmp_buffer *const places[PLACES] = {&use->logits,   &use->labels, &use->losses,    &use->weights,
+                                         &use->gradient, &use->result, &use->workspace, &use->gradient_range};
     return places[place];
 }
 
@@ -142,7 +150,7 @@ void buffers_make(struct device_buffers *buffers, const struct problem *problem,
             continue;
         size_t whole = round_up(offset + bytes) + GUARD;
         unsigned char *image = poisoned(whole);
-        if (is_input(place, problem))
+        if (is_input(place, problem) || place == RANGE)
             place_input(place, problem, bytes, image + offset);
         cl_int error;
         cl_mem memory = clCreateBuffer(device->cl, CL_MEM_READ_WRITE, whole, NULL, &error);
@@ -161,8 +169,8 @@ void buffers_make(struct device_buffers *buffers, const struct problem *problem,
 }
 
 static void assert_poisoned(const unsigned char *bytes, size_t from, size_t to, enum place place, const char *where) {
-    static const char *const names[PLACES] = {"logits",   "labels", "losses",   "weights",
-                                              "gradient", "result", "workspace"};
+    static const char *const names[PLACES] = {"logits",   "labels", "losses",    "weights",
+                                              "gradient", "result", "workspace", "gradient_range"};
     const uint32_t poison = TEST_POISON;
     for (size_t i = from; i < to; i++)
         if (bytes[i] != ((const unsigned char *)&poison)[i % 4])
@@ -198,8 +206,16 @@ static void read_place(const struct device_buffers *buffers, const struct proble
 struct outputs *buffers_read(const struct device_buffers *buffers, const struct problem *problem,
                              const struct run *run) {
     struct outputs *out = outputs_new(problem, run->entry);
-    void *const to[PLACES] = {
-        run->in_place ? out->gradient : NULL, NULL, out->losses, out->weights, out->gradient, out->result, NULL};
+    if (buffers->memory[RANGE])
+        out->range = allocate(sizeof *out->range);
+    void *const to[PLACES] = {run->in_place ? out->gradient : NULL,
+                              NULL,
+                              out->losses,
+                              out->weights,
+                              out->gradient,
+                              out->result,
+                              NULL,
+                              out->range};
     for (enum place place = 0; place < PLACES; place++)
         if (buffers->memory[place])
             read_place(buffers, problem, run, place, to[place]);
@@ -294,6 +310,24 @@ static void assert_same_gradient(const struct problem *problem, const float *got
     free(rounded);
 }
 
+/* What a gradient wanted comes to, as it is stored. */
+static void assert_same_range(const struct problem *problem, const clmp_gradient_range *got, const float *want) {
+    const clmp_float_type type = problem->in.params.logits_type;
+    clmp_gradient_range range = test_range;
+    if (!got || !want)
+        return;
+    for (uint64_t i = 0; i < problem->elements; i++) {
+        const float stored = stored_round(type, want[i]);
+        range.overflowed += type == CLMP_FLOAT32 ? fabsf(stored) == FLT_MAX : isinf(stored) != 0;
+        range.underflowed += stored == 0.0f && want[i] != 0.0f;
+    }
+    ck_assert_msg(memcmp(got, &range, sizeof range) == 0, "%lld overflowed and %lld underflowed, not %lld and %lld; %s",
+                  (long long)(got->overflowed - test_range.overflowed),
+                  (long long)(got->underflowed - test_range.underflowed),
+                  (long long)(range.overflowed - test_range.overflowed),
+                  (long long)(range.underflowed - test_range.underflowed), describe(problem));
+}
+
 static void assert_same_record(const struct problem *problem, size_t index, const clmp_result *got,
                                const clmp_result *want) {
     static const char format[] = "loss %a alpha %a tau %a reserved %u support %llu valid %llu ignored %llu "
@@ -313,6 +347,7 @@ static void assert_same_record(const struct problem *problem, size_t index, cons
 
 void assert_same_bits(const struct problem *problem, const struct outputs *got, const struct outputs *want) {
     assert_same_floats(problem, "losses", got->losses, want->losses, problem->pixels);
+    assert_same_range(problem, got->range, want->gradient);
     for (size_t i = 0; i < got->records; i++)
         assert_same_record(problem, i, &got->result[i], &want->result[i]);
     assert_same_floats(problem, "weights", got->weights, want->weights, problem->pixels);

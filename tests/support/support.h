@@ -180,6 +180,7 @@ struct run {
     bool internal_workspace;    /* instead of the caller's, which holds garbage */
     bool in_place;              /* gradient over the logits */
     bool no_losses, no_weights; /* absent outputs */
+    bool range;                 /* the gradient's overflows and underflows are counted */
     size_t shift;               /* every buffer begins this many elements (records, blocks of workspace) late */
 };
 
@@ -188,7 +189,11 @@ struct outputs {
     float *losses, *weights, *gradient;
     clmp_result *result;
     size_t records;
+    clmp_gradient_range *range; /* added to test_range; NULL: not counted */
 };
+
+/* What the counts of a gradient's range are before a run: a wrap of their lower halves is near. */
+extern const clmp_gradient_range test_range;
 
 struct outputs *outputs_new(const struct problem *problem, enum entry entry);
 void outputs_free(struct outputs *outputs);
@@ -205,8 +210,8 @@ struct outputs *run_device(const struct problem *problem, const struct run *run)
 /* Device memory for a test's own enqueues; all are released by buffers_release(). */
 struct device_buffers {
     clmp_buffers use;
-    cl_mem memory[7];
-    size_t bytes[7];
+    cl_mem memory[8];
+    size_t bytes[8];
 };
 void buffers_make(struct device_buffers *buffers, const struct problem *problem, const clmp_plan *plan,
                   const struct run *run);
@@ -220,7 +225,8 @@ clmp_status enqueue_problem(clmp_plan *plan, cl_command_queue queue, const struc
                             const struct run *run, const clmp_buffers *buffers, cl_uint num_wait, const cl_event *wait,
                             cl_event *event);
 
-/* Equal by memcmp, in all that both have; a gradient wanted is rounded to the type that it is stored in. */
+/* Equal by memcmp, in all that both have; a gradient wanted is rounded to the type that it is stored in, and where what
+ * was got has counts of that, they are those of the gradient wanted. */
 void assert_same_bits(const struct problem *problem, const struct outputs *got, const struct outputs *want);
 
 /* Within the bounds that the library promises, by the definition in long double. */
