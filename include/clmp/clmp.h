@@ -483,13 +483,14 @@ CLMP_API clmp_tuning clmp_plan_tuning(const clmp_plan *plan);
  * and record 1 + i is image i.
  */
 typedef struct clmp_result {
-    cl_float loss;    /* L */
-    cl_float alpha;   /* the threshold: pixels with a loss above it have full weight; 0 if the p-norm bound is slack */
-    cl_float tau;     /* the largest weight a pixel may have */
-    cl_uint reserved; /* 0 */
-    cl_ulong support; /* pixels at full weight, w = tau */
-    cl_ulong valid;   /* n: pixels that take part */
-    cl_ulong ignored; /* label = ignore_index */
+    cl_float loss;  /* L */
+    cl_float alpha; /* the threshold: pixels with a loss above it have full weight; 0 if the p-norm bound is slack, and
+                       the largest float where it is beyond */
+    cl_float tau;   /* the largest weight a pixel may have */
+    cl_uint reserved;        /* 0 */
+    cl_ulong support;        /* pixels at full weight, w = tau */
+    cl_ulong valid;          /* n: pixels that take part */
+    cl_ulong ignored;        /* label = ignore_index */
     cl_ulong invalid_labels; /* label outside [0, C) and not ignore_index */
     cl_ulong nonfinite;      /* loss not finite, because of a NaN or infinite logit; or a loss from the caller that is
                                 NaN, infinite or negative.  Finite logits and weights give a finite loss: at most the

@@ -105,6 +105,20 @@ START_TEST(support_counts_the_pixels_at_tau) {
 }
 END_TEST
 
+/* Eight equal losses, of which one pixel's share is to be full: alpha is 8^(1/q) of them. */
+START_TEST(alpha_is_the_largest_float_where_it_would_be_beyond) {
+    static const float losses[] = {FLT_MAX, 0x1p127f, 0x1p126f, 0x1p124f};
+    struct problem *problem = problem_of_losses(1, 1, 8);
+    problem->in.params.support = 0.125;
+    for (uint64_t i = 0; i < 8; i++)
+        problem->losses[i] = losses[_i];
+    struct outputs *got = assert_solved(problem);
+    ck_assert((got->result->alpha == FLT_MAX) == (_i < 2) && got->result->alpha >= losses[_i]);
+    ck_assert(got->result->loss <= FLT_MAX && got->result->valid == 8);
+    finish(problem, got);
+}
+END_TEST
+
 START_TEST(p_infinite_weighs_every_pixel_one_nth) {
     struct problem *problem = losses_at((NORMS - 1) + NORMS * (_i % SUPPORTS), LOSSES_UNCLEAN, (uint64_t)(50 + _i));
     struct outputs *got = assert_solved(problem);
@@ -181,6 +195,7 @@ int main(void) {
     tcase_add_loop_test(tcase, p_infinite_weighs_every_pixel_one_nth, 0, small ? 2 : 10);
     tcase_add_loop_test(tcase, support_1_weighs_every_loss_one_nth, 0, small ? 4 : NORMS);
     tcase_add_loop_test(tcase, one_nth_is_rounded_right_for_every_n, 1, small ? 20 : 200);
+    tcase_add_loop_test(tcase, alpha_is_the_largest_float_where_it_would_be_beyond, 0, 4);
     tcase = add_case(suite, "properties", "full small");
     tcase_add_loop_test(tcase, weights_are_admissible, 0, points);
     tcase_add_loop_test(tcase, weights_times_losses_are_the_pooled_loss, 0, points);
