@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench_options.h"
 
+#include "bench_device.h"
+
 #include "option_words.h"
 
 #include <stdio.h>
@@ -113,7 +115,7 @@ static enum bench_status read_option(int id, const char *argument, bench_options
         options->startup_child = true;
         return BENCH_OK;
     default: /* the library reads it, and says what is wrong */
-        return setenv("CLMP_TUNING", argument, 1) == 0 ? BENCH_OK : bench_fail(BENCH_BAD_USE, "no memory for --tuning");
+        return bench_set_tuning(argument);
     }
 }
 

@@ -381,6 +381,11 @@ static bool check_given(enum command command, const struct options *options, uns
         return fail_with(failure, EXIT_OF_INPUT, "--mpi needs a list that each process can read, not standard input");
     if ((given & PARAMETER_NORMALISE) != 0 && options->class_weights == NULL)
         return fail_with(failure, EXIT_OF_INPUT, "--normalise does not apply without --class-weights");
+    if (command == COMMAND_EVAL && params->loss == CLMP_LOSS_FOCAL)
+        return fail_with(
+            failure, EXIT_OF_INPUT,
+            "--loss focal does not apply to clmp eval, whose predictions do not depend on it; expected bce "
+            "or binary-focal, where each class has a label map");
     return (command != COMMAND_LOSS && command != COMMAND_WEIGHTS) || rules_apply(params, given, "--", failure);
 }
 

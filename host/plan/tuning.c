@@ -205,9 +205,9 @@ static clmp_status check(const clmp_tuning *tuning, const char *whose, const str
     if (tuning->streaming > STREAMED)
         REFUSE_OF(whose, "streaming is %" PRIu32 ", expected 0, 1 (no) or 2 (yes)", tuning->streaming);
     if (tuning->run > MOST_RUN)
-        REFUSE("tuning.run is %" PRIu32 ", expected 0, 1 or 2", tuning->run);
+        REFUSE_OF(whose, "run is %" PRIu32 ", expected 0, 1 or 2", tuning->run);
     if (tuning->sums > LEFT_BEHIND)
-        REFUSE("tuning.sums is %" PRIu32 ", expected 0, 1 (found again) or 2 (left by the loss)", tuning->sums);
+        REFUSE_OF(whose, "sums is %" PRIu32 ", expected 0, 1 (found again) or 2 (left by the loss)", tuning->sums);
     for (size_t i = 0; i < sizeof tuning->reserved / sizeof tuning->reserved[0]; ++i)
         if (tuning->reserved[i] != 0)
             REFUSE_OF(whose, "reserved[%zu] is %" PRIu32 ", expected 0", i, tuning->reserved[i]);

@@ -534,9 +534,9 @@ typedef struct clmp_buffers {
     uint64_t step;            /* CLMP_WEIGHTING_BALANCED: number of the training step; each draws other pixels */
     float gradient_scale;     /* upstream gradient (loss scale), finite; multiplies the gradient only */
     bool in_place;            /* gradient is the same place as logits, and overwrites them */
-    clmp_buffer gradient_range; /* clmp_gradient_range, in and out: what the gradient's type has no room for; where it
-                                   is present, the plan's first step that counts builds a kernel.  Absent: not counted,
-                                   and the kernels are those that do not count */
+    clmp_buffer gradient_range; /* clmp_gradient_range, in and out: what this gradient's type has no room for; of ranks,
+                                   each counts its own.  The plan's first step that has it builds a kernel.  Absent:
+                                   nothing is counted, by kernels that do not count */
 } clmp_buffers;
 
 /* As clmp_buffers_init(), for a struct of `size` bytes. */

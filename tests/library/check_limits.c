@@ -244,6 +244,7 @@ START_TEST(texts_of_any_length_do) {
     for (size_t i = 0; i < count && i < 16; i++) {
         ck_assert(strncmp(infos[i].name, "A device xxx", 12) == 0 && strlen(infos[i].name) == sizeof infos->name - 1);
         ck_assert(strncmp(infos[i].platform_name, "A platform x", 12) == 0 && infos[i].supported);
+        ck_assert(strlen(infos[i].platform_name) == sizeof infos->platform_name - 1);
         ck_assert(strlen(infos[i].version) == sizeof infos->version - 1 && strlen(infos[i].driver) > 0);
     }
     ck_status(clmp_context_open("a device xxx", NULL, &context), CLMP_OK);

@@ -331,6 +331,9 @@ START_TEST(the_bench_refuses_in_the_same_words) {
         {{"--repeat", "0"}, "--repeat is '0', expected", "1 to 10000"},
         {{"--tune", "--json", "out.json"}, "--json does not apply to --tune", ""},
         {{"--tune", "--variants"}, "--variants does not apply to --tune", ""}, /* with no case to tune it crashed */
+        {{"--quick", "--case", "binary", "--tuning", "vector_width=3"}, "--tuning's vector_width is 3", "8 or 16"},
+        {{"--quick", "--case", "binary", "--tuning", "run=3"}, "--tuning's run is 3", "1 or 2"},
+        {{"--quick", "--case", "binary", "--tuning", "size=3"}, "--tuning is 'size=3', expected", "clmp_tuning"},
         {{"--tune", "--scaling"}, "--scaling does not apply to --tune", ""},
         {{"--tune", "--case", "small", "--case", "binary"}, "a second --case does not apply to --tune", ""},
     };
