@@ -36,11 +36,11 @@
  * before OpenCL was used, or that calls exec, is not restricted.  A process may exit without releasing anything.
  *
  * Versions: a program also runs, without being compiled again, with a later libclmp of the same soversion; and with an
- * earlier one, if it leaves fields that the earlier one lacks at their defaults (else the call is refused).  For that
- * structs that may grow carry their size, which ..._init() sets, or the function takes it; they grow at the end only,
- * past all padding, and a new field is at its default where it is 0.  clmp_tuning, clmp_buffer, clmp_result and
- * clmp_gradient_range never grow.  The functions ..._sized() are what the inline functions beside them call with the
- * sizes of this header.
+ * earlier one, if it leaves fields that the earlier one lacks at their defaults (else the call is refused).  For this,
+ * each struct that may grow carries its size, which ..._init() sets, or the function takes the size.  These structs
+ * grow only at the end, past all padding, and 0 is the default of every new field.  clmp_tuning, clmp_buffer,
+ * clmp_result and clmp_gradient_range never grow.  The inline functions call the functions ..._sized() beside them with
+ * the sizes of this header.
  */
 #ifndef CLMP_CLMP_H
 #define CLMP_CLMP_H
@@ -232,7 +232,7 @@ typedef struct clmp_ranks {
     uint32_t size; /* number of ranks: 1 to 65536 */
 } clmp_ranks;
 
-/* As clmp_ranks_init(), for a struct of `size` bytes. */
+/* Like clmp_ranks_init(), for a struct of `size` bytes. */
 CLMP_API void clmp_ranks_init_sized(clmp_ranks *ranks, size_t size);
 
 /* Sets allreduce and user to NULL, rank and size to 0: they are to be set. */
@@ -483,14 +483,14 @@ CLMP_API clmp_tuning clmp_plan_tuning(const clmp_plan *plan);
  * and record 1 + i is image i.
  */
 typedef struct clmp_result {
-    cl_float loss;  /* L */
-    cl_float alpha; /* the threshold: pixels with a loss above it have full weight; 0 if the p-norm bound is slack, and
-                       the largest float where it is beyond */
-    cl_float tau;   /* the largest weight a pixel may have */
-    cl_uint reserved;        /* 0 */
-    cl_ulong support;        /* pixels at full weight, w = tau */
-    cl_ulong valid;          /* n: pixels that take part */
-    cl_ulong ignored;        /* label = ignore_index */
+    cl_float loss;    /* L */
+    cl_float alpha;   /* the threshold: pixels with a loss above it have full weight; 0 if the p-norm bound is slack; at
+                         most the largest float */
+    cl_float tau;     /* the largest weight a pixel may have */
+    cl_uint reserved; /* 0 */
+    cl_ulong support; /* pixels at full weight, w = tau */
+    cl_ulong valid;   /* n: pixels that take part */
+    cl_ulong ignored; /* label = ignore_index */
     cl_ulong invalid_labels; /* label outside [0, C) and not ignore_index */
     cl_ulong nonfinite;      /* loss not finite, because of a NaN or infinite logit; or a loss from the caller that is
                                 NaN, infinite or negative.  Finite logits and weights give a finite loss: at most the
@@ -499,14 +499,14 @@ typedef struct clmp_result {
 } clmp_result;
 
 /*
- * How many elements of a gradient its type is too narrow for, 16 bytes, in the device's memory as here.  Before an
- * element is stored it is a float32, which no overflow makes infinite: it then is the largest float, of either sign.
- * Both counts are 0 before the first call, which the caller sees to, and each call adds to them; they are the same on
- * every device.  A loss scaler lowers gradient_scale where any element overflowed, and raises it where none did.
+ * How many elements of a gradient do not fit into its type: 16 bytes, laid out in device memory as declared here.
+ * Before an element is stored it is a finite float32: an overflow gives the largest float, with its sign.  The caller
+ * sets both counts to 0 before the first call, and each call adds to them; they are the same on every device.  A loss
+ * scaler lowers gradient_scale if any element overflowed, and raises it if none did.
  */
 typedef struct clmp_gradient_range {
-    cl_ulong overflowed;  /* stored as an infinity; of float32, as the largest float */
-    cl_ulong underflowed; /* not 0 as a float32, and stored as 0: of float16 only, those of at most 2^-25 */
+    cl_ulong overflowed;  /* stored as an infinity; in float32, as the largest float */
+    cl_ulong underflowed; /* not 0 as a float32, but stored as 0: only in float16, elements of at most 2^-25 */
 } clmp_gradient_range;
 
 /* A place in device memory: a buffer and an offset in bytes, a multiple of the element's size (of 8 for a result and
@@ -534,12 +534,12 @@ typedef struct clmp_buffers {
     uint64_t step;            /* CLMP_WEIGHTING_BALANCED: number of the training step; each draws other pixels */
     float gradient_scale;     /* upstream gradient (loss scale), finite; multiplies the gradient only */
     bool in_place;            /* gradient is the same place as logits, and overwrites them */
-    clmp_buffer gradient_range; /* clmp_gradient_range, in and out: what this gradient's type has no room for; of ranks,
-                                   each counts its own.  The plan's first step that has it builds a kernel.  Absent:
-                                   nothing is counted, by kernels that do not count */
+    clmp_buffer gradient_range; /* clmp_gradient_range, in and out: elements that do not fit into the gradient's type;
+                                   each rank counts its own.  The plan's first step with it builds a kernel.  Absent:
+                                   nothing is counted, and the usual kernels run */
 } clmp_buffers;
 
-/* As clmp_buffers_init(), for a struct of `size` bytes. */
+/* Like clmp_buffers_init(), for a struct of `size` bytes. */
 CLMP_API void clmp_buffers_init_sized(clmp_buffers *buffers, size_t size);
 
 /* Sets everything to absent, step to 0, gradient_scale to 1, in_place to false. */
@@ -605,7 +605,7 @@ typedef struct clmp_part {
     uint64_t pixels;    /* at least 1; first + pixels is at most H W */
 } clmp_part;
 
-/* As clmp_part_init(), for a struct of `size` bytes. */
+/* Like clmp_part_init(), for a struct of `size` bytes. */
 CLMP_API void clmp_part_init_sized(clmp_part *part, size_t size);
 
 /* Sets logits to absent, image, first and pixels to 0 (logits and pixels are to be set). */
