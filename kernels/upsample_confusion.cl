@@ -42,14 +42,17 @@ clmp_upsample_confusion(global const uchar *taps, global const uchar *work, ulon
 
     FLOATV largest[CLMP_ROWS], largest_low[CLMP_ROWS];
     INTV prediction[CLMP_ROWS];
+    CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r) {
         largest[r] = (FLOATV)(-INFINITY);
         largest_low[r] = (FLOATV)0.0f;
         prediction[r] = (INTV)(-1);
     }
+    CLMP_ROLLED
     for (int c = 0; c < CLMP_CLASSES; ++c) {
         clmp_slope slope;
         clmp_slope_read(&view, c, &slope);
+        CLMP_UNROLL_ARRAY
         for (int r = 0; r < CLMP_ROWS; ++r) {
             FLOATV high, low;
             clmp_slope_at(&view, &slope, r, &high, &low);
@@ -61,6 +64,7 @@ clmp_upsample_confusion(global const uchar *taps, global const uchar *work, ulon
         }
     }
     int steep[CLMP_TILES];
+    CLMP_UNROLL_ARRAY
     for (uint k = 0; k < CLMP_TILES; ++k) {
         const clmp_corners corners =
             clmp_corners_of(view.above, view.below, (ulong)view.before[k], (ulong)view.after[k]);
@@ -68,7 +72,10 @@ clmp_upsample_confusion(global const uchar *taps, global const uchar *work, ulon
         steep[k] = clmp_is_steep(&corners, span, view.high, view.logits);
     }
     clmp_tally tally = {0, 0};
-    for (int r = 0; r < view.rows; ++r) {
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS_OF(view); ++r) {
+        if (r >= view.rows)
+            continue;
         int of[2][CLMP_VECTOR];
         CLMP_VSTORE(clmp_spot_labels(&spot, labels + labels_at + at + r * width, ignore_index), of[0]);
         CLMP_VSTORE(prediction[r], of[1]);

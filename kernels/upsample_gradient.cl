@@ -119,6 +119,7 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
     const ulong at = (image * head->rows.pixels + row->first) * width;
 
     INTV label[CLMP_ROWS];
+    CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r)
         label[r] = r < view.rows ? clmp_spot_labels(&spot, labels + labels_at + at + r * width, ignore_index)
                                  : (INTV)(-CLMP_IGNORED);
@@ -128,6 +129,7 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
 
     global const clmp_pool *pool = CLMP_IN(const clmp_pool, work, pools_at) + image / images_per_pool;
     FLOATV factor[CLMP_ROWS];
+    CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r) {
         const FLOATV loss =
             r < view.rows ? clmp_spot_load(&spot, plane + plane_at + at + r * width, -1.0f) : (FLOATV)(-1.0f);
@@ -141,12 +143,14 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
     global const float *below = CLMP_IN(const float, taps, head->rows.share_at) + row->lane;
     global float *to =
         CLMP_IN(float, work, sums_at) + (image * CLMP_CLASSES * band_rows + band_row) * 4 * tiles + first_tile;
+    CLMP_ROLLED
     for (int c = 0; c < CLMP_CLASSES; ++c, to += band_rows * 4 * tiles) {
         FLOATV above_sum = (FLOATV)0.0f, below_sum = (FLOATV)0.0f;
 #if CLMP_TILE_KEPT == 1
         clmp_slope slope;
         clmp_slope_read(&view, c, &slope);
 #endif
+        CLMP_UNROLL_ARRAY
         for (int r = 0; r < CLMP_ROWS; ++r) {
 #if CLMP_TILE_KEPT > 1
             const FLOATV e = kept[c * CLMP_ROWS + r];
@@ -174,9 +178,12 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint q = (uint)part; q < 4; q += CLMP_PARTS) {
             float pair[CLMP_PARTS];
+            CLMP_UNROLL_ARRAY
             for (uint k = 0; k < CLMP_PARTS; ++k)
                 pair[k] = exchange[c & 1][q][begin + k];
+            CLMP_UNROLL_ARRAY
             for (uint count = CLMP_PARTS / 2; count > 0; count /= 2)
+                CLMP_UNROLL_ARRAY
                 for (uint k = 0; k < count; ++k)
                     pair[k] = pair[2 * k] + pair[2 * k + 1];
             if (active)

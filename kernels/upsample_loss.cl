@@ -35,10 +35,13 @@ CLMP_FN void clmp_label_logits(const clmp_view *view, const INTV *label, const c
                                FLOATV *label_logit) {
     FLOATV high, low;
     clmp_slope slope;
+    CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r)
         label_logit[r] = (FLOATV)0.0f;
+    CLMP_ROLLED
     for (int c = 0; c < CLMP_CLASSES; ++c) {
         clmp_slope_read(view, c, &slope);
+        CLMP_UNROLL_ARRAY
         for (int r = 0; r < CLMP_ROWS; ++r) {
             clmp_slope_at(view, &slope, r, &high, &low);
             label_logit[r] = select(label_logit[r], (high - s->base[r]) + low, (INTV)(label[r] == (INTV)c));
@@ -66,6 +69,7 @@ clmp_upsample_loss(global const uchar *taps, global const uchar *work, ulong hig
         (image * head->rows.pixels + CLMP_IN(const clmp_tile, taps, head->rows.tiles_at)[tile_row].first) * width;
 
     INTV label[CLMP_ROWS];
+    CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r)
         label[r] = r < view.rows ? clmp_spot_labels(&spot, labels + labels_at + at + r * width, ignore_index)
                                  : (INTV)(-CLMP_IGNORED);
@@ -73,6 +77,7 @@ clmp_upsample_loss(global const uchar *taps, global const uchar *work, ulong hig
     clmp_tile_softmax_read(&view, label, CLMP_LEAST, &s, 0);
 
     INTV vanished = (INTV)0;
+    CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r)
         vanished |= (INTV)(s.label_exp[r] < (FLOATV)CLMP_LEAST_LABEL_EXP) & (INTV)(label[r] >= (INTV)0);
     FLOATV label_logit[CLMP_ROWS];
@@ -80,7 +85,10 @@ clmp_upsample_loss(global const uchar *taps, global const uchar *work, ulong hig
     if (any_vanished)
         clmp_label_logits(&view, label, &s, label_logit);
 
-    for (int r = 0; r < view.rows; ++r) {
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS_OF(view); ++r) {
+        if (r >= view.rows)
+            continue;
         const INTV has_exp = (INTV)(s.label_exp[r] >= (FLOATV)CLMP_LEAST_LABEL_EXP);
         /* at most 2^20 / 2^-100: finite */
         const FLOATV ratio = (s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) *

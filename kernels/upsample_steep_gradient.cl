@@ -19,6 +19,46 @@
 #define CLMP_GROUP 64
 #endif
 
+/* What a column's pixel comes to. */
+typedef struct clmp_steep_pixel {
+    clmp_top top;
+    float factor, others;
+    int label;
+} clmp_steep_pixel;
+
+/* `put` where it is wanted, else `kept`. */
+CLMP_FN clmp_steep_pixel clmp_pixel_or(const clmp_steep_pixel *kept, const clmp_steep_pixel *put, int wanted) {
+    clmp_steep_pixel pixel;
+    pixel.top.class_index = wanted ? put->top.class_index : kept->top.class_index;
+    pixel.top.least = wanted ? put->top.least : kept->top.least;
+    pixel.factor = wanted ? put->factor : kept->factor;
+    pixel.others = wanted ? put->others : kept->others;
+    pixel.label = wanted ? put->label : kept->label;
+    return pixel;
+}
+
+/* column[i] = *pixel. */
+CLMP_FN void clmp_pixel_put(clmp_steep_pixel *column, int i, const clmp_steep_pixel *pixel) {
+#ifdef CLMP_IN_REGISTERS
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        column[r] = clmp_pixel_or(&column[r], pixel, r == i);
+#else
+    column[i] = *pixel;
+#endif
+}
+
+/* *pixel = column[i]. */
+CLMP_FN void clmp_pixel_get(const clmp_steep_pixel *column, int i, clmp_steep_pixel *pixel) {
+#ifdef CLMP_IN_REGISTERS
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        *pixel = clmp_pixel_or(pixel, &column[r], r == i);
+#else
+    *pixel = column[i];
+#endif
+}
+
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsample_steep_gradient(
     global const uchar *taps, global uchar *work, ulong high_at, ulong low_at, ulong spans_at, ulong sums_at,
     global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights, long ignore_index,
@@ -37,37 +77,44 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsampl
     global const float *below = CLMP_IN(const float, taps, head->rows.share_at) + site.row->lane;
     global const float *after = CLMP_IN(const float, taps, head->columns.share_at) + site.column->lane;
     const int rows = site.row->count;
-    clmp_top top[CLMP_ROWS];
-    float factor[CLMP_ROWS], others[CLMP_ROWS];
-    int label[CLMP_ROWS];
+    clmp_steep_pixel column[CLMP_ROWS], pixel = {{-1, 0.0f}, 0.0f, 0.0f, 0};
     clmp_weights4 weights;
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        column[r] = pixel;
     for (int j = 0; j < site.column->count; ++j) {
+        CLMP_ROLLED
         for (int i = 0; i < rows; ++i) {
             const ulong at = (image * head->rows.pixels + (ulong)(site.row->first + i)) * head->columns.pixels +
                              (ulong)(site.column->first + j);
             float label_exp;
-            label[i] = clmp_label_codes((long)labels[labels_at + at], ignore_index);
+            pixel.label = clmp_label_codes((long)labels[labels_at + at], ignore_index);
             clmp_site_weights(taps, &site, i, j, &weights);
-            clmp_site_top(&site, &weights, &top[i]);
-            clmp_site_softmax(taps, &site, &weights, &top[i], label[i], CLMP_LEAST, &label_exp, &others[i]);
-            factor[i] = clmp_pixel_factor(plane[plane_at + at], label[i], others[i], label_exp, pool, problem->slope,
-                                          class_weights, head->class_down);
+            clmp_site_top(&site, &weights, &pixel.top);
+            clmp_site_softmax(taps, &site, &weights, &pixel.top, pixel.label, CLMP_LEAST, &label_exp, &pixel.others);
+            pixel.factor = clmp_pixel_factor(plane[plane_at + at], pixel.label, pixel.others, label_exp, pool,
+                                             problem->slope, class_weights, head->class_down);
+            clmp_pixel_put(column, i, &pixel);
         }
         global float *to = CLMP_IN(float, work, sums_at) + (image * CLMP_CLASSES * band_rows + band_row) * 4 * tiles;
+        CLMP_ROLLED
         for (int c = 0; c < CLMP_CLASSES; ++c, to += band_rows * 4 * tiles) {
             float above_sum = 0.0f, below_sum = 0.0f;
+            CLMP_ROLLED
             for (int i = 0; i < rows; ++i) {
                 float e = 0.0f;
-                if (factor[i] != 0.0f && label[i] != c) {
+                clmp_pixel_get(column, i, &pixel);
+                if (pixel.factor != 0.0f && pixel.label != c) {
                     clmp_site_weights(taps, &site, i, j, &weights);
-                    e = clmp_site_exp(taps, &site, &weights, &top[i], c, CLMP_LEAST);
+                    e = clmp_site_exp(taps, &site, &weights, &pixel.top, c, CLMP_LEAST);
                 }
-                const float g = clmp_pixel_term(factor[i], e, others[i], label[i] == c);
+                const float g = clmp_pixel_term(pixel.factor, e, pixel.others, pixel.label == c);
                 above_sum = fma(1.0f - below[i], g, above_sum);
                 below_sum = fma(below[i], g, below_sum);
             }
             const float before = 1.0f - after[j];
             const float sums[4] = {before * above_sum, after[j] * above_sum, before * below_sum, after[j] * below_sum};
+            CLMP_UNROLL_ARRAY
             for (int q = 0; q < 4; ++q)
                 to[q * tiles + tile] = j == 0 ? sums[q] : to[q * tiles + tile] + sums[q];
         }
