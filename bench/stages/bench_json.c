@@ -123,6 +123,8 @@ static json_t *convert(const bench_record *r, const char *date) {
         {"bin_sets", whole(r->tuning.bin_sets)},
         {"bin_memory", json_string(r->tuning.bin_memory == 2 ? "local" : "global")},
         {"streaming", json_boolean(r->tuning.streaming == 2)},
+        {"run", whole(r->tuning.run)},
+        {"sums", json_string(r->tuning.sums == 2 ? "left" : "found again")},
         {"variant", r->variant != NULL ? json_string(r->variant) : json_null()},
         {"plan", plan ? json_string(r->plan) : json_null()},
         {"context_ms", r->context_ms > 0.0 ? real(r->context_ms) : json_null()},

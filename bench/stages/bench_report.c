@@ -50,12 +50,13 @@ static double peak_of(const bench_records *records, size_t first) {
 void bench_report_case(const bench_records *records, size_t first) {
     const bench_record *r = &records->list[first];
     printf("\n%s: %" PRIu64 " x %" PRIu64 " x %" PRIu64 " x %" PRIu64
-           "%s, vector %u, group %u, bin group %u, chunks %u, sets %u, bins in %s memory, %s\n",
+           "%s, vector %u, group %u, bin group %u, chunks %u, sets %u, bins in %s memory, %s, run %u, sums %s\n",
            r->of.name, r->of.images, r->of.classes, r->of.height, r->of.width,
            r->of.losses_only ? ", from losses (logits do not fit)" : "", (unsigned)r->tuning.vector_width,
            (unsigned)r->tuning.group_size, (unsigned)r->tuning.bin_group, (unsigned)r->tuning.chunks,
            (unsigned)r->tuning.bin_sets, r->tuning.bin_memory == 2 ? "local" : "global",
-           r->tuning.streaming == 2 ? "streamed" : "cached");
+           r->tuning.streaming == 2 ? "streamed" : "cached", (unsigned)r->tuning.run,
+           r->tuning.sums == 2 ? "left" : "found again");
     if (bench_case_interpolates(&r->of))
         printf("  logits of %" PRIu64 " x %" PRIu64 ", interpolated%s; peak %.0f GFLOP/s; the copy is of losses\n",
                r->of.logits_height, r->of.logits_width, r->of.align_corners ? " with corners aligned" : "",
