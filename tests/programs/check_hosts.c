@@ -5,9 +5,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Environment, besides that of cli_support.h:
- *   CLMP_PROGRAM  which one that is: clmp, clmp-train or clmp-bench
- *   CLMP_COMMA    the module that sets a locale with a decimal comma, which CLMP_TEST_LOCALE and LOCPATH name
- *   CLMP_FAULTS   the module that makes devices less than they are
+ *   CLMP_PROGRAM     which one that is: clmp, clmp-train or clmp-bench
+ *   CLMP_COMMA       the module that sets a locale with a decimal comma, which CLMP_TEST_LOCALE and LOCPATH name
+ *   CLMP_FAULTS      the module that makes devices less than they are
+ *   CLMP_UNPROFILED  the module that has no queue take times (clmp-bench only)
  */
 #include "cli_support.h"
 
@@ -221,6 +222,32 @@ START_TEST(measurements_have_points_under_a_decimal_comma) {
 }
 END_TEST
 
+/* Where the device takes none, times are the host's, and the records say so. */
+START_TEST(a_device_without_times_of_events_is_timed_by_the_host) {
+    static const char *const ways[] = {"refused", "ignored"};
+    static const char *const arguments[] = {"--quick", "--case", "binary", "--repeat", "1", "--json", "out.json", NULL};
+    char unprofiled[512];
+    json_error_t error;
+    ck_assert(setenv("CLMP_TEST_PROFILING", ways[_i], 1) == 0);
+    struct outcome outcome = run_with(preload("CLMP_UNPROFILED", unprofiled), arguments);
+    ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
+    ck_assert_msg(strstr(outcome.out, "wall time is shown") != NULL, "%s", outcome.out);
+    outcome_free(&outcome);
+    ck_assert(unsetenv("CLMP_TEST_PROFILING") == 0);
+    json_t *records = json_load_file("out.json", 0, &error);
+    ck_assert_msg(json_is_array(records) && json_array_size(records) > 0, "%s", error.text);
+    size_t i;
+    json_t *record;
+    json_array_foreach(records, i, record) {
+        const char *stage = json_string_value(json_object_get(record, "stage"));
+        ck_assert_str_eq(json_string_value(json_object_get(record, "clock")), "wall");
+        if (strcmp(stage, "step") == 0) /* others may be differences of times */
+            ck_assert(json_number_value(json_object_get(record, "ms")) > 0.0);
+    }
+    json_decref(records);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------------------------------------------ devices
  */
 
@@ -359,8 +386,10 @@ int main(void) {
         tcase_add_test(tcase, devices_are_listed_with_numbers);
         tcase_add_test(tcase, devices_that_are_not_supported_say_why);
     }
-    if (bench)
+    if (bench) {
+        tcase_add_loop_test(tcase, a_device_without_times_of_events_is_timed_by_the_host, 0, 2);
         tcase_add_test(tcase, the_bench_refuses_in_the_same_words);
+    }
     tcase_add_test(tcase, devices_are_chosen_by_number_and_by_platform_and_name);
     tcase_add_test(tcase, unsupported_devices_are_refused_with_the_reason);
     tcase_add_loop_test(tcase, no_device_comes_with_advice, 0, 2);
