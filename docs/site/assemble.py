@@ -18,8 +18,8 @@ from reference import page_of # noqa: E402
 
 # Pages by the part of the contents that they stand in; what is not in the tree is left out.
 CONTENTS = {
-    'Use it': ['docs/losses.md', 'docs/python.md', 'examples/index.md', 'docs/training.md', 'docs/tuning.md',
-               'docs/limits.md'],
+    'Use it': ['docs/losses.md', 'docs/python.md', 'examples/index.md', 'docs/training.md', 'docs/ranks.md',
+               'docs/tuning.md', 'docs/limits.md'],
     'Reference': ['reference/clmp.rst', 'reference/head.rst', 'reference/mpi.rst', 'man/clmp.md', 'man/clmp-train.md',
                   'man/clmp-bench.md'],
     'How it works': ['docs/algorithm.md', 'docs/reliability.md'],

@@ -207,8 +207,8 @@ CLMP_API void clmp_context_report(const clmp_context *context, const char *messa
  *
  * Such an entry blocks the thread that calls it: it waits several times for the device and for the other ranks, sums
  * numbers over all ranks by `allreduce`, and then enqueues the rest, so its event is as without ranks.  The events that
- * it waits for must be completed by another thread.  docs/ranks.md says how often it waits, and how many bytes each
- * weighting sends.
+ * it waits for must be completed without this thread, so flush their queues before.  docs/ranks.md says how often it
+ * waits, and how many bytes each weighting sends.
  *
  * If a rank fails (a buffer that is too small, an OpenCL error, parameters that differ from the others'), the call
  * fails on all ranks, with the same status and a message that names the rank.  Outputs are then undefined, except for

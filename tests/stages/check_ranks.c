@@ -165,12 +165,110 @@ START_TEST(every_split_of_every_kind_has_the_bits_of_one_device) {
 }
 END_TEST
 
+/* --------------------------------------------------------------------------------------------------------- counts */
+
+enum { MOST_NUMBERS = 100, COUNTED_KINDS = 4 };
+
+static cl_mem counters_of(uint32_t rank) {
+    uint64_t numbers[MOST_NUMBERS];
+    cl_int error = CL_SUCCESS;
+    for (size_t i = 0; i < MOST_NUMBERS; i++)
+        numbers[i] = i * 1000003 + rank; /* what each rank has counted before, and what lies behind */
+    const cl_mem mem =
+        clCreateBuffer(test_device()->cl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, sizeof numbers, numbers, &error);
+    ck_cl(error);
+    return mem;
+}
+
+static void read_counters(cl_mem mem, uint32_t rank, uint64_t *added) {
+    ck_cl(
+        clEnqueueReadBuffer(test_device()->queue, mem, CL_TRUE, 0, MOST_NUMBERS * sizeof *added, added, 0, NULL, NULL));
+    for (size_t i = 0; i < MOST_NUMBERS; i++)
+        added[i] -= i * 1000003 + rank;
+}
+
+static clmp_status enqueue_counts(struct member *member, cl_event *event) {
+    return (member->part.in.params.input == CLMP_INPUT_LABELS ? clmp_enqueue_label_counts : clmp_enqueue_confusion)(
+        member->plan, member->queue, &member->buffers.use, 0, NULL, event);
+}
+
+/* Of the whole, on one device. */
+static void count_alone(const struct problem *problem, uint64_t *want) {
+    const struct run run = {.entry = ENTRY_FULL};
+    struct member alone = {.part = *problem, .queue = test_device()->queue, .plan = plan_of(problem, &run)};
+    cl_event event = NULL;
+    buffers_make(&alone.buffers, problem, alone.plan, &run);
+    const cl_mem mem = counters_of(0);
+    alone.buffers.use.label_counts.mem = alone.buffers.use.confusion.mem = mem;
+    ck_status(enqueue_counts(&alone, &event), CLMP_OK);
+    ck_cl(clReleaseEvent(event));
+    read_counters(mem, 0, want);
+    ck_cl(clReleaseMemObject(mem));
+    buffers_release(&alone.buffers);
+    clmp_plan_destroy(alone.plan);
+}
+
+START_TEST(counts_of_each_rank_grow_by_the_whole_batch) {
+    static const enum kind kinds[COUNTED_KINDS] = {OF_LOGITS, OF_LOGITS, OF_SMALLER_LOGITS, OF_CHANNELS};
+    const uint32_t size = sizes[_i % SIZES];
+    struct rng rng = rng_for("rank counts", (uint64_t)_i);
+    struct problem *problem = batch_of(kinds[_i / SIZES], IMAGES, &rng);
+    if (_i / SIZES == 0)
+        problem->in.params.input = CLMP_INPUT_LABELS;
+    const struct run run = {.entry = ENTRY_FULL};
+    uint64_t want[MOST_NUMBERS], got[MOST_NUMBERS], images[MOST_RANKS], sum = 0;
+    cl_mem mems[MOST_RANKS];
+    struct team team;
+    count_alone(problem, want);
+    split_images(IMAGES, size, &rng, images);
+    team_make(&team, problem, size, images, &run, false);
+    for (uint32_t r = 0; r < size; r++) {
+        team.members[r].enqueue = enqueue_counts;
+        mems[r] = counters_of(r);
+        team.members[r].buffers.use.label_counts.mem = team.members[r].buffers.use.confusion.mem = mems[r];
+    }
+    for (uint64_t step = 1; step <= 2; step++) {
+        team_step(&team);
+        for (uint32_t r = 0; r < size; r++) {
+            ck_status(team.members[r].status, CLMP_OK);
+            read_counters(mems[r], r, got);
+            for (size_t i = 0; i < MOST_NUMBERS; i++) {
+                sum += want[i];
+                ck_assert_msg(got[i] == step * want[i], "[%zu] of rank %u is %llu, not %llu; %s", i, (unsigned)r,
+                              (unsigned long long)got[i], (unsigned long long)(step * want[i]), describe(problem));
+            }
+        }
+    }
+    ck_assert(sum > 0);
+    for (uint32_t r = 0; r < size; r++)
+        ck_cl(clReleaseMemObject(mems[r]));
+    team_free(&team);
+    problem_free(problem);
+}
+END_TEST
+
+/* --------------------------------------------------------------------------------------------------------- many */
+
+/* As many pixels as leave fewer bits behind the point of a sum of powers than each rank alone has. */
+START_TEST(a_batch_of_millions_has_the_bits_of_one_device) {
+    struct rng rng = rng_for("rank millions", 0);
+    struct problem *problem = problem_of_losses(IMAGES, 1000, 1000);
+    fill_losses(problem, LOSSES_LOG_NORMAL, &rng);
+    const struct run run = {.entry = ENTRY_FULL};
+    assert_split(problem, 3, &run, false, &rng);
+    problem_free(problem);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("ranks");
     TCase *tcase = add_case(suite, "bits", "full quick small");
     tcase_add_loop_test(tcase, every_weighting_has_the_bits_of_one_device, 0, WAYS);
     tcase_add_loop_test(tcase, weights_of_losses_have_the_bits_of_one_device, 0, 8);
+    tcase_add_loop_test(tcase, counts_of_each_rank_grow_by_the_whole_batch, 0, SIZES * COUNTED_KINDS);
     tcase = add_case(suite, "every way", "full");
     tcase_add_loop_test(tcase, every_split_of_every_kind_has_the_bits_of_one_device, 0, WAYS * KINDS * 2 * SIZES);
+    if (!test_small())
+        tcase_add_test(tcase, a_batch_of_millions_has_the_bits_of_one_device);
     return test_main(suite);
 }
