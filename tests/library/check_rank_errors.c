@@ -384,16 +384,16 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("rank errors");
-    TCase *tcase = add_case(suite, "differences", "full quick small");
+    TCase *tcase = add_case(suite, "differences", "full quick");
     tcase_add_loop_test(tcase, ranks_that_differ_are_refused_with_what_differs, 0, DIFFERENCES);
     tcase_add_test(tcase, what_no_rank_looks_at_may_differ);
     tcase_add_test(tcase, a_rank_that_is_there_twice_is_named);
-    tcase = add_case(suite, "failures", "full quick small");
+    tcase = add_case(suite, "failures", "full");
     tcase_add_loop_test(tcase, a_rank_with_a_bad_call_fails_all, 0, 2);
     tcase_add_test(tcase, a_step_in_parts_is_refused_by_all);
     tcase_add_loop_test(tcase, a_callback_that_fails_at_any_call_fails_all, 0, 2 * WEIGHTINGS);
     tcase_add_test(tcase, a_rank_whose_callback_alone_fails_tells_the_group);
-    tcase = add_case(suite, "numbers", "full quick small");
+    tcase = add_case(suite, "numbers", "full quick");
     tcase_add_loop_test(tcase, a_step_sends_what_the_documentation_says, 0, (int)(sizeof costs / sizeof *costs));
     tcase_add_loop_test(tcase, too_many_pixels_of_all_ranks_are_refused, 0, 4);
     return test_main(suite);

@@ -262,7 +262,7 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("ranks");
-    TCase *tcase = add_case(suite, "bits", "full quick small");
+    TCase *tcase = add_case(suite, "bits", "full quick");
     tcase_add_loop_test(tcase, every_weighting_has_the_bits_of_one_device, 0, WAYS);
     tcase_add_loop_test(tcase, weights_of_losses_have_the_bits_of_one_device, 0, 8);
     tcase_add_loop_test(tcase, counts_of_each_rank_grow_by_the_whole_batch, 0, SIZES * COUNTED_KINDS);
