@@ -2,30 +2,19 @@
 #include "bench_device.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* Where the library reads a tuning. */
-#define VARIABLE "CLMP_TUNING"
 
 /* Some runtimes report event times that mean nothing (1 ns, say).  A copy of this size takes a while everywhere. */
 #define PROBE_BYTES ((size_t)64 << 20)
 #define FAKE_SHARE 0.02 /* of the wall time, below which an event time is no time */
 
-static bool tuning_is_an_option;
-
-enum bench_status bench_set_tuning(const char *list) {
-    tuning_is_an_option = true;
-    return setenv(VARIABLE, list, 1) == 0 ? BENCH_OK : bench_fail(BENCH_BAD_USE, "no memory for --tuning");
-}
-
 void bench_log(void *user, const char *message) {
-    (void)user;
-    const size_t length = strlen(VARIABLE);
-    const bool of_option = tuning_is_an_option && strncmp(message, VARIABLE, length) == 0;
+    static const char variable[] = "CLMP_TUNING";
+    const size_t length = sizeof variable - 1;
+    const bool named = user != NULL && strncmp(message, variable, length) == 0;
     bench_progress("%s", "");
-    fprintf(stderr, "clmp-bench: %s%s\n", of_option ? "--tuning" : "", message + (of_option ? length : 0));
+    fprintf(stderr, "clmp-bench: %s%s\n", named ? (const char *)user : "", message + (named ? length : 0));
 }
 
 enum bench_status bench_cl_failed(const bench_device *device, const char *function, cl_int error) {

@@ -17,10 +17,7 @@ typedef struct bench_device {
     bool events;            /* event times can be trusted; else there is wall time only */
 } bench_device;
 
-/* Sets the tuning that the option says, for all plans from here on: the library reads it. */
-enum bench_status bench_set_tuning(const char *list);
-
-/* The log callback of every clmp_context: one line each on standard error, which names the option if it set the tuning.
+/* The log callback of every clmp_context: one line each on standard error.  `user`: what to call CLMP_TUNING, or NULL.
  */
 void bench_log(void *user, const char *message);
 

@@ -55,6 +55,8 @@ static enum bench_status run_device(const clmp_device_info *info, size_t number,
                                     bench_records *records) {
     bench_device device;
     enum bench_status status = bench_device_open(info, &device);
+    if (status == BENCH_OK && options->tuning != NULL)
+        status = bench_plans_check_tuning(&device);
     if (status == BENCH_OK)
         bench_report_device(&device);
     if (status == BENCH_OK && options->tune) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench_options.h"
 
-#include "bench_device.h"
-
 #include "option_words.h"
 
 #include <stdio.h>
@@ -114,8 +112,9 @@ static enum bench_status read_option(int id, const char *argument, bench_options
     case OPTION_STARTUP_CHILD:
         options->startup_child = true;
         return BENCH_OK;
-    default: /* the library reads it, and says what is wrong */
-        return bench_set_tuning(argument);
+    default:
+        options->tuning = argument;
+        return setenv("CLMP_TUNING", argument, 1) == 0 ? BENCH_OK : bench_fail(BENCH_BAD_USE, "no memory for --tuning");
     }
 }
 

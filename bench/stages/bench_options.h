@@ -10,6 +10,7 @@ enum { BENCH_MOST_CASES = 16 };
 typedef struct bench_options {
     const char *device; /* NULL: all */
     const char *json;   /* NULL: none */
+    const char *tuning; /* NULL: none; else it is in the environment, where the library reads it */
     const bench_case *cases[BENCH_MOST_CASES];
     size_t case_count;
     unsigned scaling_end; /* up to 2^this many pixels; 0: no scaling */

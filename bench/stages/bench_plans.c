@@ -15,6 +15,27 @@ static enum bench_status create(const bench_plans *plans, const clmp_plan_params
                : bench_fail(BENCH_DEVICE_FAILED, "clmp_plan_create: %s", clmp_status_text(status));
 }
 
+/* By a plan that is quickly made. */
+enum bench_status bench_plans_check_tuning(const bench_device *device) {
+    char option[] = "--tuning";
+    clmp_context_params context_params;
+    clmp_context_params_init(&context_params);
+    context_params.log = bench_log;
+    context_params.log_user = option;
+    clmp_plan_params params;
+    clmp_plan_params_init(&params);
+    params.input = CLMP_INPUT_LABELS;
+    params.classes = params.height = params.width = 1;
+    bench_plans plans = {.context = NULL};
+    clmp_plan *plan = NULL;
+    if (clmp_context_create(device->cl, device->info.device, &context_params, &plans.context) != CLMP_OK)
+        return bench_fail(BENCH_DEVICE_FAILED, "no context on %s", device->info.name);
+    const enum bench_status status = create(&plans, &params, &plan, NULL);
+    clmp_plan_destroy(plan);
+    bench_plans_release(&plans);
+    return status;
+}
+
 enum bench_status bench_plans_create(const bench_device *device, const bench_case *of, clmp_solver solver,
                                      const clmp_tuning *tuning, bench_plans *plans) {
     clmp_context_params context_params;

@@ -19,6 +19,9 @@ typedef struct bench_plans {
 /* To be released even if it fails. */
 enum bench_status bench_plans_create(const bench_device *device, const bench_case *of, clmp_solver solver,
                                      const clmp_tuning *tuning, bench_plans *plans);
+/* Whether the device can have the tuning that --tuning has set. */
+enum bench_status bench_plans_check_tuning(const bench_device *device);
+
 void bench_plans_release(bench_plans *plans);
 
 /* The plan that was measured. */
