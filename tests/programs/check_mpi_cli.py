@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 
-CLMP, LAUNCH, FOLDER = sys.argv[1:4]
+CLMP, LAUNCH, FOLDER = (os.path.abspath(path) for path in sys.argv[1:4])
 FILES, CLASSES, HEIGHT, WIDTH = 5, 4, 9, 14
 checks = failures = 0
 
@@ -55,14 +55,14 @@ def make_files():
 
 def same_for_any_number():
     labels = [f"y{i}.npy" for i in range(FILES)]
-    for arguments in (["loss", "--list", "list.txt", "--pool", "list", "--json"],
-                      ["loss", "--list", "list.txt", "--pool", "list", "--scope", "image", "--json"],
-                      ["loss", "--list", "list.txt", "--pool", "list", "--weighting", "balanced"],
-                      ["eval", "--list", "list.txt", "--json"],
-                      ["class-weights", *labels, "--json"]):
+    for counts, arguments in (([1, 2, 3], ["loss", "--list", "list.txt", "--pool", "list", "--json"]),
+                              ([3], ["loss", "--list", "list.txt", "--pool", "list", "--scope", "image", "--json"]),
+                              ([2], ["loss", "--list", "list.txt", "--pool", "list", "--weighting", "balanced"]),
+                              ([2, 3], ["eval", "--list", "list.txt", "--json"]),
+                              ([3], ["class-weights", *labels, "--json"])):
         alone = run(0, *arguments)
         check(alone.returncode == 0 and alone.stdout, f"{arguments}: {alone.stderr!r}")
-        for processes in (1, 2, 3):
+        for processes in counts:
             many = run(processes, *arguments)
             check(many.returncode == 0 and many.stdout == alone.stdout,
                   f"{arguments} on {processes}: {many.stdout!r} {many.stderr!r}, expected {alone.stdout!r}")
