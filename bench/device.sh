@@ -90,7 +90,7 @@ pack_to() {
         cp "$build/tests/check_$suite" "$1/tests/"
     done
     cp "$build/tests/matrix" "$1/tests/"
-    cp "$build/bench/clmp-bench" "$build/bench/kernel_times.so" "$build/bench/peer_serial.so" "$1/bench/"
+    cp "$build/bench/clmp-bench" "$build/bench/kernel_times.so" "$build"/bench/peer_*.so "$1/bench/"
     cp "$build/host/cli/clmp" "$1/host/cli/"
     mkdir "$1/peers"
     cp "$root"/bench/peers/*.py "$1/peers/"

@@ -14,7 +14,7 @@ import torch
 from peer_words import BAD_USE, Failure
 
 # Of rows that are neither a step on buffers nor a peer.
-NAMES = {"copy": "OpenCL, copy", "module": "libclmp.torch, LossMaxPooling", "arrays": "libclmp.loss, NumPy"}
+NAMES = {"copy": "OpenCL, copy", "c": "libclmp, C", "module": "libclmp.torch, LossMaxPooling", "arrays": "libclmp.loss, NumPy"}
 BYTES_PER_LOGIT = 12  # the weights need all losses first: so logits are read twice, and the gradient is written
 BYTES_PER_PIXEL = 14  # counted where logits are few: labels read twice, losses written, and read twice
 
@@ -32,6 +32,16 @@ def _quantities(case, row, rows):
     low, median, high = (float(x) for x in np.percentile(row.ms, [25, 50, 75]))
     copy, step = (float(np.median(r.ms)) for r in rows[:2])
     return low, median, high, median / step, median / (copy * _step_bytes(case) / _copy_bytes(case))
+
+
+def over_c(rows):
+    """In microseconds, what a call on arrays took beyond the step from C beside it: quartiles, and that of the fastest
+    of both, which other work on the machine does not reach.  None without a step from C."""
+    row = {row.name: row for row in rows}
+    if "c" not in row or len(row["c"].ms) != len(row["arrays"].ms):
+        return None
+    c, arrays = np.array(row["c"].ms) * 1e3, np.array(row["arrays"].ms) * 1e3
+    return *(float(x) for x in np.percentile(arrays - c, [25, 50, 75])), float(arrays.min() - c.min())
 
 
 def print_head(options, device):
@@ -61,6 +71,11 @@ def print_table(case, rows, options):
             print(line + f" {'-':>11} {'-':>15} {memory} {len(row.ms):7d}")
         else:
             print(line + f" {row.loss_error:11.2g} {row.gradient_error:15.2g} {memory} {len(row.ms):7d}")
+    over = over_c(rows)
+    if over:
+        low, median, high, fastest = over
+        print(f"  a call on arrays takes {median:.0f} us more than a step from C (quartiles {low:.0f}, {high:.0f};", end="")
+        print(f" the fastest of both: {fastest:.0f})")
     print(end="", flush=True)
 
 
@@ -68,6 +83,7 @@ def records(case, rows, options, device):
     """What --json writes of a case, in the form of clmp-bench's records."""
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     copy_gbps = _copy_bytes(case) / (float(np.median(rows[0].ms)) * 1e6)
+    over = over_c(rows)
     for row in rows:
         low, median, high, step, floor = _quantities(case, row, rows)
         size = _copy_bytes(case) if row.name == "copy" else _step_bytes(case)
@@ -103,6 +119,7 @@ def records(case, rows, options, device):
             "copy_gbps": copy_gbps,
             "of_copy": copy_gbps / gbps,
             "of_step": step,
+            "over_c_us": over[3] if over and row.name == "arrays" else None,
             "repeat": len(row.ms),
             "batch": 1,
             "sets": 1,

@@ -31,7 +31,7 @@ def find_package(root):
 
 
 def open_package(options):
-    """Makes libclmp the package to import; gives the built peer_serial.c beside it, or None."""
+    """Makes libclmp the package to import; gives the folder of what is built of bench/peers."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     folder = options.package or find_package(root)
     if folder:
@@ -41,11 +41,16 @@ def open_package(options):
     except ImportError as error:
         raise Failure(BAD_USE, f"no libclmp: {error}; build it, or name its folder by --package") from None
     build = os.path.dirname(os.path.abspath(folder)) if folder else root
-    serial = os.path.join(build, "bench", "peer_serial.so")
-    if not os.path.exists(serial):
-        warn(f"max-pooling, serial is left out: there is no {serial}")
-        serial = None
-    return serial
+    return os.path.join(build, "bench")
+
+
+def built(folder, name, what):
+    """The path of a module of bench/peers, or None, with a word about what is left out for it."""
+    path = os.path.join(folder, name)
+    if os.path.exists(path):
+        return path
+    warn(f"{what} is left out: there is no {path}")
+    return None
 
 
 def choose_device(wanted):
@@ -107,6 +112,28 @@ class Steps:
     def step(self, solver):
         self.plans[solver].enqueue_gradient(self.queue, **self.places)
         self.queue.finish()
+
+    def step_of_c(self, path):
+        """A step as a C program makes it, and waits for its record; its loss.  `path`: the built peer_step.c."""
+        from libclmp import _header, _library, _opencl
+
+        buffers = _library.init("clmp_buffers_init_sized", _header.Buffers)
+        for name, place in self.places.items():
+            getattr(buffers, name).mem = place.int_ptr
+        record, pointer = _header.ResultRecord(), ctypes.c_void_p
+        functions = _library.clmp().clmp_enqueue_gradient, _opencl.api().clEnqueueReadBuffer
+        arguments = [ctypes.cast(function, pointer) for function in functions]
+        arguments += [pointer(self.plans["search"]._handle), pointer(self.queue.int_ptr)]
+        arguments += [ctypes.byref(buffers), ctypes.byref(record)]
+        step = ctypes.CDLL(path).peer_step
+
+        def call():
+            error = step(*arguments)
+            if error:
+                raise Failure(DEVICE_FAILED, f"a step from C failed: {error}")
+            return record.loss
+
+        return call
 
     def outputs(self, solver):
         """The loss and the gradient of a step."""
@@ -199,7 +226,7 @@ def check_promise(case, rows):
                 )
 
 
-def run_case(case, options, serial, device):
+def run_case(case, options, folder, device):
     """Rows of a case: the copy, libclmp's two solvers and what its users call, the peers."""
     say(f"{case.name}: data")
     logits, labels = peer_data.make(case)
@@ -215,13 +242,20 @@ def run_case(case, options, serial, device):
         row.peak_bytes = steps.peak_bytes(solver)
         rows.append(row)
         outputs.append((row, "max_pooling", *steps.outputs(solver)))
+    path = built(folder, "peer_step.so", "the step from C")
+    if path:
+        say(f"{case.name}: libclmp, C")
+        call = steps.step_of_c(path)
+        if call() != outputs[0][2]:
+            raise Failure(DEVICE_FAILED, f"{case.name}: the step from C has the loss {call()}, expected {outputs[0][2]}")
+        rows.append(Row("c", call))
     say(f"{case.name}: libclmp, tensors and arrays")
     for name, call, loss, gradient in users_calls(steps, problem, logits, labels, options):
         row = Row(name, call)
         row.peak_bytes = steps.peak_bytes("search")
         rows.append(row)
         outputs.append((row, "max_pooling", loss, gradient))
-    for peer in peer_torch.peers(problem, serial):
+    for peer in peer_torch.peers(problem, built(folder, "peer_serial.so", "max-pooling, serial")):
         say(f"{case.name}: torch, {peer.name}")
         row = Row(peer.name, lambda peer=peer: (problem.step(peer.loss), problem.finish()), peer=True)
         try:

@@ -34,6 +34,10 @@ columns:
   MB               the most that a step takes besides logits and labels: libclmp's workspace and gradient,
                    torch's tensors as its profiler counts them
 
+Behind the table: what a call on arrays costs beyond a step from C with buffers that are made, whose record is read.
+Samples of the two alternate, and each pair has a difference.  It is for --case tiny: where steps take long, their own
+differences hide it.
+
 Torch gets as many threads as there are processors, and an allocator that keeps large tensors for the next step, which
 the system's does not: both in its favour.  --torch-defaults takes it as it comes: its own number of threads, and before
 each sample what is free goes back to the system (a process that runs the one peer alone is not faster than that).
@@ -130,7 +134,7 @@ def run(options):
 
     import peer_run  # these need the three
 
-    serial = peer_run.open_package(options)
+    folder = peer_run.open_package(options)
     import peer_report  # and this libclmp
 
     if not options.torch_defaults:
@@ -140,7 +144,7 @@ def run(options):
     peer_report.print_head(options, device)
     written = []
     for case in options.cases:
-        rows = peer_run.run_case(case, options, serial, device)
+        rows = peer_run.run_case(case, options, folder, device)
         say("")
         peer_report.print_table(case, rows, options)
         written += peer_report.records(case, rows, options, device)

@@ -12,11 +12,11 @@ import threading
 import weakref
 from collections import OrderedDict
 from ctypes import byref, c_size_t
-from typing import Any, Callable, Hashable, Iterable, NamedTuple
+from typing import Any, Callable, Hashable, NamedTuple, Sequence
 
 from libclmp import _library, _opencl
 from libclmp._errors import InvalidType, NoDevice
-from libclmp._header import Buffers, DeviceInfo, ResultRecord
+from libclmp._header import Buffer, Buffers, DeviceInfo, ResultRecord
 from libclmp._plan import Context, Plan, check
 
 KEPT_PLANS = 16  # of a device
@@ -41,11 +41,13 @@ class Slot:
         weakref.finalize(self, _opencl.release, "clReleaseCommandQueue", self.queue).atexit = False
         self.own: dict[str, tuple[int, int]] = {}  # buffers on the device, and their sizes
         self.buffers: Buffers = _library.init("clmp_buffers_init_sized", Buffers)
+        self.places = {name: getattr(self.buffers, name) for name, kind in Buffers._fields_ if kind is Buffer}
         self.records = (ResultRecord * (self.plan.result_count if results else 0))()
         self.records_size = ctypes.sizeof(self.records)
         self.records_at = ctypes.addressof(self.records)
+        self.result = 0
         if results:
-            self.buffers.result.mem = self._own_buffer("result", self.records_size)
+            self.result = self.places["result"].mem = self._own_buffer("result", self.records_size)
 
     def _own_buffer(self, name: str, size: int) -> int:
         known = self.own.get(name)
@@ -59,42 +61,34 @@ class Slot:
     def run(
         self,
         function: Callable[..., int],
-        inputs: Iterable[Memory],
-        outputs: Iterable[Memory],
+        inputs: Sequence[Memory],
+        outputs: Sequence[Memory],
         step: int = 0,
         gradient_scale: float = 1.0,
     ) -> Any:
         """One step, from memory to memory; the records.  Outputs may also be what a step adds to."""
-        buffers, queue = self.buffers, self.queue
+        buffers, queue, places = self.buffers, self.queue, self.places
         buffers.step, buffers.gradient_scale = step, gradient_scale
-        names: list[str] = []
         passing: list[int] = []
+        back = []
         try:
             for memory in inputs:
-                buffer = self._bring(memory, _opencl.READ_ONLY, passing, True)
-                names.append(memory.name)
-                getattr(buffers, memory.name).mem = buffer
-            back = []
+                places[memory.name].mem = self._bring(memory, _opencl.READ_ONLY, passing, True)
             for memory in outputs:
                 adds = memory.name in ("label_counts", "confusion", "gradient_range")
-                buffer = self._bring(memory, _opencl.READ_WRITE, passing, adds)
-                names.append(memory.name)
-                getattr(buffers, memory.name).mem = buffer
+                buffer = places[memory.name].mem = self._bring(memory, _opencl.READ_WRITE, passing, adds)
                 back.append((buffer, memory))
             check(function(self.plan._handle, queue, byref(buffers), 0, None, None))
-            mapped = []
+            if self.records_size:
+                _opencl.read(queue, self.result, self.records_size, self.records_at, False)
             for buffer, memory in back:
                 if self.shared:
-                    mapped.append((buffer, _opencl.map_for_reading(queue, buffer, memory.size)))
+                    _opencl.unmap(queue, buffer, _opencl.map_for_reading(queue, buffer, memory.size))
                 else:
                     _opencl.read(queue, buffer, memory.size, memory.pointer, False)
-            if self.records_size:
-                _opencl.read(queue, buffers.result.mem or 0, self.records_size, self.records_at, False)
-            for buffer, pointer in mapped:
-                _opencl.unmap(queue, buffer, pointer)
         finally:
-            for name in names:
-                getattr(buffers, name).mem = None
+            for memory in (*inputs, *outputs):
+                places[memory.name].mem = None
             try:  # whatever happened: nothing may run any more on memory of the caller's
                 _opencl.finish(queue)
             finally:

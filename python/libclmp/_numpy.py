@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Callable, Hashable, Iterable
 import numpy as np
 
 from libclmp import _header, _library, _opencl
-from libclmp._arrays import Array, take_labels, take_logits
+from libclmp._arrays import Array, Logits, take_labels, take_logits
 from libclmp._engine import Memory, engine, list_devices
 from libclmp._errors import InvalidArgument, InvalidType
-from libclmp._fields import SCHEMES, class_weights_array, integer, real, set_field, unknown
+from libclmp._fields import SCHEMES, class_weights_array, flag, integer, real, set_field, unknown
 from libclmp._header import ClassWeightsParams, FloatType, Metrics, PlanFields, Result, Status
-from libclmp._plan import Context, check, result_of
+from libclmp._plan import Context, check, numbers_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -157,8 +157,8 @@ def _run(
     outputs: list[Memory],
     results: bool = True,
     **scalars: Any,
-) -> list[Result]:
-    """One step; the records, those of images behind their total."""
+) -> list[tuple[Any, ...]]:
+    """One step; the numbers of its records, those of images behind their total."""
     place = engine(device)
     try:
         slot = place.take(key, lambda: dict(fields), results)
@@ -168,9 +168,13 @@ def _run(
         raise InvalidType(f"an option is of a type that it cannot be of: {dict(fields)}") from None
     try:
         records = slot.run(getattr(_library.clmp(), function), inputs, outputs, **scalars)
-        return [result_of(record) for record in records]
+        return list(map(numbers_of, records))
     finally:
         place.give(key, slot)
+
+
+def _images(found: list[tuple[Any, ...]]) -> tuple[Result, ...]:
+    return tuple(Result(*numbers) for numbers in found[1:])
 
 
 def _memory(name: str, array: Array) -> Memory:
@@ -191,6 +195,21 @@ def _labels_like(labels: Any, shape: tuple[int, ...], binary: bool) -> tuple[Arr
         expected = ", ".join(map(str, lead))
         raise InvalidArgument(f"labels has the shape {given}, expected ({expected}, H, W) for logits of the shape {shape}")
     return array, kind, given
+
+
+def _shape_fields(x: Logits, y: Array, label_type: _header.LabelType) -> tuple[tuple[str, Any], ...]:
+    """Of clmp_plan_params, those that say how logits and labels lie."""
+    images, classes, height, width = x.array.shape
+    return (
+        ("images", images),
+        ("classes", classes),
+        ("height", y.shape[-2]),
+        ("width", y.shape[-1]),
+        ("logits_height", height),
+        ("logits_width", width),
+        ("label_type", label_type),
+        *x.fields,
+    )
 
 
 def loss(
@@ -291,18 +310,7 @@ def loss(
     x = take_logits(logits, layout)
     shape = x.array.shape
     y, label_type, label_shape = _labels_like(labels, shape, given.get("loss") in BINARY)
-    images, classes, height, width = shape
-    key = (
-        ("images", images),
-        ("classes", classes),
-        ("height", y.shape[-2]),
-        ("width", y.shape[-1]),
-        ("logits_height", height),
-        ("logits_width", width),
-        ("label_type", label_type),
-        *x.fields,
-        *options,
-    )
+    key = (*_shape_fields(x, y, label_type), *options)
     inputs = [Memory("logits", x.array.ctypes.data, x.size), _memory("labels", y)]
     outputs: list[Memory] = []
     made: dict[str, Any] = {}
@@ -333,7 +341,7 @@ def loss(
     )
     if narrow is not None:
         made["gradient_overflowed"], made["gradient_underflowed"] = narrow.tolist()
-    return LossResult(**found[0].__dict__, images=tuple(found[1:]), **made)
+    return LossResult(*found[0], images=_images(found), **made)
 
 
 def weights(
@@ -380,7 +388,7 @@ def weights(
     key = (("input", 1), ("images", images), ("height", 1), ("width", array.size // images), *options)
     out = np.empty(array.shape, np.float32)
     found = _run(device, key, key, "clmp_enqueue_weights", [_memory("losses", array)], [_memory("weights", out)])
-    return WeightsResult(**found[0].__dict__, images=tuple(found[1:]), weights=out)
+    return WeightsResult(*found[0], images=_images(found), weights=out)
 
 
 # ------------------------------------------------------------------------------------------------------- class weights
@@ -620,20 +628,12 @@ def confusion(
     """
     x = take_logits(logits, layout)
     y, label_type, _ = _labels_like(labels, x.array.shape, False)
-    images, classes, height, width = x.array.shape
     key = (
-        ("images", images),
-        ("classes", classes),
-        ("height", y.shape[-2]),
-        ("width", y.shape[-1]),
-        ("logits_height", height),
-        ("logits_width", width),
-        ("label_type", label_type),
+        *_shape_fields(x, y, label_type),
         ("ignore_index", integer("ignore_index", ignore_index, ctypes.c_int64)),
-        ("align_corners", bool(align_corners)),
-        *x.fields,
+        ("align_corners", flag("align_corners", align_corners)),
     )
-    counts = np.zeros(_header.confusion(classes), np.uint64)
+    counts = np.zeros(_header.confusion(x.array.shape[1]), np.uint64)
     inputs = [Memory("logits", x.array.ctypes.data, x.size), _memory("labels", y)]
     _run(device, ("confusion", *key), key, "clmp_enqueue_confusion", inputs, [_memory("confusion", counts)], results=False)
     return Confusion(counts)

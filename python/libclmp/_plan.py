@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import threading
 import weakref
@@ -499,13 +500,10 @@ def read_results(
     return [result_of(record) for record in records]
 
 
+# Of a record, what a Result is made of, in its order.
+numbers_of = operator.attrgetter(*Result.__dataclass_fields__)
+
+
 def result_of(record: ResultRecord) -> Result:
     """The frozen copy of a record."""
-    return Result(**record_fields(record))
-
-
-_NAMES = [name for name, *_ in ResultRecord._fields_ if name in Result.__dataclass_fields__]
-
-
-def record_fields(record: ResultRecord) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in _NAMES}
+    return Result(*numbers_of(record))

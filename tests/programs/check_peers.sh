@@ -49,6 +49,11 @@ for path in sys.argv[1:]:
         if r is None or not (r["loss_error"] <= loss and r["gradient_error"] <= gradient and r["ms"] > 0):
             failed += 1
             print(f"{path}: {key} is not within {loss}, {gradient}: {r}")
+    checks += 1
+    c, arrays = found.get(("none", "c"), {}), found.get(("none", "arrays"), {})
+    if not c.get("ms", 0) > 0 or not isinstance(arrays.get("over_c_us"), float):
+        failed += 1
+        print(f"{path}: nothing is said of what a call costs beyond a step from C: {c}, {arrays}")
 print(f"{100 * (checks - failed) // checks}%: Checks: {checks}, Failures: {failed}, Errors: 0")
 sys.exit(failed != 0)
 PYTHON
