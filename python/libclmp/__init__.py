@@ -10,7 +10,8 @@
 (16, (1, 2, 4, 4))
 
 NumPy arrays go in and come out: `loss`, `weights`, `class_weights`, `confusion`; `devices` lists the devices.
-`Context` and `Plan` take contexts, queues, buffers and events of PyOpenCL.  `libclmp.torch` has modules for PyTorch.
+`Context` and `Plan` take contexts, queues, buffers and events of PyOpenCL.  `libclmp.torch` has modules for PyTorch.  With
+``group=`` several processes share a batch; `Ranks` is for processes that neither torch.distributed nor mpi4py connects.
 
 OpenCL is not used before the first call; until then a process may fork.
 """
@@ -63,6 +64,7 @@ from libclmp._numpy import (
     weights,
 )
 from libclmp._plan import Context, Plan, read_results
+from libclmp._ranks import Ranks
 
 __all__ = [
     "BufferOverlap",
@@ -90,6 +92,7 @@ __all__ = [
     "OutOfMemory",
     "RanksFailed",
     "Plan",
+    "Ranks",
     "Result",
     "Sampling",
     "Scope",

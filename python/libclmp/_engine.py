@@ -7,6 +7,7 @@ plan has buffers of its own.  A plan belongs to one call at a time: a call takes
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 import weakref
@@ -14,8 +15,8 @@ from collections import OrderedDict
 from ctypes import byref, c_size_t
 from typing import Any, Callable, Hashable, NamedTuple, Sequence
 
-from libclmp import _library, _opencl
-from libclmp._errors import InvalidType, NoDevice
+from libclmp import _library, _opencl, _ranks
+from libclmp._errors import Error, InvalidType, NoDevice
 from libclmp._header import Buffer, Buffers, DeviceInfo, ResultRecord
 from libclmp._plan import Context, Plan, check
 
@@ -71,6 +72,7 @@ class Slot:
         buffers.step, buffers.gradient_scale = step, gradient_scale
         passing: list[int] = []
         back = []
+        entered = False
         try:
             for memory in inputs:
                 places[memory.name].mem = self._bring(memory, _opencl.READ_ONLY, passing, True)
@@ -78,7 +80,8 @@ class Slot:
                 adds = memory.name in ("label_counts", "confusion", "gradient_range")
                 buffer = places[memory.name].mem = self._bring(memory, _opencl.READ_WRITE, passing, adds)
                 back.append((buffer, memory))
-            check(function(self.plan._handle, queue, byref(buffers), 0, None, None))
+            entered = True
+            check(function(self.plan._handle, queue, byref(buffers), 0, None, None), self.plan.ranks)
             if self.records_size:
                 _opencl.read(queue, self.result, self.records_size, self.records_at, False)
             for buffer, memory in back:
@@ -89,6 +92,9 @@ class Slot:
         finally:
             for memory in (*inputs, *outputs):
                 places[memory.name].mem = None
+            if not entered and self.plan.ranks is not None:  # refused for its buffers, which the other ranks are told
+                with contextlib.suppress(Error):
+                    check(function(self.plan._handle, queue, byref(buffers), 0, None, None), self.plan.ranks)
             try:  # whatever happened: nothing may run any more on memory of the caller's
                 _opencl.finish(queue)
             finally:
@@ -208,7 +214,8 @@ def engine(device: Any = None) -> Engine:
 
 
 def clear() -> None:
-    """Forgets all plans that are kept; devices stay open."""
+    """Forgets all plans and groups of ranks that are kept; devices stay open."""
+    _ranks.clear()
     for one in list(_engines.values()):
         one.clear()
 

@@ -97,7 +97,7 @@ def plan_params(fields: Mapping[str, Any]) -> tuple[PlanParams, Any]:
     """clmp_plan_params, and what must be kept alive while it is used."""
     params: PlanParams = _library.init("clmp_plan_params_init_sized", PlanParams)
     known = [name for name, *_ in PlanParams._fields_ if name not in ("struct_size",)]
-    weights = None
+    weights = ranks = None
     for name, value in fields.items():
         if name not in known:
             raise unknown(name, known, "a plan")
@@ -105,13 +105,17 @@ def plan_params(fields: Mapping[str, Any]) -> tuple[PlanParams, Any]:
             weights = None if value is None else class_weights_array(value)
         elif name == "tuning":
             params.tuning = value
+        elif name == "ranks":
+            ranks = value
         else:
             set_field(params, name, value, FIELD_ENUMS)
     if weights is not None:
         if len(weights) != params.classes:
             raise InvalidArgument(f"class_weights has {len(weights)} numbers, expected one for each of {params.classes} classes")
         params.class_weights = weights.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    return params, weights
+    if ranks is not None:
+        params.ranks = ctypes.pointer(ranks.struct())
+    return params, (weights, params.ranks)
 
 
 SCHEMES = {"scheme": ClassScheme}

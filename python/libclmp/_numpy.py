@@ -16,7 +16,8 @@ from libclmp._engine import Memory, engine, list_devices
 from libclmp._errors import InvalidArgument, InvalidType
 from libclmp._fields import SCHEMES, class_weights_array, flag, integer, real, set_field, unknown
 from libclmp._header import ClassWeightsParams, FloatType, Metrics, PlanFields, Result, Status
-from libclmp._plan import Context, check, numbers_of
+from libclmp._plan import Context, check, fields_of
+from libclmp._ranks import Ranks, ranks_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -157,8 +158,8 @@ def _run(
     outputs: list[Memory],
     results: bool = True,
     **scalars: Any,
-) -> list[tuple[Any, ...]]:
-    """One step; the numbers of its records, those of images behind their total."""
+) -> list[dict[str, Any]]:
+    """One step; the fields of its records, those of images behind their total."""
     place = engine(device)
     try:
         slot = place.take(key, lambda: dict(fields), results)
@@ -168,13 +169,17 @@ def _run(
         raise InvalidType(f"an option is of a type that it cannot be of: {dict(fields)}") from None
     try:
         records = slot.run(getattr(_library.clmp(), function), inputs, outputs, **scalars)
-        return list(map(numbers_of, records))
+        return list(map(fields_of, records))
     finally:
         place.give(key, slot)
 
 
-def _images(found: list[tuple[Any, ...]]) -> tuple[Result, ...]:
-    return tuple(Result(*numbers) for numbers in found[1:])
+def _images(found: list[dict[str, Any]]) -> tuple[Result, ...]:
+    return tuple(Result(**fields) for fields in found[1:])
+
+
+def _ranks(group: Any) -> tuple[tuple[str, Ranks], ...]:
+    return () if group is None else (("ranks", ranks_of(group)),)
 
 
 def _memory(name: str, array: Array) -> Memory:
@@ -223,6 +228,7 @@ def loss(
     step: int = 0,
     layout: str = "nchw",
     device: str | Context | None = None,
+    group: Any = None,
     **fields: Unpack[PlanFields],
 ) -> LossResult:
     """The pooled loss of a batch, and its gradient.
@@ -245,6 +251,11 @@ def loss(
         copied, whatever else is.
     device : str or Context, optional
         Part of the name of a device or its platform, or an open device.  None: the first GPU, else the first device.
+    group : optional
+        The batch is that of all ranks of a group, in their order, and this call has one rank's images, which may be
+        another number on each: a communicator of mpi4py, a process group of torch.distributed, "world" for its default
+        one, or `Ranks`.  All ranks call with the same options.  L, the threshold and the counts are those of the whole
+        batch, gradient, losses, weights and ``images`` of what is given here.
 
     Other Parameters
     ----------------
@@ -310,7 +321,7 @@ def loss(
     x = take_logits(logits, layout)
     shape = x.array.shape
     y, label_type, label_shape = _labels_like(labels, shape, given.get("loss") in BINARY)
-    key = (*_shape_fields(x, y, label_type), *options)
+    key = (*_shape_fields(x, y, label_type), *options, *_ranks(group))
     inputs = [Memory("logits", x.array.ctypes.data, x.size), _memory("labels", y)]
     outputs: list[Memory] = []
     made: dict[str, Any] = {}
@@ -341,11 +352,11 @@ def loss(
     )
     if narrow is not None:
         made["gradient_overflowed"], made["gradient_underflowed"] = narrow.tolist()
-    return LossResult(*found[0], images=_images(found), **made)
+    return LossResult(**found[0], images=_images(found), **made)
 
 
 def weights(
-    losses: ArrayLike, *, device: str | Context | None = None, **fields: Unpack[PlanFields]
+    losses: ArrayLike, *, device: str | Context | None = None, group: Any = None, **fields: Unpack[PlanFields]
 ) -> WeightsResult:
     """The pooling weights of losses that you already have.
 
@@ -353,7 +364,7 @@ def weights(
     ----------
     losses : array_like
         float32, of any shape.  NaN, infinite or negative: nonfinite, and weight 0.
-    device : str or Context, optional
+    device, group
         As for `loss`.
 
     Other Parameters
@@ -385,10 +396,10 @@ def weights(
     array = np.ascontiguousarray(array, np.float32)
     images = array.shape[0] if array.ndim >= 2 else 1
     options = _options(dict(fields), "weights()")
-    key = (("input", 1), ("images", images), ("height", 1), ("width", array.size // images), *options)
+    key = (("input", 1), ("images", images), ("height", 1), ("width", array.size // images), *options, *_ranks(group))
     out = np.empty(array.shape, np.float32)
     found = _run(device, key, key, "clmp_enqueue_weights", [_memory("losses", array)], [_memory("weights", out)])
-    return WeightsResult(*found[0], images=_images(found), weights=out)
+    return WeightsResult(**found[0], images=_images(found), weights=out)
 
 
 # ------------------------------------------------------------------------------------------------------- class weights

@@ -37,6 +37,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "clGetDeviceInfo": (c_int32, [c_void_p, c_uint32, c_size_t, c_void_p, c_void_p]),
     "clReleaseCommandQueue": (c_int32, [c_void_p]),
     "clReleaseContext": (c_int32, [c_void_p]),
+    "clReleaseEvent": (c_int32, [c_void_p]),
     "clReleaseMemObject": (c_int32, [c_void_p]),
 }
 _ready: Any = None

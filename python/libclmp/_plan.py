@@ -17,6 +17,7 @@ from libclmp import _library, _opencl
 from libclmp._errors import InvalidArgument, InvalidType, error_of
 from libclmp._fields import integer, plan_params, real
 from libclmp._header import Buffers, ContextParams, FloatType, Input, LabelType, LogFn, Result, ResultRecord, Status, Tuning
+from libclmp._ranks import Ranks, ranks_of
 
 if TYPE_CHECKING:
     import pyopencl
@@ -34,12 +35,16 @@ def _hear(_: int | None, message: bytes | None) -> None:
 _LOG = LogFn(_hear)  # never freed: a context may outlive everything here
 
 
-def check(status: int) -> None:
-    """Raises the exception of a status, with what the library said to its log, unless it is OK."""
+def check(status: int, ranks: Ranks | None = None) -> None:
+    """Raises the exception of a status, with what the library said to its log, unless it is OK.
+
+    `ranks`: those of an entry's plan, which may have failed in a call of theirs.
+    """
     if status == Status.OK:
         return
     messages = tuple(_said.__dict__.pop("messages", ()))
-    raise error_of(status, _library.clmp().clmp_status_text(status).decode(), messages)
+    error = error_of(status, _library.clmp().clmp_status_text(status).decode(), messages)
+    raise error if ranks is None else ranks.raised(error)
 
 
 def _destroy(function: str, handle: int) -> None:
@@ -168,7 +173,8 @@ class Plan:
         The device.
     **fields
         Fields of ``clmp_plan_params``; enumerators by name (``weighting="ohem"``, ``label_type="int64"``).  ``classes``,
-        ``height`` and ``width`` have no default; ``images`` is 1, labels are uint8, logits float32 and NCHW.
+        ``height`` and ``width`` have no default; ``images`` is 1, labels are uint8, logits float32 and NCHW.  ``ranks``
+        is a group as `loss` takes it: the batch is that of all its ranks, and ``enqueue_...`` waits for them.
 
     Raises
     ------
@@ -183,13 +189,16 @@ class Plan:
 
     def __init__(self, context: Context, **fields: Any) -> None:
         self.context = context
-        self._params, self._kept = plan_params(fields)
+        if fields.get("ranks") is not None:
+            fields["ranks"] = ranks_of(fields["ranks"])
+        self.ranks: Ranks | None = fields.get("ranks")
+        self._params, kept = plan_params(fields)
         handle = c_void_p()
         clmp = _library.clmp()
         check(clmp.clmp_plan_create(context._handle, byref(self._params), byref(handle)))
         self._handle = handle.value or 0
-        self._params.class_weights = None  # copied
-        self._kept = None
+        del kept  # what was copied
+        self._params.class_weights = self._params.ranks = None
         _finalize(self, "clmp_plan_destroy", self._handle)
 
     @property
@@ -243,7 +252,8 @@ class Plan:
         Returns
         -------
         pyopencl.Event
-            Of the last command; the address of a ``cl_event`` where PyOpenCL is not installed.
+            Of the last command; where PyOpenCL is not installed the address of a ``cl_event``, which lives as long as
+            this number.
 
         Raises
         ------
@@ -421,7 +431,8 @@ class Plan:
         check(
             getattr(_library.clmp(), function)(
                 self._handle, address("queue", queue), byref(buffers), len(events), wait, byref(event)
-            )
+            ),
+            self.ranks,
         )
         return _event(event.value or 0)
 
@@ -464,11 +475,19 @@ class Plan:
             raise InvalidArgument(f"{name} has the strides {tuple(array.strides)}, expected a contiguous array")
 
 
+class OwnEvent(int):
+    """A cl_event, by its address; released with it."""
+
+    def __del__(self) -> None:
+        _opencl.release("clReleaseEvent", self)
+
+
 def _event(handle: int) -> Any:
     try:
         import pyopencl
     except ImportError:
-        return handle
+        _opencl.api()  # which release() wants
+        return OwnEvent(handle)
     return pyopencl.Event.from_int_ptr(handle, retain=False)
 
 
@@ -500,10 +519,15 @@ def read_results(
     return [result_of(record) for record in records]
 
 
-# Of a record, what a Result is made of, in its order.
-numbers_of = operator.attrgetter(*Result.__dataclass_fields__)
+_NAMES = tuple(Result.__dataclass_fields__)
+_numbers = operator.attrgetter(*_NAMES)
+
+
+def fields_of(record: ResultRecord) -> dict[str, Any]:
+    """Of a record, what a Result is made of."""
+    return dict(zip(_NAMES, _numbers(record)))
 
 
 def result_of(record: ResultRecord) -> Result:
     """The frozen copy of a record."""
-    return Result(*numbers_of(record))
+    return Result(*_numbers(record))

@@ -16,6 +16,7 @@ from libclmp._arrays import span, strides_of_plan
 from libclmp._engine import Memory, engine
 from libclmp._errors import InvalidArgument, InvalidType
 from libclmp._header import FloatType, LabelType, Layout
+from libclmp._ranks import ranks_of
 
 FLOATS = {
     torch.float32: FloatType.FLOAT32,
@@ -37,6 +38,8 @@ class Problem(NamedTuple):
     options: tuple[tuple[str, Any], ...]  # fields of clmp_plan_params
     binary: bool
     device: Any
+    group: Any = None  # as ranks_of() takes it
+    averaged: bool = False  # over its ranks, after backward
 
     @property
     def scope_is_image(self) -> bool:
@@ -139,9 +142,13 @@ def run(
         ("logits_row_pitch", pitch),
         *problem.options,
     )
-    weights = None if weight is None else tuple(weight.detach().tolist())
-    if weights is not None:
-        key += (("class_weights", weights),)
+    if weight is not None:
+        key += (("class_weights", tuple(weight.detach().tolist())),)
+    if problem.group is not None:
+        ranks = ranks_of(problem.group)
+        key += (("ranks", ranks),)
+        if problem.averaged:
+            scale *= ranks.size  # which those who average divide by
     place = engine("auto" if problem.device == "auto" and logits.device.type == "cpu" else _named(problem.device))
     clmp = _library.clmp()
     labels_memory = Memory("labels", y.data_ptr(), y.numel() * y.element_size())

@@ -49,6 +49,14 @@ class PooledLoss(nn.Module):
     device : str or libclmp.Context
         "auto": for tensors in host memory a CPU device, which uses the tensors without a copy; else the first GPU,
         else the first device.  Or part of the name of a device or its platform, or an open device.
+    group : optional
+        The batch is that of all ranks of a group, in their order, which all call with as many steps: "world" for the
+        default group of torch.distributed (looked up at the step), a process group (with gloo: the sums are of the
+        host's memory), or a communicator of mpi4py.  L is that of the whole batch, on each rank.
+    averaged : bool
+        With a group: gradients are averaged over its ranks after backward, as DistributedDataParallel does it, so that
+        here they are multiplied by the number of ranks, and their mean is the gradient of L.  False where they are
+        summed.
     **fields
         As for `libclmp.loss`: ``loss``, ``weighting``, ``p``, ``support``, ``ignore_index`` (255), ``label_smoothing``,
         ``scope``, ``align_corners`` and the others.
@@ -71,13 +79,16 @@ class PooledLoss(nn.Module):
         *,
         weight: torch.Tensor | None = None,
         device: str | Context = "auto",
+        group: Any = None,
+        averaged: bool = True,
         **fields: Unpack[PlanFields],
     ) -> None:
         super().__init__()
         given: dict[str, Any] = dict(fields)
         for name, value in given.items():
             if name == "class_weights" or name not in _header.PlanFields.__annotations__:
-                raise unknown(name, ["weight", "device", *_header.PlanFields.__annotations__], type(self).__name__ + "()")
+                known = ["weight", "device", "group", "averaged", *_header.PlanFields.__annotations__]
+                raise unknown(name, known, type(self).__name__ + "()")
             given[name] = self._checked(name, value)
         if not isinstance(device, (str, Context)):
             raise InvalidType(f"device is {device!r}, expected a name, a libclmp.Context, or 'auto'")
@@ -89,16 +100,18 @@ class PooledLoss(nn.Module):
                 raise InvalidArgument(f"weight is {weight.tolist()}, expected finite numbers >= 0, not all 0")
         self.register_buffer("weight", weight)
         self._fields = given
-        self._set_problem(device)
+        if isinstance(group, str) and group != "world":
+            raise InvalidType(f"group is {group!r}, expected 'world', or a group")
+        self._set_problem(device, group, flag("averaged", averaged))
         self._scale = 1.0
         self._step = 0
         self._record: torch.Tensor | None = None
 
-    def _set_problem(self, device: str | Context) -> None:
+    def _set_problem(self, device: str | Context, group: Any, averaged: bool) -> None:
         fields = self._fields
-        problem = _torch.Problem(tuple(sorted(fields.items())), fields.get("loss") in _BINARY, device)
-        self._problem = problem
-        self._text = _torch.problem_text(problem) if isinstance(device, str) else None
+        options, binary = tuple(sorted(fields.items())), fields.get("loss") in _BINARY
+        self._problem = _torch.Problem(options, binary, device, group, averaged)
+        self._text = _torch.problem_text(self._problem) if isinstance(device, str) and group is None else None
         self._draws = fields.get("weighting") == _header.Weighting.BALANCED
 
     @staticmethod
@@ -187,7 +200,7 @@ class LossMaxPooling(PooledLoss):
         What is one pool.
     align_corners : bool
         Of logits that are interpolated.
-    weight, device, **fields
+    weight, device, group, averaged, **fields
         As for `PooledLoss`; ``loss="focal"`` pools focal losses.
     """
 
@@ -372,8 +385,8 @@ class CrossEntropyLoss(PooledLoss):
         No other: a pixel has no gradient of its own here.
     label_smoothing : float
         In [0, 1).
-    align_corners, device
-        As for `LossMaxPooling`.
+    align_corners, device, group, averaged
+        As for `PooledLoss`.
 
     Notes
     -----
@@ -390,12 +403,16 @@ class CrossEntropyLoss(PooledLoss):
         *,
         align_corners: bool = False,
         device: str | Context = "auto",
+        group: Any = None,
+        averaged: bool = True,
     ) -> None:
         if reduction != "mean":
             raise InvalidArgument(f"reduction is {reduction!r}, expected 'mean'")
         super().__init__(
             weight=weight,
             device=device,
+            group=group,
+            averaged=averaged,
             weighting="uniform",
             normalise="weights",
             ignore_index=ignore_index,

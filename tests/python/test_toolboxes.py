@@ -60,25 +60,36 @@ class Toolboxes(unittest.TestCase):
     def test_a_network_learns_with_each_loss(self):
         images, labels = slices()
         classes = int(labels.max()) + 1
+        mean, pooled = CrossEntropyLoss(), LossMaxPooling()
+        # What a network can come to that knows how often each class is, and does not look at its image: for the mean the
+        # least of all constant predictions, the entropy of the classes.
+        share = torch.bincount(labels.flatten(), minlength=classes).double() / labels.numel()
+        blind = share.clamp(min=1e-9).log().float().view(1, -1, 1, 1).expand(len(labels), -1, *labels.shape[1:])
+        entropy = float(-torch.xlogy(share, share).sum())
+        self.assertAlmostEqual(mean(blind, labels).item(), entropy, 4)
+        # Weights are at most tau, which is 1 / n times this: so much larger a pooled loss may be than the mean.
+        largest = pooled._fields["support"] ** (-1 / pooled._fields["p"])
         values = {}
-        for name, criterion in (
-            ("torch", torch.nn.CrossEntropyLoss()),
-            ("same", CrossEntropyLoss()),
-            ("pooled", LossMaxPooling()),
-        ):
+        for name, criterion in (("torch", torch.nn.CrossEntropyLoss()), ("same", mean), ("pooled", pooled)):
             torch.manual_seed(SEED)
             net = smp.Unet("resnet18", encoder_weights=None, in_channels=1, classes=classes)
             optimizer = torch.optim.Adam(net.parameters(), 1e-3)
             values[name] = []
             for _ in range(STEPS):
                 optimizer.zero_grad()
-                loss = criterion(net(images), labels)
+                logits = net(images)
+                loss = criterion(logits, labels)
                 loss.backward()
+                self.assertTrue(all(bool(torch.isfinite(one.grad).all()) for one in net.parameters()), name)
                 optimizer.step()
                 values[name].append(loss.item())
-        for name, losses in values.items():
-            print(f"{name}: {losses[0]:.4f} to {losses[-1]:.4f} in {STEPS} steps")
-            self.assertLess(losses[-1], 0.6 * losses[0], name)
+                plain = mean(logits.detach(), labels).item()
+                if name == "pooled":  # the maximum over weights, of which equal ones are one choice
+                    self.assertGreaterEqual(loss.item(), plain * (1 - 1e-6))
+                    self.assertLessEqual(loss.item(), plain * largest * (1 + 1e-6))
+            bound = criterion(blind, labels).item()
+            print(f"{name}: {values[name][0]:.4f} to {values[name][-1]:.4f} in {STEPS} steps, blind {bound:.4f}")
+            self.assertLess(values[name][-1], bound, name)
         # The same loss trains the same way, as far as sums in another order let it.
         np.testing.assert_allclose(values["same"][:5], values["torch"][:5], rtol=1e-3)
 
