@@ -2,11 +2,13 @@
 # Installs the Debian packages that the demo, the tests, the long checks, clmp-train, the comparison with torch, the
 # reference site or the Debian package need, as far as they are missing.
 #
-# usage: sh tests/setup.sh demo|tests|torture|train|peers|torch|docs|package|intel
+# usage: sh tests/setup.sh demo|tests|torture|train|peers|torch|tinygrad|docs|package|intel
 #
 # torch: the torch of today beside Debian's 1.13, and segmentation_models_pytorch, from the Python package index, into
 # build-torture/torch (CLMP_TORTURE_DIR), 5.6 GB, as what is to be had there for x86-64 is the build with CUDA's libraries: for
 # slow tests of the Python package, and for build-torture/torch/bin/python bench/peers/peers.py.
+#
+# tinygrad: into build-torture/tinygrad, 0.2 GB, for the slow test of its example.
 #
 # intel: Intel's OpenCL for CPUs, from the Python package index, into build-torture/intel (CLMP_TORTURE_DIR), 0.9 GB, for
 # tests/matrix.sh and tests/torture.sh.  It has a licence of Intel's own.
@@ -27,8 +29,8 @@ train='libclblast-dev libpng-dev libjpeg62-turbo-dev libjansson-dev'
 tests='check libsubunit-dev libjansson-dev g++ mesa-opencl-icd oclgrind make cmake mandoc man-db python3-pil locales'
 # Two MPIs.
 mpi='libopenmpi-dev openmpi-bin libmpich-dev mpich'
-# The Python package's tests: NumPy, PyOpenCL and torch of /usr/bin/python3, and what checks its types.
-python='python3-numpy python3-pyopencl python3-torch mypy'
+# The Python package's tests: NumPy, PyOpenCL, torch and mpi4py of /usr/bin/python3, and what checks its types.
+python='python3-numpy python3-pyopencl python3-torch python3-mpi4py mypy'
 # tests/torture.sh and tests/fuzz.sh: analysers, sanitizers, fuzzing.
 torture='clang-14 clang-tidy-14 libclang-rt-14-dev cppcheck valgrind libc6-dbg clang-15 llvm-15 libclc-15'
 # bench/peers/peers.py and bench/plot.py, run by /usr/bin/python3.
@@ -42,6 +44,7 @@ intel_packages='intel-opencl-rt intel-cmplr-lib-rt'
 intel=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/intel
 
 torch_packages='torch torchvision segmentation-models-pytorch pyopencl matplotlib'
+tinygrad=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/tinygrad
 torch=${CLMP_TORTURE_DIR-$(cd "$(dirname "$0")/.." && pwd)/build-torture}/torch
 
 case ${1-} in
@@ -53,9 +56,10 @@ peers) wanted="$build $peers" ;;
 docs) wanted="$build $train $docs" ;;
 package) wanted="$build $train $package" ;;
 torch) wanted="$build $peers python3-venv" ;;
+tinygrad) wanted="$build $tests python3-venv" ;;
 intel) wanted="$build $tests python3-venv" ;;
 *)
-    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers|torch|docs|package|intel' >&2
+    echo 'usage: sh tests/setup.sh demo|tests|torture|train|peers|torch|tinygrad|docs|package|intel' >&2
     exit 2
     ;;
 esac
@@ -116,6 +120,11 @@ if [ "$1" = torch ] && ! "$torch/bin/python" -c 'import torch, segmentation_mode
     # Word splitting is meant, as above.
     # shellcheck disable=SC2086
     pip_into "$torch" $torch_packages
+    echo 'setup: done' >&2
+fi
+
+if [ "$1" = tinygrad ] && ! "$tinygrad/bin/python" -c 'import tinygrad, numpy' >/dev/null 2>&1; then
+    pip_into "$tinygrad" tinygrad numpy
     echo 'setup: done' >&2
 fi
 

@@ -127,9 +127,12 @@ np.savez(f"{sys.argv[1]}/{rank}.npz", **steps(communicator, *begin()))
 """
 
 
+MPIRUN = shutil.which("mpirun.openmpi") or shutil.which("mpirun")  # Debian's mpi4py is built for Open MPI
+
+
 def has_mpi():
     code = "import mpi4py.MPI"
-    return bool(shutil.which("mpirun")) and subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+    return bool(MPIRUN) and subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
 class Processes(unittest.TestCase):
@@ -152,7 +155,7 @@ class Processes(unittest.TestCase):
                 file.write(RANK + code)
             command = [sys.executable, script, folder]
             if mpi:
-                commands = [["mpirun", "--oversubscribe", "-n", str(size), *command]]
+                commands = [[MPIRUN, "--oversubscribe", "-n", str(size), *command]]
             else:
                 commands = [[*command, str(rank), str(size)] for rank in range(size)]
             pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment}
