@@ -6,11 +6,13 @@ SPDX-License-Identifier: Apache-2.0
 import gc
 import unittest
 import warnings
+from unittest import mock
 
 import numpy as np
 from support import problem, same_bits
 
 import libclmp
+from libclmp import _opencl
 
 LOGITS, LABELS = problem((2, 3, 4, 5))
 
@@ -111,6 +113,24 @@ class Errors(unittest.TestCase):
             (libclmp.DeviceNotFound, LookupError),
         ):
             self.assertTrue(issubclass(kind, base) and issubclass(kind, libclmp.Error))
+
+    def test_a_device_that_is_gone_is_an_error_and_no_step_of_its_own(self):
+        wanted = libclmp.loss(LOGITS, LABELS, gradient=True)
+        for kind, name, code in (
+            (libclmp.OpenCLError, "clFinish", -36),  # CL_INVALID_COMMAND_QUEUE, of drivers that lost their device
+            (libclmp.OpenCLError, "clEnqueueReadBuffer", -2),  # CL_DEVICE_NOT_AVAILABLE
+            (libclmp.OutOfMemory, "clEnqueueReadBuffer", -5),  # CL_OUT_OF_RESOURCES
+        ):
+            real = getattr(_opencl.api(), name)
+
+            def fails(*arguments):
+                real(*arguments)
+                return code
+
+            with mock.patch.object(_opencl.api(), name, fails):
+                self.refused(kind, [name, str(code)], libclmp.loss, LOGITS, LABELS, gradient=True)
+            step = libclmp.loss(LOGITS, LABELS, gradient=True)
+            self.assertTrue(same_bits(step.gradient, wanted.gradient))
 
     def test_what_failed_leaves_nothing_behind(self):
         wanted = libclmp.loss(LOGITS, LABELS, gradient=True)

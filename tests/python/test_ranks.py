@@ -237,7 +237,7 @@ class Threads(unittest.TestCase):
                 ranks = sums.ranks(rank)
                 try:
                     libclmp.loss(LOGITS[4 * rank : 4 * rank + 4], LABELS[4 * rank : 4 * rank + 4], group=ranks)
-                except libclmp.Error as error:
+                except libclmp.RanksFailed as error:
                     cause = error.__cause__
                 step = libclmp.loss(LOGITS[4 * rank : 4 * rank + 4], LABELS[4 * rank : 4 * rank + 4], group=ranks)
                 return cause, step.loss
