@@ -21,7 +21,7 @@ class Example(unittest.TestCase):
         with open(EXAMPLE, encoding="utf-8") as file:
             says = re.search(r"^It prints:\n((?:    .*\n)+)", file.read(), re.M).group(1)
         run = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, timeout=600)
-        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertEqual(run.returncode, 0, run.stderr)  # where PoCL counts the warnings of tinygrad's kernels
         self.assertEqual(run.stdout, re.sub(r"^    ", "", says, flags=re.M))
 
 
