@@ -10,12 +10,14 @@ import sys
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
 import numpy as np
 import torch
 from support import problem, same_bits
 
 import libclmp
+from libclmp import _opencl
 from libclmp.torch import CrossEntropyLoss, LossMaxPooling
 
 IMAGES = 8
@@ -58,7 +60,7 @@ def in_threads(size, work):
         except Exception as error:
             found[rank] = error
 
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    threads = [threading.Thread(target=run, args=(rank,), name=str(rank)) for rank in range(size)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -256,6 +258,34 @@ class Threads(unittest.TestCase):
         for error in in_threads(2, work):
             self.assertIsInstance(error, libclmp.InvalidArgument)
             self.assertIn("support", str(error))
+
+    def test_a_rank_without_memory_is_no_rank_that_others_wait_for(self):
+        sums, real = Sums(2), _opencl.create_buffer
+
+        def create(context, flags, size, pointer):
+            if pointer is not None and threading.current_thread().name == "1":
+                raise libclmp.OutOfMemory("there is no more")
+            return real(context, flags, size, pointer)
+
+        def work(rank):
+            mine, ranks = slice(4 * rank, 4 * rank + 4), sums.ranks(rank)
+            with self.assertRaises(libclmp.Error) as caught:
+                libclmp.loss(LOGITS[mine], LABELS[mine], group=ranks)
+            if end.wait(120) == 0:
+                patch.stop()
+            end.wait(120)
+            return caught.exception, libclmp.loss(LOGITS[mine], LABELS[mine], group=ranks).loss
+
+        end = threading.Barrier(2)
+        patch = mock.patch.object(_opencl, "create_buffer", create)
+        patch.start()
+        found = in_threads(2, work)
+        for one in found:
+            self.assertIsInstance(one, tuple, one)
+            self.assertEqual(one[1], libclmp.loss(LOGITS, LABELS).loss)
+        self.assertIsInstance(found[1][0], libclmp.OutOfMemory)
+        self.assertIsInstance(found[0][0], libclmp.InvalidArgument)  # rank 1 came without buffers
+        self.assertIn("rank 1", str(found[0][0]))
 
     def test_what_is_no_group_is_refused(self):
         for kind, words, group in (
