@@ -37,10 +37,9 @@ def _quantities(case, row, rows):
 def over_c(rows):
     """In microseconds, what a call on arrays took beyond the step from C beside it: quartiles, and that of the fastest
     of both, which other work on the machine does not reach.  None without a step from C."""
-    row = {row.name: row for row in rows}
-    if "c" not in row or len(row["c"].ms) != len(row["arrays"].ms):
+    if not rows[0].pairs:
         return None
-    c, arrays = np.array(row["c"].ms) * 1e3, np.array(row["arrays"].ms) * 1e3
+    c, arrays = np.array(rows[0].pairs).T * 1e6
     return *(float(x) for x in np.percentile(arrays - c, [25, 50, 75])), float(arrays.min() - c.min())
 
 

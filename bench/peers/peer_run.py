@@ -17,6 +17,7 @@ import peer_torch
 from peer_cases import IGNORED
 from peer_words import BAD_USE, DEVICE_FAILED, Failure, say, warn
 
+PAIRS, PAIRS_SECONDS = 1000, 2.0  # of a call on arrays and a step from C: at most
 SLOW_MS = 1000.0  # a step this long is repeated a third as often, but not less than 3 times
 # What libclmp promises.
 LOSS_ERROR, GRADIENT_ERROR = 2e-6, 4e-6
@@ -182,6 +183,7 @@ class Row:
         self.name, self.call, self.solver, self.peer = name, call, solver, peer
         self.ms, self.loss, self.loss_error, self.gradient_error = [], None, None, None
         self.peak_bytes = None  # beside logits and labels
+        self.pairs = []  # of the first row, see pair()
 
     def sample(self):
         self.before()
@@ -274,7 +276,22 @@ def run_case(case, options, folder, device):
     for row in rows:
         row.before = give_back if options.torch_defaults and row.peer else lambda: None
     sample(case, rows, options.repeat)
+    calls = {row.name: row.call for row in rows}
+    if "c" in calls:
+        rows[0].pairs = pair(calls["c"], calls["arrays"])
     return rows
+
+
+def pair(one, other):
+    """Seconds of both, in turn and with nothing between them that would drive either from the caches."""
+    found, end = [], time.perf_counter() + PAIRS_SECONDS
+    while not found or len(found) < PAIRS and time.perf_counter() < end:
+        begin = time.perf_counter()
+        one()
+        between = time.perf_counter()
+        other()
+        found.append((between - begin, time.perf_counter() - between))
+    return found
 
 
 def sample(case, rows, repeat):

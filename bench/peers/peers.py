@@ -35,8 +35,8 @@ columns:
                    torch's tensors as its profiler counts them
 
 Behind the table: what a call on arrays costs beyond a step from C with buffers that are made, whose record is read.
-Samples of the two alternate, and each pair has a difference.  It is for --case tiny: where steps take long, their own
-differences hide it.
+The two are called in turn, 1000 times or for two seconds, and each pair has a difference.  It is for --case tiny: where
+steps take long, their own differences hide it.
 
 Torch gets as many threads as there are processors, and an allocator that keeps large tensors for the next step, which
 the system's does not: both in its favour.  --torch-defaults takes it as it comes: its own number of threads, and before
