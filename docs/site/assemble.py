@@ -32,6 +32,7 @@ EXAMPLES = [
     ('own_loss.c', 'Your own loss', 'The weights of losses that you computed.'),
     ('low_resolution.c', 'Logits at a quarter of the image', 'They are interpolated within the loss.'),
     ('multi_label.c', 'Many labels a pixel', 'Each class is a problem of its own.'),
+    ('split_batch.c', 'One batch over two devices', 'Split by their speed, with the bits of one device.'),
     ('head.c', 'A classification head', 'Features in, the gradients of features, weight and bias out.'),
     ('Makefile', 'Makefile', 'Finds an installed libclmp by pkg-config.'),
     ('CMakeLists.txt', 'CMake', 'Finds it by `find_package(clmp)`.'),
