@@ -260,6 +260,29 @@ START_TEST(a_batch_of_millions_has_the_bits_of_one_device) {
 }
 END_TEST
 
+/* Steps one after another, with other draws in each. */
+START_TEST(many_steps_keep_their_order) {
+    enum { STEPS = 200, RANKS = 3 };
+    static const uint64_t images[RANKS] = {3, 1, 5};
+    struct rng rng = rng_for("rank steps", 0);
+    struct problem *problem = batch_of(OF_LOGITS, IMAGES, &rng);
+    const struct run run = {.entry = ENTRY_FULL, .internal_workspace = true};
+    struct team team;
+    choose_way(problem, WAYS - 1, &rng);
+    team_make(&team, problem, RANKS, images, &run, false);
+    for (uint64_t step = 0; step < STEPS; step++) {
+        problem->in.step = step;
+        for (uint32_t r = 0; r < RANKS; r++)
+            team.members[r].buffers.use.step = step;
+        struct outputs *want = run_reference(problem);
+        team_assert(&team, want);
+        outputs_free(want);
+    }
+    team_free(&team);
+    problem_free(problem);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("ranks");
     TCase *tcase = add_case(suite, "bits", "full quick");
@@ -268,6 +291,7 @@ int main(void) {
     tcase_add_loop_test(tcase, counts_of_each_rank_grow_by_the_whole_batch, 0, SIZES * COUNTED_KINDS);
     tcase = add_case(suite, "every way", "full");
     tcase_add_loop_test(tcase, every_split_of_every_kind_has_the_bits_of_one_device, 0, WAYS * KINDS * 2 * SIZES);
+    tcase_add_test(tcase, many_steps_keep_their_order);
     if (!test_small())
         tcase_add_test(tcase, a_batch_of_millions_has_the_bits_of_one_device);
     return test_main(suite);
