@@ -161,7 +161,7 @@ START_TEST(every_split_of_every_kind_has_the_bits_of_one_device) {
     const enum kind kind = (enum kind)(i % KINDS);
     i /= KINDS;
     check_way(i, kind, scope, CLMP_SOLVER_SEARCH, size, false, "rank splits", (uint64_t)_i);
-    check_way(i, kind, scope, CLMP_SOLVER_SORT, size, true, "rank sorts", (uint64_t)_i);
+    check_way(i, kind, scope, CLMP_SOLVER_SORT, size, _i % 10 == 2, "rank sorts", (uint64_t)_i);
 }
 END_TEST
 
@@ -291,6 +291,7 @@ int main(void) {
     tcase_add_loop_test(tcase, counts_of_each_rank_grow_by_the_whole_batch, 0, SIZES * COUNTED_KINDS);
     tcase = add_case(suite, "every way", "full");
     tcase_add_loop_test(tcase, every_split_of_every_kind_has_the_bits_of_one_device, 0, WAYS * KINDS * 2 * SIZES);
+    tcase = add_case(suite, "many", "full");
     tcase_add_test(tcase, many_steps_keep_their_order);
     if (!test_small())
         tcase_add_test(tcase, a_batch_of_millions_has_the_bits_of_one_device);
