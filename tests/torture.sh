@@ -124,7 +124,7 @@ PYTHON
 check_tsan() {
     prepare tsan -Dtests=enabled -Dbuildtype=debugoptimized -Db_sanitize=thread
     export TSAN_OPTIONS="suppressions=$tests/suppressions/tsan.txt:halt_on_error=0:exitcode=66:second_deadlock_stack=1"
-    run_tests 'queue quick' 'queue' 'cache quick' 'cache'
+    run_tests 'queue quick' 'queue' 'cache quick' 'cache' 'local_ranks' 'ranks quick' 'ranks' 'rank_errors'
 }
 
 # Memcheck: single cases, as PoCL compiles for minutes here.  It sees what is read before it is written, which asan does
