@@ -17,6 +17,7 @@ static const struct {
 } kernels[TRAIN_KERNELS] = {
     [TRAIN_IM2COL] = {"convolution", "train_im2col"},
     [TRAIN_COL2IM] = {"convolution", "train_col2im"},
+    [TRAIN_NORM_SUMS] = {"normalisation", "train_norm_sums"},
     [TRAIN_NORM_STATISTICS] = {"normalisation", "train_norm_statistics"},
     [TRAIN_NORM_FORWARD] = {"normalisation", "train_norm_forward"},
     [TRAIN_NORM_RUNNING] = {"normalisation", "train_norm_running"},

@@ -69,6 +69,58 @@ void parameters_free(struct parameters *parameters) {
     engine_release(&parameters->gradient, 1);
     engine_release(&parameters->m, 1);
     engine_release(&parameters->v, 1);
+    engine_release(&parameters->parts, 1);
+}
+
+bool parameters_share(struct engine *engine, struct team *team, size_t images, size_t batch,
+                      struct parameters *parameters, struct failure *failure) {
+    parameters->team = team;
+    parameters->images = images;
+    parameters->batch = batch;
+    return engine_floats(engine, "gradients", NULL, images * parameters->count, &parameters->parts, failure);
+}
+
+bool parameters_follow(struct engine *engine, struct parameters *parameters, struct failure *failure) {
+    const size_t size = parameters->stored * sizeof(float);
+    if (parameters->team == NULL || parameters->team->ranks.use.size == 1)
+        return true;
+    float *values = malloc(size);
+    if (values == NULL)
+        return fail_memory(failure, "parameters");
+    const bool leads = team_leads(parameters->team);
+    const bool good = (!leads || engine_read(engine, parameters->values, 0, size, values, failure)) &&
+                      team_follow(parameters->team, values, size, failure) &&
+                      (leads || engine_write(engine, parameters->values, 0, size, values, failure));
+    free(values);
+    return good;
+}
+
+bool parameters_sum(struct engine *engine, const struct parameters *parameters, size_t at, size_t count, cl_mem to,
+                    size_t to_at, struct failure *failure) {
+    if (parameters->team == NULL)
+        return true;
+    const size_t images = parameters->images;
+    float *values = malloc((images + 1) * count * sizeof *values), *sums = values + images * count;
+    if (values == NULL)
+        return fail_memory(failure, "gradients");
+    const bool good = engine_read(engine, parameters->parts, images * at * sizeof(float),
+                                  images * count * sizeof(float), values, failure) &&
+                      team_add(parameters->team, values, images, count, sums, failure) &&
+                      engine_write(engine, to, to_at * sizeof(float), count * sizeof(float), sums, failure);
+    free(values);
+    return good;
+}
+
+/* Where kernels write sums over images: to `to`, or of each image to its parts, where parameters_sum() finds them. */
+struct sums {
+    cl_mem mem;
+    size_t at, parts, images; /* images: of each part */
+};
+
+static struct sums sums_of(const struct parameters *parameters, size_t images, size_t at, cl_mem to, size_t to_at) {
+    if (parameters->team == NULL)
+        return (struct sums){to, to_at, 1, images};
+    return (struct sums){parameters->parts, images * at, images, 1};
 }
 
 bool parameters_step(struct engine *engine, struct parameters *parameters, uint64_t number, double rate,
@@ -91,6 +143,11 @@ static size_t floats_of(const struct network *network, int layer) {
     return network->images * layers[layer].channels * pixels_of(network, layer);
 }
 
+/* Numbers of a layer's channel in the whole batch. */
+static float count_of(const struct network *network, const struct parameters *parameters, int l) {
+    return (float)((parameters->team == NULL ? network->images : parameters->batch) * pixels_of(network, l));
+}
+
 static bool make_layer(struct engine *engine, struct network *network, int l, bool training, struct failure *failure) {
     const size_t count = floats_of(network, l);
     return engine_floats(engine, "activations", NULL, count, &network->sums[l], failure) &&
@@ -102,7 +159,7 @@ static bool make_layer(struct engine *engine, struct network *network, int l, bo
 bool network_make(struct engine *engine, size_t images, size_t height, size_t width, bool training,
                   struct network *network, struct failure *failure) {
     *network = (struct network){.images = images, .height = height, .width = width, .training = training};
-    size_t columns = 0;
+    size_t columns = 0, channels = 0;
     bool good = engine_floats(engine, "images", NULL, images * 3 * height * width, &network->image, failure);
     for (int l = 0; l < NETWORK_LAYERS && good; ++l) {
         const int input = layers[l].input;
@@ -111,12 +168,14 @@ bool network_make(struct engine *engine, size_t images, size_t height, size_t wi
         network->widths[l] = ((input < 0 ? width : network->widths[input]) + stride - 1) / stride;
         const size_t wanted = 9 * channels_in(l) * pixels_of(network, l);
         columns = wanted > columns ? wanted : columns;
+        channels = layers[l].channels > channels ? layers[l].channels : channels;
         good = make_layer(engine, network, l, training, failure);
     }
     network->rows = network->heights[FINE];
     network->row = network->widths[FINE];
     const size_t features = images * NETWORK_FEATURES * pixels_of(network, FINE);
     return good && engine_floats(engine, "columns", NULL, columns, &network->columns, failure) &&
+           engine_floats(engine, "statistics", NULL, 2 * channels, &network->totals, failure) &&
            engine_floats(engine, "features", NULL, features, &network->features, failure) &&
            (!training || engine_floats(engine, "features", NULL, features, &network->features_gradient, failure));
 }
@@ -125,6 +184,7 @@ void network_free(struct network *network) {
     engine_release(&network->image, 1);
     engine_release(network->sums, NETWORK_LAYERS);
     engine_release(network->outputs, NETWORK_LAYERS);
+    engine_release(&network->totals, 1);
     engine_release(network->statistics, NETWORK_LAYERS);
     engine_release(network->gradients, NETWORK_LAYERS);
     engine_release(&network->columns, 1);
@@ -165,6 +225,18 @@ static cl_mem skipped(const struct network *network, const cl_mem *buffers, int 
     return layers[l].skips ? buffers[layers[l].input] : network->columns;
 }
 
+/* The batch's sums of a layer's channels, then those of squares about the mean. */
+static bool find_totals(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                        int l, bool squares, struct failure *failure) {
+    const size_t channels = layers[l].channels, at = parameters->gain[l], to_at = squares ? channels : 0;
+    const struct sums sums = sums_of(parameters, network->images, at, network->totals, to_at);
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_SUMS, channels * engine->group, sums.parts, engine->group, failure,
+                         of_mem(network->sums[l]), of_ulong(sums.images), of_ulong(pixels_of(network, l)),
+                         of_int(squares), of_mem(network->totals), of_float(count_of(network, parameters, l)),
+                         of_mem(sums.mem), of_ulong(sums.at)) &&
+           parameters_sum(engine, parameters, at, channels, network->totals, to_at, failure);
+}
+
 /* Of the batch in training, else what training has seen. */
 static bool find_statistics(struct engine *engine, const struct network *network, const struct parameters *parameters,
                             int l, struct failure *failure) {
@@ -172,9 +244,11 @@ static bool find_statistics(struct engine *engine, const struct network *network
     if (!network->training)
         return ENGINE_LAUNCH(engine, TRAIN_NORM_RUNNING, channels, 1, 0, failure, of_mem(parameters->values),
                              of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
-    return ENGINE_LAUNCH(engine, TRAIN_NORM_STATISTICS, channels * engine->group, 1, engine->group, failure,
-                         of_mem(network->sums[l]), of_ulong(network->images), of_ulong(pixels_of(network, l)),
-                         of_mem(parameters->values), of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
+    return find_totals(engine, network, parameters, l, false, failure) &&
+           find_totals(engine, network, parameters, l, true, failure) &&
+           ENGINE_LAUNCH(engine, TRAIN_NORM_STATISTICS, channels, 1, 0, failure, of_mem(network->totals),
+                         of_float(count_of(network, parameters, l)), of_mem(parameters->values),
+                         of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
 }
 
 static bool layer_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
@@ -207,16 +281,18 @@ bool network_forward(struct engine *engine, const struct network *network, const
 
 static bool norm_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                           int l, struct failure *failure) {
-    const size_t channels = layers[l].channels, pixels = pixels_of(network, l);
-    return ENGINE_LAUNCH(engine, TRAIN_NORM_PARAMETERS, channels * engine->group, 1, engine->group, failure,
-                         of_mem(network->sums[l]), of_mem(network->gradients[l]), of_ulong(network->images),
-                         of_ulong(pixels), of_mem(network->statistics[l]), of_mem(parameters->values),
-                         of_ulong(parameters->gain[l]), of_mem(parameters->gradient)) &&
+    const size_t channels = layers[l].channels, pixels = pixels_of(network, l), gain = parameters->gain[l];
+    const struct sums sums = sums_of(parameters, network->images, gain, parameters->gradient, gain);
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_PARAMETERS, channels * engine->group, sums.parts, engine->group, failure,
+                         of_mem(network->sums[l]), of_mem(network->gradients[l]), of_ulong(sums.images),
+                         of_ulong(pixels), of_mem(network->statistics[l]), of_mem(parameters->values), of_ulong(gain),
+                         of_mem(sums.mem), of_ulong(sums.at)) &&
+           parameters_sum(engine, parameters, gain, 2 * channels, parameters->gradient, gain, failure) &&
            ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD, pixels, network->images * channels, 0, failure,
                          of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
-                         of_mem(parameters->gradient), of_ulong(parameters->gain[l]), of_ulong(channels),
-                         of_int(layers[l].skips), of_mem(skipped(network, network->gradients, l)),
-                         of_mem(network->gradients[l]));
+                         of_mem(parameters->gradient), of_ulong(gain), of_ulong(channels),
+                         of_float(count_of(network, parameters, l)), of_int(layers[l].skips),
+                         of_mem(skipped(network, network->gradients, l)), of_mem(network->gradients[l]));
 }
 
 /* To the input's gradient, on top of what the features gave it where it is FINE, and of what skipped the layer. */
@@ -226,12 +302,14 @@ static bool convolution_backward(struct engine *engine, const struct network *ne
     const int input = layers[l].input;
     const struct matrix weight = matrix_of(parameters->values, parameters->weight[l], inputs);
     const struct matrix columns = matrix_of(network->columns, 0, pixels);
-    const struct matrix weight_gradient = matrix_of(parameters->gradient, parameters->weight[l], inputs);
+    const struct sums sums =
+        sums_of(parameters, network->images, parameters->weight[l], parameters->gradient, parameters->weight[l]);
     for (size_t i = 0; i < network->images; ++i) {
         const struct matrix gradient = matrix_of(network->gradients[l], i * channels * pixels, pixels);
+        const size_t part = sums.parts > 1 ? i : 0;
         if (!make_columns(engine, network, l, i, failure) ||
-            !engine_multiply(engine, channels, inputs, pixels, gradient, transposed(columns), i == 0 ? 0.0f : 1.0f,
-                             weight_gradient, failure))
+            !engine_multiply(engine, channels, inputs, pixels, gradient, transposed(columns), i == part ? 0.0f : 1.0f,
+                             matrix_of(sums.mem, sums.at + part * channels * inputs, inputs), failure))
             return false;
         if (input < 0)
             continue;
@@ -244,6 +322,17 @@ static bool convolution_backward(struct engine *engine, const struct network *ne
             return false;
     }
     return true;
+}
+
+/* What the parts have but gains and shifts, which are summed: the weights of each layer, and the head's. */
+static bool sum_weights(struct engine *engine, const struct parameters *parameters, struct failure *failure) {
+    bool good = true;
+    for (int l = 0; l < NETWORK_LAYERS && good; ++l)
+        good = parameters_sum(engine, parameters, parameters->weight[l], parameters->gain[l] - parameters->weight[l],
+                              parameters->gradient, parameters->weight[l], failure);
+    const size_t head = parameters->head_weight, bias = parameters->head_bias;
+    return good && parameters_sum(engine, parameters, head, bias - head, parameters->gradient, head, failure) &&
+           parameters_sum(engine, parameters, bias, parameters->classes, parameters->gradient, bias, failure);
 }
 
 bool network_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
@@ -260,5 +349,5 @@ bool network_backward(struct engine *engine, const struct network *network, cons
         if (!norm_backward(engine, network, parameters, l, failure) ||
             !convolution_backward(engine, network, parameters, l, failure))
             return false;
-    return true;
+    return sum_weights(engine, parameters, failure);
 }

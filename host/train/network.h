@@ -16,6 +16,7 @@
 #define CLMP_TRAIN_NETWORK_H
 
 #include "engine.h"
+#include "team.h"
 
 enum { NETWORK_LAYERS = 7, NETWORK_FEATURES = 96 };
 
@@ -28,12 +29,29 @@ struct parameters {
     size_t running[NETWORK_LAYERS]; /* means (channels), then variances (channels), for evaluation */
     cl_mem values;                  /* `stored` floats */
     cl_mem gradient, m, v;          /* m, v: Adam's moments */
+    struct team *team;              /* the processes that share a batch, or NULL; and then */
+    size_t images, batch;           /* this one's images of it, and all of them, */
+    cl_mem parts;                   /* and gradients of each image: `images` times what `gradient` has at a place */
 };
 
 /* Random weights of `seed` (K. He et al., ICCV 2015); parameters_free() after a failure, too. */
 bool parameters_make(struct engine *engine, size_t classes, uint64_t seed, struct parameters *parameters,
                      struct failure *failure);
 void parameters_free(struct parameters *parameters);
+
+/* From now on batches are shared by the processes of the team, which must outlive the parameters. */
+bool parameters_share(struct engine *engine, struct team *team, size_t images, size_t batch,
+                      struct parameters *parameters, struct failure *failure);
+
+/* Gives all processes the values that the first of them has. */
+bool parameters_follow(struct engine *engine, struct parameters *parameters, struct failure *failure);
+
+/*
+ * Where a batch is shared: `count` numbers of `to`, from `to_at` on, become the sums over all images of all processes
+ * of what `parts` has for the place `at` (images, count).  Else does nothing.
+ */
+bool parameters_sum(struct engine *engine, const struct parameters *parameters, size_t at, size_t count, cl_mem to,
+                    size_t to_at, struct failure *failure);
 
 /* A step of Adam; `number` of the step, from 1. */
 bool parameters_step(struct engine *engine, struct parameters *parameters, uint64_t number, double rate,
@@ -47,6 +65,7 @@ struct network {
     cl_mem image;                                           /* float32 (images, 3, height, width) */
     cl_mem sums[NETWORK_LAYERS];                            /* of products, before normalisation */
     cl_mem outputs[NETWORK_LAYERS];
+    cl_mem totals; /* of a layer, for its statistics: sums (channels), then sums of squares (channels) */
     cl_mem statistics[NETWORK_LAYERS];
     cl_mem gradients[NETWORK_LAYERS]; /* with respect to outputs, then to sums; training only */
     cl_mem columns;
@@ -62,7 +81,8 @@ void network_free(struct network *network);
 bool network_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                      struct failure *failure);
 
-/* From `features_gradient` to the parameters' gradient, but for the head's. */
+/* From `features_gradient` to the parameters' gradient, but for the head's; of shared batches, that of the whole batch,
+ * and the head's, too, from its parts. */
 bool network_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                       struct failure *failure);
 

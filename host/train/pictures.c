@@ -119,6 +119,28 @@ void pictures_done(const struct pictures *pictures, size_t index, struct picture
         picture_free(picture);
 }
 
+bool pictures_gather(struct pictures *pictures, struct team *team, struct failure *failure) {
+    enum { SEEN = 3, COUNT = SEEN + 1 };
+    const uint64_t most = (uint64_t)1 << 62, own = pictures->warned > 0 ? most - pictures->warned_of : 0;
+    uint64_t first = own, numbers[COUNT + JPEG_WARNING] = {0};
+    if (!team_most(team, &first, failure))
+        return false;
+    for (int i = 0; i < SEEN; ++i)
+        numbers[i] = pictures->seen >> i & 1;
+    numbers[SEEN] = pictures->warned;
+    for (size_t i = 0; first > 0 && own == first && i < JPEG_WARNING; ++i)
+        numbers[COUNT + i] = (unsigned char)pictures->warning[i];
+    if (!team_sum(team, numbers, sizeof numbers / sizeof *numbers, failure))
+        return false;
+    for (int i = 0; i < SEEN; ++i)
+        pictures->seen |= (unsigned)(numbers[i] != 0) << i;
+    pictures->warned = (size_t)numbers[SEEN];
+    pictures->warned_of = (size_t)(first > 0 ? most - first : 0);
+    for (size_t i = 0; i < JPEG_WARNING; ++i)
+        pictures->warning[i] = (char)numbers[COUNT + i];
+    return true;
+}
+
 void pictures_note(const struct pictures *pictures) {
     labels_note(&pictures->classes->rules, pictures->seen, "clmp-train", NULL);
     if (pictures->warned > 0)

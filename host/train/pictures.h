@@ -9,6 +9,7 @@
 #include "classes.h"
 #include "dataset.h"
 #include "image.h"
+#include "team.h"
 
 struct picture {
     size_t height, width;
@@ -40,6 +41,9 @@ void pictures_close(struct pictures *pictures);
 /* A picture of the split; picture_done() when it was used. */
 bool pictures_get(struct pictures *pictures, size_t index, struct picture *picture, struct failure *failure);
 void pictures_done(const struct pictures *pictures, size_t index, struct picture *picture);
+
+/* What all processes have to tell of their files, for each of them. */
+bool pictures_gather(struct pictures *pictures, struct team *team, struct failure *failure);
 
 /* Says on standard error which files had warnings, once all were read. */
 void pictures_note(const struct pictures *pictures);

@@ -4,6 +4,7 @@
 #include "chance.h"
 #include "checkpoint.h"
 #include "files.h"
+#include "objective.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -58,7 +59,7 @@ struct run {
     const char *folder, *name;
     char settings[512];
     struct parameters parameters;
-    clmp_head *head;
+    struct objective objective;
     struct progress_of_run progress;
     size_t *order; /* of the training images in this epoch */
     uint64_t epoch;
@@ -99,12 +100,13 @@ static size_t random_start(struct chance *chance, size_t size, size_t cut) {
     return size > cut ? (size_t)chance_below(chance, size - cut + 1) : 0;
 }
 
+/* The images of a step that are this process's. */
 static bool load_batch(struct run *run, struct failure *failure) {
     struct trainer *trainer = run->trainer;
     const struct network *network = &trainer->training;
     const size_t pixels = network->height * network->width;
     for (size_t i = 0; i < network->images; ++i) {
-        const uint64_t place = run->progress.step * network->images + i;
+        const uint64_t place = run->progress.step * trainer->options.batch + trainer->first + i;
         const size_t index = image_at(run, place);
         struct chance chance = chance_of(run->seed, CHANCE_CROPS + 16 * (place + 1));
         struct picture picture;
@@ -119,29 +121,6 @@ static bool load_batch(struct run *run, struct failure *failure) {
     }
     return engine_write(trainer->engine, trainer->rgb, 0, 3 * network->images * pixels, trainer->rgb_bytes, failure) &&
            engine_write(trainer->engine, trainer->labels, 0, network->images * pixels, trainer->label_bytes, failure);
-}
-
-static bool loss_and_gradient(struct run *run, struct failure *failure) {
-    struct trainer *trainer = run->trainer;
-    struct session *session = &trainer->engine->session;
-    const struct parameters *parameters = &run->parameters;
-    const size_t weight = parameters->head_weight * sizeof(float), bias = parameters->head_bias * sizeof(float);
-    clmp_head_buffers head_buffers;
-    clmp_head_buffers_init(&head_buffers);
-    head_buffers.features.mem = trainer->training.features;
-    head_buffers.features_gradient.mem = trainer->training.features_gradient;
-    head_buffers.weight = (clmp_buffer){parameters->values, weight};
-    head_buffers.bias = (clmp_buffer){parameters->values, bias};
-    head_buffers.weight_gradient = (clmp_buffer){parameters->gradient, weight};
-    head_buffers.bias_gradient = (clmp_buffer){parameters->gradient, bias};
-    clmp_buffers buffers;
-    clmp_buffers_init(&buffers);
-    buffers.labels.mem = trainer->labels;
-    buffers.result.mem = trainer->result;
-    buffers.step = run->progress.step;
-    const clmp_status status =
-        clmp_enqueue_head_gradient(run->head, session->queue, &head_buffers, &buffers, 0, NULL, NULL);
-    return status == CLMP_OK || session_failed(session, status, failure);
 }
 
 /* The time since `*since` goes to `part`; only of steps whose time is split. */
@@ -162,16 +141,19 @@ static bool step(struct run *run, struct failure *failure) {
     const struct network *network = &trainer->training;
     const bool split = run->progress.step % SPLIT_STEPS == 1; /* not the first, which builds kernels */
     const double rate = rate_of(trainer->options.rate, run->progress.step, trainer->options.steps);
+    const bool leads = team_leads(trainer->team); /* the others get the parameters from there */
     double since = now();
     clmp_result result;
-    if (!load_batch(run, failure) || !end_part(run, split, PART_DATA, &since, failure) ||
+    if (!parameters_follow(engine, &run->parameters, failure) || !load_batch(run, failure) ||
+        !end_part(run, split, PART_DATA, &since, failure) ||
         !ENGINE_LAUNCH(engine, TRAIN_IMAGE, network->height * network->width, network->images, 0, failure,
                        of_mem(trainer->rgb), of_mem(network->image)) ||
         !network_forward(engine, network, &run->parameters, failure) ||
-        !end_part(run, split, PART_NETWORK, &since, failure) || !loss_and_gradient(run, failure) ||
+        !end_part(run, split, PART_NETWORK, &since, failure) ||
+        !objective_enqueue(trainer, &run->objective, &run->parameters, run->progress.step, failure) ||
         !end_part(run, split, PART_LOSS, &since, failure) ||
         !network_backward(engine, network, &run->parameters, failure) ||
-        !parameters_step(engine, &run->parameters, run->progress.step + 1, rate, failure) ||
+        (leads && !parameters_step(engine, &run->parameters, run->progress.step + 1, rate, failure)) ||
         !end_part(run, split, PART_NETWORK, &since, failure) ||
         !engine_read(engine, trainer->result, 0, sizeof result, &result, failure))
         return false;
@@ -203,19 +185,21 @@ static void show(struct run *run) {
     char bar[BAR + 1];
     const uint64_t done = run->progress.step, steps = run->trainer->options.steps;
     const double time = now(), passed = time - run->start;
-    if (!isatty(STDERR_FILENO) || (time - run->shown < 0.2 && done < steps))
+    if (!team_leads(run->trainer->team) || !isatty(STDERR_FILENO) || (time - run->shown < 0.2 && done < steps))
         return;
     run->shown = time;
     const struct step_record *last = &run->progress.records[done - 1];
     const double a_step = passed / (double)(done - run->first);
-    char split[64];
+    char split[64], on[32] = "";
+    if (team_shares(run->trainer->team))
+        snprintf(on, sizeof on, " on %" PRIu32, run->trainer->team->ranks.use.size);
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(done * BAR / steps));
     bar[BAR] = '\0';
     fprintf(stderr,
-            "\r\x1b[K%s [%s] %" PRIu64 "/%" PRIu64
+            "\r\x1b[K%s%s [%s] %" PRIu64 "/%" PRIu64
             "  loss %.3f  alpha %.3f  support %.0f%%  %.1f images/s  %.0f s left  %s",
-            run->name, bar, done, steps, (double)last->loss, (double)last->alpha, 100.0 * (double)last->support,
+            run->name, on, bar, done, steps, (double)last->loss, (double)last->alpha, 100.0 * (double)last->support,
             (double)run->trainer->options.batch / a_step, a_step * (double)(steps - done), shares(run, split));
     fflush(stderr);
 }
@@ -223,11 +207,14 @@ static void show(struct run *run) {
 /* The last line: what a step took, and where. */
 static void show_end(const struct run *run, double seconds, const clmp_metrics *metrics) {
     const double steps = (double)(run->progress.step - run->first);
+    const uint32_t processes = run->trainer->team->ranks.use.size;
     char split[64];
     if (isatty(STDERR_FILENO))
         fputs("\r\x1b[K", stderr);
     fprintf(stderr, "%s: mean IoU %.1f%%, pixel accuracy %.1f%%", run->name, 100.0 * metrics->mean_iou,
             100.0 * metrics->pixel_accuracy);
+    if (team_shares(run->trainer->team))
+        fprintf(stderr, "; on %" PRIu32 " process%s", processes, processes == 1 ? "" : "es");
     if (steps > 0.0)
         fprintf(stderr, "; %.0f s, %.0f ms a step", seconds, 1e3 * seconds / steps);
     if (shares(run, split)[0] != '\0')
@@ -258,39 +245,6 @@ static bool keep_frame(struct run *run, struct failure *failure) {
     return true;
 }
 
-static bool make_head(struct run *run, struct failure *failure) {
-    struct trainer *trainer = run->trainer;
-    struct session *session = &trainer->engine->session;
-    const size_t classes = trainer->classes->count;
-    float class_weights[MOST_CLASSES];
-    clmp_plan_params params = run->spec->params;
-    params.images = trainer->training.images;
-    params.classes = classes;
-    params.height = trainer->training.height;
-    params.width = trainer->training.width;
-    params.logits_height = trainer->training.rows;
-    params.logits_width = trainer->training.row;
-    params.ignore_index = trainer->classes->ignore;
-    params.seed = run->seed;
-    if (run->spec->class_weighted) {
-        clmp_class_weights_params weighting;
-        clmp_class_weights_params_init(&weighting);
-        weighting.scheme = run->spec->scheme;
-        const clmp_status status = clmp_class_weights(trainer->label_counts, classes, &weighting, class_weights);
-        if (status != CLMP_OK)
-            return session_failed(session, status, failure);
-        params.class_weights = class_weights;
-    }
-    clmp_head_params head_params;
-    clmp_head_params_init(&head_params);
-    head_params.problem = &params;
-    head_params.features = NETWORK_FEATURES;
-    const clmp_status status = clmp_head_create(session->context, &head_params, &run->head);
-    if (status == CLMP_INVALID_ARGUMENT)
-        return fail_with(failure, EXIT_OF_INPUT, "'%s': %s", run->spec->text, session->log);
-    return status == CLMP_OK || session_failed(session, status, failure);
-}
-
 static bool begin(struct run *run, struct failure *failure) {
     struct trainer *trainer = run->trainer;
     char path[FILE_PATH];
@@ -299,25 +253,46 @@ static bool begin(struct run *run, struct failure *failure) {
     run->order = calloc(trainer->train.split->count, sizeof *run->order);
     if (run->progress.records == NULL || run->order == NULL)
         return fail_memory(failure, "a run");
-    return make_head(run, failure) &&
+    return objective_make(trainer, run->spec, run->seed, &run->objective, failure) &&
            parameters_make(trainer->engine, trainer->classes->count, run->seed, &run->parameters, failure) &&
-           file_folder(run->folder, failure) && file_path(path, failure, "%s/network.ckpt", run->folder) &&
-           checkpoint_read(path, run->settings, trainer->engine, &run->parameters, trainer->options.steps,
-                           &run->progress, &found, failure);
+           (!team_shares(trainer->team) || parameters_share(trainer->engine, trainer->team, trainer->training.images,
+                                                            trainer->options.batch, &run->parameters, failure)) &&
+           (!team_leads(trainer->team) ||
+            (file_folder(run->folder, failure) && file_path(path, failure, "%s/network.ckpt", run->folder) &&
+             checkpoint_read(path, run->settings, trainer->engine, &run->parameters, trainer->options.steps,
+                             &run->progress, &found, failure))) &&
+           team_most(trainer->team, &run->progress.step, failure);
+}
+
+/* Whether any process was told to stop: then all are. */
+static bool stops(struct run *run, bool *stop, struct failure *failure) {
+    uint64_t told = run_interrupted();
+    if (!team_most(run->trainer->team, &told, failure))
+        return false;
+    *stop = told != 0;
+    if (*stop)
+        interrupted = 1;
+    return true;
 }
 
 static bool train(struct run *run, struct failure *failure) {
     const uint64_t steps = run->trainer->options.steps;
+    const bool leads = team_leads(run->trainer->team);
+    bool stop = false;
     run->start = run->checkpointed = now();
     run->first = run->progress.step;
-    while (run->progress.step < steps && !run_interrupted()) {
-        if (!step(run, failure) || !keep_frame(run, failure))
+    for (;;) {
+        if (run->progress.step < steps && !stops(run, &stop, failure))
+            return false;
+        if (run->progress.step == steps || stop)
+            break;
+        if (!step(run, failure) || (leads && !keep_frame(run, failure)))
             return false;
         show(run);
-        if (now() - run->checkpointed > CHECKPOINT_SECONDS && !save(run, failure))
+        if (leads && now() - run->checkpointed > CHECKPOINT_SECONDS && !save(run, failure))
             return false;
     }
-    return save(run, failure);
+    return !leads || save(run, failure);
 }
 
 static bool complete(struct run *run, struct run_result *result, struct failure *failure) {
@@ -326,10 +301,13 @@ static bool complete(struct run *run, struct run_result *result, struct failure 
     result->confusion = calloc(CLMP_CONFUSION(trainer->classes->count), sizeof *result->confusion);
     if (result->confusion == NULL)
         return fail_memory(failure, "a confusion matrix");
-    if (!trainer_evaluate(run->trainer, &run->parameters, result->confusion, failure))
+    if (!parameters_follow(trainer->engine, &run->parameters, failure) ||
+        !trainer_evaluate(run->trainer, &run->parameters, result->confusion, failure))
         return false;
     clmp_confusion_metrics(result->confusion, trainer->classes->count, &result->metrics, NULL, NULL);
     result->complete = true;
+    if (!team_leads(trainer->team))
+        return true;
     show_end(run, result->seconds, &result->metrics);
     return file_path(path, failure, "%s/log.csv", run->folder) &&
            file_log(path, run->progress.records, run->progress.step, failure) &&
@@ -342,18 +320,25 @@ bool run_train(struct trainer *trainer, const struct spec *spec, uint64_t seed, 
     struct run run = {.trainer = trainer, .spec = spec, .seed = seed, .folder = folder, .name = name};
     char path[FILE_PATH];
     bool found = false;
+    uint64_t complete_already = 0;
     *result = (struct run_result){.confusion = NULL};
     trainer_settings(trainer, spec, seed, run.settings, sizeof run.settings);
-    if (!file_path(path, failure, "%s/result.json", folder) ||
-        !file_read_result(path, run.settings, trainer->classes->count, result, &found, failure))
+    if (team_leads(trainer->team)) {
+        if (!file_path(path, failure, "%s/result.json", folder) ||
+            !file_read_result(path, run.settings, trainer->classes->count, result, &found, failure))
+            return false;
+        complete_already = found;
+    }
+    if (!team_most(trainer->team, &complete_already, failure))
         return false;
-    if (found)
+    result->complete = complete_already != 0;
+    if (result->complete)
         return true;
     bool good = begin(&run, failure) && train(&run, failure);
     result->seconds = now() - run.start;
     if (good && run.progress.step == trainer->options.steps)
         good = complete(&run, result, failure);
-    clmp_head_destroy(run.head);
+    objective_free(&run.objective);
     parameters_free(&run.parameters);
     free(run.progress.records);
     free(run.order);

@@ -23,7 +23,8 @@ void run_catch_signals(void);
 bool run_interrupted(void);
 
 /*
- * Trains, or goes on where a checkpoint is, or reads what is complete.  `name` is shown with the progress.  `result` is
+ * Trains, or goes on where a checkpoint is, or reads what is complete; of several processes, the one that leads reads
+ * and writes, and has the result.  `name` is shown with the progress.  `result` is
  * to be freed by the caller, after a failure too.
  */
 bool run_train(struct trainer *trainer, const struct spec *spec, uint64_t seed, const char *folder, const char *name,

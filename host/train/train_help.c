@@ -52,7 +52,10 @@ static const char help_of_run[] =
     "  -o, --output FOLDER    gets result.json, log.csv, network.ckpt and step-*.png; an interrupted run continues\n"
     "                         from there\n"
     "  --weighting SPEC       the weighting, see below (lmp)\n"
-    "  --seed N               seed of initial weights, order, flips and cuts (1)\n" HELP_OPTIONS "\n" HELP_SPEC "\n"
+    "  --seed N               seed of initial weights, order, flips and cuts (1)\n"
+    "  --mpi                  under mpirun: the processes share the images of each step, at most one process for each\n"
+    "                         image; the result is the same for any number of them on devices of one "
+    "kind\n" HELP_OPTIONS "\n" HELP_SPEC "\n"
     "example:\n"
     "  clmp-train run CamVid --classes bench/quality/camvid.txt -o run --weighting lmp:p=1.7:support=0.25\n";
 

@@ -11,6 +11,7 @@
 #include "train_help.h"
 #include "train_options.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +28,9 @@ static bool run_one(struct trainer *trainer, const struct train_options *options
     if (count != 1)
         return fail_with(failure, EXIT_OF_INPUT, "--weighting is '%s', expected one", options->weightings);
     const bool good = run_train(trainer, &specs[0], options->seed, options->output, specs[0].text, &result, failure);
-    if (good && result.complete)
+    if (good && team_leads(trainer->team) && result.complete)
         compare_print_one(trainer->classes, &result);
-    else if (good)
+    else if (good && team_leads(trainer->team))
         fprintf(stderr, "clmp-train: interrupted; saved in %s, the same command continues\n", options->output);
     free(result.confusion);
     return good;
@@ -43,7 +44,17 @@ static bool read_classes(const struct train_options *options, struct classes *cl
     return classes_read(options->classes != NULL ? options->classes : path, options->label_map, classes, failure);
 }
 
+/* Each process has an image of every step, so that all of them make the same calls. */
+static bool check_team(const struct team *team, const struct train_options *options, struct failure *failure) {
+    const uint32_t size = team->ranks.use.size;
+    return size <= options->trainer.batch ||
+           fail_with(failure, EXIT_OF_INPUT,
+                     "--mpi has %" PRIu32 " processes, expected at most %zu, one for each image of a step (--batch)",
+                     size, options->trainer.batch);
+}
+
 static bool do_command(enum train_command command, const struct train_options *options, struct failure *failure) {
+    struct team team;
     struct engine engine = {.group = 0};
     struct dataset dataset = {.train = {NULL, 0}};
     struct trainer trainer = {.engine = NULL};
@@ -51,10 +62,11 @@ static bool do_command(enum train_command command, const struct train_options *o
     size_t count = 0;
     struct classes *classes = calloc(1, sizeof *classes);
     bool good = classes != NULL || fail_memory(failure, "classes");
-    good = good && specs_read(options->weightings, &specs, &count, failure) &&
+    good = team_join(options->mpi, &team, failure) && good && check_team(&team, options, failure) &&
+           specs_read(options->weightings, &specs, &count, failure) &&
            dataset_find(options->data, options->label_map != NULL, &dataset, failure) &&
            read_classes(options, classes, failure) && engine_open(&engine, options->device, failure) &&
-           trainer_open(&engine, &dataset, classes, &options->trainer, &trainer, failure);
+           trainer_open(&engine, &team, &dataset, classes, &options->trainer, &trainer, failure);
     run_catch_signals();
     if (good)
         good = command == TRAIN_RUN ? run_one(&trainer, options, specs, count, failure)
@@ -66,7 +78,8 @@ static bool do_command(enum train_command command, const struct train_options *o
     if (classes != NULL)
         classes_free(classes);
     free(classes);
-    return good && flushed(failure);
+    good = good && flushed(failure);
+    return team_leave(&team, "clmp-train", train_command_name(command), failure) && (good || failure->code != 0);
 }
 
 static bool run(int argc, char **argv, const char **name, struct failure *failure) {
@@ -108,7 +121,7 @@ int main(int argc, char **argv) {
     numbers_begin();
     signal(SIGPIPE, SIG_IGN); /* errors of a write, and told as such */
     signal(SIGXFSZ, SIG_IGN);
-    if (!run(argc, argv, &command, &failure))
+    if (!run(argc, argv, &command, &failure)) /* else a failure is told already */
         failure_print(&failure, "clmp-train", command, stderr);
     const int code = failure.code != 0 ? failure.code : run_interrupted() ? 130 : 0;
     failure_clear(&failure);

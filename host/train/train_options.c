@@ -20,6 +20,7 @@ enum option_id {
     OPTION_LABEL_MAP,
     OPTION_SHOW,
     OPTION_DEVICE,
+    OPTION_MPI,
     OPTION_VERSION,
     OPTION_OUTPUT = 'o',
     OPTION_HELP = 'h',
@@ -43,6 +44,7 @@ static const struct {
     {{"label-map", required_argument, NULL, OPTION_LABEL_MAP}, ALL},
     {{"show", required_argument, NULL, OPTION_SHOW}, ALL},
     {{"device", required_argument, NULL, OPTION_DEVICE}, ALL},
+    {{"mpi", no_argument, NULL, OPTION_MPI}, RUN},
     {{"output", required_argument, NULL, OPTION_OUTPUT}, ALL},
     {{"help", no_argument, NULL, OPTION_HELP}, ALL},
     {{"version", no_argument, NULL, OPTION_VERSION}, ALL},
@@ -111,6 +113,9 @@ static bool read_option(int id, const char *argument, struct train_options *opti
         return true;
     case OPTION_DEVICE:
         options->device = argument;
+        return true;
+    case OPTION_MPI:
+        options->mpi = true;
         return true;
     case OPTION_OUTPUT:
         options->output = argument;

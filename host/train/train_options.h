@@ -14,6 +14,7 @@ struct train_options {
     const char *label_map; /* file or name, or NULL */
     const char *device;
     const char *weightings;
+    bool mpi; /* the processes share the images of a step */
     uint64_t seed, seeds;
     struct trainer_options trainer;
 };

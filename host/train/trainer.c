@@ -34,7 +34,18 @@ static bool count_picture(struct trainer *trainer, const struct picture *picture
     return good;
 }
 
-/* What every run needs to know of the training split; reads all of it, and so finds bad files before any training. */
+/* The first image sets what is cut out, unless that was given. */
+static bool agree_on_size(struct trainer *trainer, struct failure *failure) {
+    uint64_t height = trainer->options.height, width = trainer->options.width;
+    if (!team_most(trainer->team, &height, failure) || !team_most(trainer->team, &width, failure))
+        return false;
+    trainer->options.height = (size_t)height;
+    trainer->options.width = (size_t)width;
+    return true;
+}
+
+/* What every run needs to know of the training split; the processes read all of it, and so find bad files before any
+ * training. */
 static bool count_labels(struct trainer *trainer, struct failure *failure) {
     const size_t size = CLMP_LABEL_COUNTS(trainer->classes->count) * sizeof *trainer->label_counts;
     struct kept_plan plan = {.plan = NULL};
@@ -44,10 +55,12 @@ static bool count_labels(struct trainer *trainer, struct failure *failure) {
     bool good = trainer->label_counts != NULL || fail_memory(failure, "label counts");
     good = good &&
            session_buffer(&trainer->engine->session, "label counts", trainer->label_counts, size, &counts, failure);
-    progress_begin(&progress, trainer->train.split->count);
-    for (size_t i = 0; good && i < trainer->train.split->count; ++i) {
+    size_t first = 0, own = 0;
+    ranks_share(&trainer->team->ranks, trainer->train.split->count, &first, &own);
+    progress_begin(&progress, team_leads(trainer->team) ? own : 0); /* 0: not shown */
+    for (size_t i = first; good && i < first + own; ++i) {
         struct picture picture;
-        progress_show(&progress, i, trainer->train.split->samples[i].image);
+        progress_show(&progress, i - first, trainer->train.split->samples[i].image);
         good = pictures_get(&trainer->train, i, &picture, failure);
         if (!good)
             break;
@@ -59,7 +72,9 @@ static bool count_labels(struct trainer *trainer, struct failure *failure) {
         pictures_done(&trainer->train, i, &picture);
     }
     progress_end(&progress);
-    good = good && engine_read(trainer->engine, counts, 0, size, trainer->label_counts, failure);
+    good = good && engine_read(trainer->engine, counts, 0, size, trainer->label_counts, failure) &&
+           team_sum(trainer->team, trainer->label_counts, size / sizeof *trainer->label_counts, failure) &&
+           agree_on_size(trainer, failure);
     clmp_plan_destroy(plan.plan);
     engine_release(&counts, 1);
     return good;
@@ -82,7 +97,7 @@ static bool check_labels(const struct trainer *trainer, struct failure *failure)
         return fail_with(failure, EXIT_OF_INPUT,
                          "no pixel of the training split has a class: all labels are ignored, for example those of %s",
                          trainer->train.split->samples[0].labels);
-    if (absent > 0)
+    if (absent > 0 && team_leads(trainer->team))
         note_print("clmp-train", NULL, "no pixel of the training split has %s %s%s", absent == 1 ? "class" : "classes",
                    names, absent > NAMED ? " and more" : "");
     return true;
@@ -102,46 +117,82 @@ static const char *base_of(const char *path) {
     return slash != NULL ? slash + 1 : path;
 }
 
+/* What there is to know of validation images. */
+struct look {
+    uint64_t height, width;          /* that hold each */
+    uint64_t found, labelled, score; /* the score of the image to show: the bits of a number that is not below 0 */
+};
+
+static bool look_at(struct trainer *trainer, size_t index, struct look *look, struct failure *failure) {
+    const char *wanted = trainer->options.shown;
+    struct picture picture;
+    if (!pictures_get(&trainer->val, index, &picture, failure))
+        return false;
+    look->height = picture.height > look->height ? picture.height : look->height;
+    look->width = picture.width > look->width ? picture.width : look->width;
+    const double interesting = interest(trainer, &picture), score = wanted == NULL ? interesting : 0.0;
+    uint64_t bits = 0;
+    memcpy(&bits, &score, sizeof bits);
+    look->labelled |= interesting > 0.0;
+    if (wanted == NULL ? look->found == 0 || bits > look->score
+                       : strcmp(base_of(trainer->val.split->samples[index].image), wanted) == 0) {
+        trainer->shown = index;
+        look->score = bits;
+        look->found = 1;
+    }
+    pictures_done(&trainer->val, index, &picture);
+    return true;
+}
+
+/* Of all processes: the largest sizes and score, and of those that have this score the first that found it; where a
+ * name is wanted, the last. */
+static bool agree_on_look(struct trainer *trainer, struct look *look, struct failure *failure) {
+    const uint64_t most = (uint64_t)1 << 62, own_score = look->score, own_found = look->found;
+    uint64_t *const numbers[] = {&look->height, &look->width, &look->found, &look->labelled, &look->score};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; ++i)
+        if (!team_most(trainer->team, numbers[i], failure))
+            return false;
+    const bool last = trainer->options.shown != NULL;
+    uint64_t place = own_found != 0 && own_score == look->score ? (last ? trainer->shown : most - trainer->shown) : 0;
+    if (!team_most(trainer->team, &place, failure))
+        return false;
+    trainer->shown = (size_t)(last ? place : most - place);
+    return true;
+}
+
 /* The sizes of the validation images, and the one that is shown. */
 static bool look_at_validation(struct trainer *trainer, struct failure *failure) {
-    const struct split *split = trainer->val.split;
-    const char *wanted = trainer->options.shown;
-    double most = -1.0;
-    bool found = wanted == NULL, labelled = false;
-    for (size_t i = 0; i < split->count; ++i) {
-        struct picture picture;
-        if (!pictures_get(&trainer->val, i, &picture, failure))
+    struct look look = {.height = 0};
+    size_t first = 0, own = 0;
+    ranks_share(&trainer->team->ranks, trainer->val.split->count, &first, &own);
+    for (size_t i = first; i < first + own; ++i)
+        if (!look_at(trainer, i, &look, failure))
             return false;
-        trainer->val_height = picture.height > trainer->val_height ? picture.height : trainer->val_height;
-        trainer->val_width = picture.width > trainer->val_width ? picture.width : trainer->val_width;
-        labelled = labelled || interest(trainer, &picture) > 0.0;
-        const double score = wanted == NULL ? interest(trainer, &picture) : 0.0;
-        if (wanted == NULL ? score > most : strcmp(base_of(split->samples[i].image), wanted) == 0) {
-            trainer->shown = i;
-            most = score;
-            found = true;
-        }
-        pictures_done(&trainer->val, i, &picture);
-    }
-    if (!labelled)
+    if (!agree_on_look(trainer, &look, failure))
+        return false;
+    trainer->val_height = (size_t)look.height;
+    trainer->val_width = (size_t)look.width;
+    if (look.labelled == 0)
         return fail_with(failure, EXIT_OF_INPUT,
                          "no pixel of the validation split has a class: all labels are ignored");
-    return found || fail_with(failure, EXIT_OF_INPUT, "--show is '%s', but no validation image has that name", wanted);
+    return look.found != 0 || fail_with(failure, EXIT_OF_INPUT, "--show is '%s', but no validation image has that name",
+                                        trainer->options.shown);
 }
 
 static bool make_buffers(struct trainer *trainer, struct failure *failure) {
     const struct trainer_options *options = &trainer->options;
     struct session *session = &trainer->engine->session;
     const size_t classes = trainer->classes->count;
-    const size_t pixels = options->batch * options->height * options->width;
+    size_t images = 0;
+    ranks_share(&trainer->team->ranks, options->batch, &trainer->first, &images);
+    const size_t pixels = images * options->height * options->width;
     const size_t val_pixels = trainer->val_height * trainer->val_width,
                  most = pixels > val_pixels ? pixels : val_pixels;
     trainer->rgb_bytes = malloc(3 * most);
     trainer->label_bytes = malloc(most);
     if (trainer->rgb_bytes == NULL || trainer->label_bytes == NULL)
         return fail_memory(failure, "a batch of images");
-    return network_make(trainer->engine, options->batch, options->height, options->width, true, &trainer->training,
-                        failure) &&
+    return network_make(trainer->engine, images, options->height, options->width, true, &trainer->training, failure) &&
            network_make(trainer->engine, 1, trainer->val_height, trainer->val_width, false, &trainer->validation,
                         failure) &&
            session_buffer(session, "images", NULL, 3 * pixels, &trainer->rgb, failure) &&
@@ -151,20 +202,21 @@ static bool make_buffers(struct trainer *trainer, struct failure *failure) {
            session_buffer(session, "prediction", NULL, val_pixels, &trainer->prediction, failure) &&
            engine_floats(trainer->engine, "logits", NULL, classes * trainer->validation.rows * trainer->validation.row,
                          &trainer->logits, failure) &&
-           session_buffer(session, "result", NULL, (1 + options->batch) * sizeof(clmp_result), &trainer->result,
-                          failure) &&
+           session_buffer(session, "result", NULL, (1 + images) * sizeof(clmp_result), &trainer->result, failure) &&
            session_buffer(session, "confusion matrix", NULL, CLMP_CONFUSION(classes) * sizeof(cl_ulong),
                           &trainer->confusion, failure);
 }
 
-bool trainer_open(struct engine *engine, const struct dataset *dataset, const struct classes *classes,
-                  const struct trainer_options *options, struct trainer *trainer, struct failure *failure) {
-    *trainer = (struct trainer){.engine = engine, .classes = classes, .options = *options};
+bool trainer_open(struct engine *engine, struct team *team, const struct dataset *dataset,
+                  const struct classes *classes, const struct trainer_options *options, struct trainer *trainer,
+                  struct failure *failure) {
+    *trainer = (struct trainer){.engine = engine, .team = team, .classes = classes, .options = *options};
     const bool good = pictures_open(&dataset->train, classes, options->memory, &trainer->train, failure) &&
                       pictures_open(&dataset->val, classes, options->memory / 4, &trainer->val, failure) &&
                       count_labels(trainer, failure) && check_labels(trainer, failure) &&
-                      look_at_validation(trainer, failure) && make_buffers(trainer, failure);
-    if (good) {
+                      look_at_validation(trainer, failure) && make_buffers(trainer, failure) &&
+                      pictures_gather(&trainer->train, team, failure) && pictures_gather(&trainer->val, team, failure);
+    if (good && team_leads(team)) {
         pictures_note(&trainer->train);
         pictures_note(&trainer->val);
     }
@@ -288,14 +340,17 @@ bool trainer_evaluate(struct trainer *trainer, const struct parameters *paramete
     buffers.confusion.mem = trainer->confusion;
     bool good = begin_validation(trainer, &validation, failure) &&
                 engine_zero(trainer->engine, trainer->confusion, size, failure);
-    for (size_t i = 0; good && i < trainer->val.split->count; ++i) {
+    size_t first = 0, own = 0;
+    ranks_share(&trainer->team->ranks, trainer->val.split->count, &first, &own);
+    for (size_t i = first; good && i < first + own; ++i) {
         good = validation_logits(trainer, &validation, parameters, i, failure);
         if (!good)
             break;
         const clmp_status status = clmp_enqueue_confusion(validation.plan, session->queue, &buffers, 0, NULL, NULL);
         good = status == CLMP_OK || session_failed(session, status, failure);
     }
-    good = good && engine_read(trainer->engine, trainer->confusion, 0, size, confusion, failure);
+    good = good && engine_read(trainer->engine, trainer->confusion, 0, size, confusion, failure) &&
+           team_sum(trainer->team, confusion, size / sizeof *confusion, failure);
     end_validation(&validation);
     return good;
 }

@@ -23,9 +23,11 @@ struct trainer_options {
 
 struct trainer {
     struct engine *engine;
+    struct team *team;
     const struct classes *classes;
     struct trainer_options options;
     struct pictures train, val;
+    size_t first;                 /* of the images of a step, this process's */
     size_t val_height, val_width; /* that hold every validation image */
     size_t shown;                 /* of the validation images */
     struct network training, validation;
@@ -34,9 +36,11 @@ struct trainer {
     uint64_t *label_counts;           /* of the training split */
 };
 
-/* Reads the validation images and counts the labels of the others; trainer_close() after a failure, too. */
-bool trainer_open(struct engine *engine, const struct dataset *dataset, const struct classes *classes,
-                  const struct trainer_options *options, struct trainer *trainer, struct failure *failure);
+/* Reads the validation images and counts the labels of the others, which the processes of the team share, as they will
+ * the images of a step; trainer_close() after a failure, too. */
+bool trainer_open(struct engine *engine, struct team *team, const struct dataset *dataset,
+                  const struct classes *classes, const struct trainer_options *options, struct trainer *trainer,
+                  struct failure *failure);
 void trainer_close(struct trainer *trainer);
 
 /* How a run is told from another one, in one line. */

@@ -15,7 +15,9 @@
  *   parameters  float32: gain (channels) from gain_at on, then shift (channels)
  *   gradient    as parameters: sum of g xhat, sum of g, with g = dL/dy where max() > 0, else 0
  *
- * Before ReLU, numbers are made anew from x in each kernel, by the same operations.  Sums are taken by one work-group for each channel, always in the same order.
+ * Before ReLU, numbers are made anew from x in each kernel, by the same operations.  Sums are taken by one work-group
+ * for each channel, always in the same order; a batch that processes share has the images' own sums added up by the
+ * host.
  */
 #ifndef TRAIN_GROUP
 #define TRAIN_GROUP 64
@@ -38,7 +40,6 @@ inline float add_up(float16 v) {
     for (int share = 0; share < TRAIN_GROUP; ++share)                                                                  \
         sum += shares[share]
 
-/* Grid: a work-group for each channel. */
 /* Of a channel: what x is multiplied with, then what is added. */
 inline float2 line_of(global const float2 *statistics, global const float *parameters, ulong gain_at, ulong channel,
                       ulong channels) {
@@ -46,42 +47,48 @@ inline float2 line_of(global const float2 *statistics, global const float *param
     return (float2)(scale, parameters[gain_at + channels + channel] - statistics[channel].x * scale);
 }
 
+/*
+ * Of each channel, and each of the parts that the images fall into: the sum of x; or, with `squares`, of (x - mean)^2,
+ * where totals[channel] is the sum of x over `count` numbers, those of the whole batch.
+ * Grid: a work-group for each channel, parts.
+ */
 kernel __attribute__((reqd_work_group_size(TRAIN_GROUP, 1, 1))) void
-train_norm_statistics(global const float *restrict x, ulong images, ulong pixels, global float *restrict running,
-                      ulong running_at, global float2 *restrict statistics) {
+train_norm_sums(global const float *restrict x, ulong images, ulong pixels, int squares, global const float *totals,
+                float count, global float *sums, ulong sums_at) {
     local float shares[TRAIN_GROUP];
     const ulong item = get_local_id(0), channel = get_group_id(0), channels = get_num_groups(0);
+    const ulong part = get_group_id(1), first = part * images;
     const ulong whole = pixels / 16 * 16;
-    const float count = (float)(images * pixels);
+    const float mean = squares ? totals[channel] / count : 0.0f;
     float16 wide = (float16)0.0f;
     float rest = 0.0f;
-    for (ulong image = 0; image < images; ++image) {
+    for (ulong image = first; image < first + images; ++image) {
         global const float *restrict plane = x + (image * channels + channel) * pixels;
-        for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16)
-            wide += vload16(0, plane + at);
+        if (squares)
+            for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16) {
+                const float16 off = vload16(0, plane + at) - (float16)mean;
+                wide += off * off;
+            }
+        else
+            for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16)
+                wide += vload16(0, plane + at);
         for (ulong at = whole + item; at < pixels; at += TRAIN_GROUP)
-            rest += plane[at];
+            rest += squares ? (plane[at] - mean) * (plane[at] - mean) : plane[at];
     }
     SUM_OF_GROUP(shares, add_up(wide) + rest, sum);
-    const float mean = sum / count;
-    wide = (float16)0.0f;
-    rest = 0.0f;
-    for (ulong image = 0; image < images; ++image) {
-        global const float *restrict plane = x + (image * channels + channel) * pixels;
-        for (ulong at = item * 16; at < whole; at += TRAIN_GROUP * 16) {
-            const float16 off = vload16(0, plane + at) - (float16)mean;
-            wide += off * off;
-        }
-        for (ulong at = whole + item; at < pixels; at += TRAIN_GROUP)
-            rest += (plane[at] - mean) * (plane[at] - mean);
-    }
-    SUM_OF_GROUP(shares, add_up(wide) + rest, squares);
-    if (item == 0) {
-        global float *kept = running + running_at + channel;
-        statistics[channel] = (float2)(mean, rsqrt(squares / count + TRAIN_EPSILON));
-        kept[0] += TRAIN_MOMENTUM * (mean - kept[0]);
-        kept[channels] += TRAIN_MOMENTUM * (squares / fmax(count - 1.0f, 1.0f) - kept[channels]);
-    }
+    if (item == 0)
+        sums[sums_at + part * channels + channel] = sum;
+}
+
+/* From the batch's sums of x (channels), then of squares (channels).  Grid: (channels). */
+kernel void train_norm_statistics(global const float *restrict totals, float count, global float *restrict running,
+                                  ulong running_at, global float2 *restrict statistics) {
+    const ulong channel = get_global_id(0), channels = get_global_size(0);
+    const float mean = totals[channel] / count, squares = totals[channels + channel];
+    global float *kept = running + running_at + channel;
+    statistics[channel] = (float2)(mean, rsqrt(squares / count + TRAIN_EPSILON));
+    kept[0] += TRAIN_MOMENTUM * (mean - kept[0]);
+    kept[channels] += TRAIN_MOMENTUM * (squares / fmax(count - 1.0f, 1.0f) - kept[channels]);
 }
 
 /* The statistics of evaluation.  Grid: (channels). */
@@ -102,19 +109,21 @@ kernel void train_norm_forward(global const float *restrict x, global const floa
     y[at] = skips ? over + input[at] : over;
 }
 
-/* The parameters' gradient.  Grid: a work-group for each channel. */
+/* The parameters' gradient, of each of the parts that the images fall into.  Grid: a work-group for each channel,
+   parts. */
 kernel __attribute__((reqd_work_group_size(TRAIN_GROUP, 1, 1))) void
 train_norm_parameters(global const float *restrict x, global const float *restrict dy, ulong images, ulong pixels,
                       global const float2 *restrict statistics, global const float *restrict parameters,
-                      ulong gain_at, global float *restrict gradient) {
+                      ulong gain_at, global float *restrict sums, ulong sums_at) {
     local float shares[TRAIN_GROUP];
     const ulong item = get_local_id(0), channel = get_group_id(0), channels = get_num_groups(0);
+    const ulong part = get_group_id(1), first_image = part * images;
     const ulong whole = pixels / 16 * 16;
     const float2 of_channel = statistics[channel];
     const float2 line = line_of(statistics, parameters, gain_at, channel, channels);
     float16 g_wide = (float16)0.0f, gx_wide = (float16)0.0f;
     float g_rest = 0.0f, gx_rest = 0.0f;
-    for (ulong image = 0; image < images; ++image) {
+    for (ulong image = first_image; image < first_image + images; ++image) {
         const ulong first = (image * channels + channel) * pixels;
         for (ulong at = first + item * 16; at < first + whole; at += TRAIN_GROUP * 16) {
             const float16 x_wide = vload16(0, x + at);
@@ -132,21 +141,21 @@ train_norm_parameters(global const float *restrict x, global const float *restri
     SUM_OF_GROUP(shares, add_up(g_wide) + g_rest, g_sum);
     SUM_OF_GROUP(shares, (add_up(gx_wide) + gx_rest) * of_channel.y, gx_sum);
     if (item == 0) {
-        gradient[gain_at + channel] = gx_sum;
-        gradient[gain_at + channels + channel] = g_sum;
+        sums[sums_at + (2 * part) * channels + channel] = gx_sum;
+        sums[sums_at + (2 * part + 1) * channels + channel] = g_sum;
     }
 }
 
-/* dL/dx, in place of dL/dy, which is kept in `input_gradient` where the input skips the layer.
-   Grid: (pixels, images x channels). */
+/* dL/dx, in place of dL/dy, which is kept in `input_gradient` where the input skips the layer; of `count` numbers of a
+   channel in the whole batch.  Grid: (pixels, images x channels). */
 kernel void train_norm_backward(global const float *restrict x, global const float2 *restrict statistics,
                                 global const float *restrict parameters,
                                 global const float *restrict parameters_gradient, ulong gain_at, ulong channels,
-                                int skips, global float *restrict input_gradient, global float *restrict gradient) {
+                                float count, int skips, global float *restrict input_gradient,
+                                global float *restrict gradient) {
     const ulong plane = get_global_id(1), at = plane * get_global_size(0) + get_global_id(0);
     const ulong channel = plane % channels;
     const float2 of_channel = statistics[channel], line = line_of(statistics, parameters, gain_at, channel, channels);
-    const float count = (float)(get_global_size(1) / channels * get_global_size(0));
     const float gx_mean = parameters_gradient[gain_at + channel] / count;
     const float g_mean = parameters_gradient[gain_at + channels + channel] / count;
     const float xhat = (x[at] - of_channel.x) * of_channel.y;

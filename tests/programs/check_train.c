@@ -173,9 +173,14 @@ START_TEST(normalisation_and_its_gradient_are_right) {
            of_dy = floats_of(dy, count);
     cl_mem statistics = floats_of(NULL, 2 * CHANNELS), y = floats_of(NULL, count);
     cl_mem running = floats_of(parameters, 2 * CHANNELS), of_gradient = floats_of(NULL, 2 * CHANNELS);
-    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_STATISTICS, CHANNELS * engine.group, 1, engine.group, &failure,
-                           of_mem(of_x), of_ulong(IMAGES), of_ulong(pixels), of_mem(running), of_ulong(0),
-                           of_mem(statistics)));
+    cl_mem totals = floats_of(NULL, 2 * CHANNELS);
+    const float numbers_of_channel = (float)(IMAGES * pixels);
+    for (int squares = 0; squares < 2; ++squares)
+        ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_SUMS, CHANNELS * engine.group, 1, engine.group, &failure,
+                               of_mem(of_x), of_ulong(IMAGES), of_ulong(pixels), of_int(squares), of_mem(totals),
+                               of_float(numbers_of_channel), of_mem(totals), of_ulong(squares ? CHANNELS : 0)));
+    ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_STATISTICS, CHANNELS, 1, 0, &failure, of_mem(totals),
+                           of_float(numbers_of_channel), of_mem(running), of_ulong(0), of_mem(statistics)));
     cl_mem input = floats_of(x, count), input_gradient = floats_of(NULL, count);
     ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_FORWARD, pixels, IMAGES * CHANNELS, 0, &failure, of_mem(of_x),
                            of_mem(statistics), of_mem(of_parameters), of_ulong(0), of_ulong(CHANNELS), of_int(skips),
@@ -206,17 +211,18 @@ START_TEST(normalisation_and_its_gradient_are_right) {
     free(serve);
     ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_PARAMETERS, CHANNELS * engine.group, 1, engine.group, &failure,
                            of_mem(of_x), of_mem(of_dy), of_ulong(IMAGES), of_ulong(pixels), of_mem(statistics),
-                           of_mem(of_parameters), of_ulong(0), of_mem(of_gradient)));
+                           of_mem(of_parameters), of_ulong(0), of_mem(of_gradient), of_ulong(0)));
     ck_train(ENGINE_LAUNCH(&engine, TRAIN_NORM_BACKWARD, pixels, IMAGES * CHANNELS, 0, &failure, of_mem(of_x),
                            of_mem(statistics), of_mem(of_parameters), of_mem(of_gradient), of_ulong(0),
-                           of_ulong(CHANNELS), of_int(skips), of_mem(input_gradient), of_mem(of_dy)));
+                           of_ulong(CHANNELS), of_float(numbers_of_channel), of_int(skips), of_mem(input_gradient),
+                           of_mem(of_dy)));
     float *past = read_floats(input_gradient, count);
     ck_assert(!skips || memcmp(past, dy, count * sizeof *dy) == 0);
     free(past);
     float *dx = read_floats(of_dy, count), *gradient = read_floats(of_gradient, 2 * CHANNELS);
     check_slopes("x", x, dx, count, 1 + count / 200, x, parameters, dy, pixels);
     check_slopes("parameters", parameters, gradient, 2 * CHANNELS, 1, x, parameters, dy, pixels);
-    cl_mem buffers[] = {of_x, of_parameters, of_dy, statistics, y, running, of_gradient, input, input_gradient};
+    cl_mem buffers[] = {of_x, of_parameters, of_dy, statistics, y, running, of_gradient, input, input_gradient, totals};
     engine_release(buffers, sizeof buffers / sizeof *buffers);
     free(x);
     free(parameters);
@@ -369,6 +375,46 @@ START_TEST(adam_steps_as_defined) {
 }
 END_TEST
 
+/* ------------------------------------------------------------------------------------------------------------ sums */
+
+START_TEST(shared_sums_have_no_order) {
+    enum { PARTS = 5, COUNT = 300 };
+    struct team team;
+    struct chance chance = chance_of(7, (uint64_t)_i);
+    float *numbers = normals(&chance, PARTS * COUNT), *turned = malloc(PARTS * COUNT * sizeof *turned);
+    float sums[COUNT], others[COUNT];
+    for (size_t i = 0; i < PARTS * COUNT; ++i)
+        numbers[i] = ldexpf(numbers[i], (int)chance_below(&chance, 60) - 30 + 40 * (_i - 1));
+    for (size_t part = 0; part < PARTS; ++part)
+        memcpy(turned + part * COUNT, numbers + (part + 2) % PARTS * COUNT, COUNT * sizeof *turned);
+    ck_train(team_join(false, &team, &failure));
+    ck_train(team_add(&team, numbers, PARTS, COUNT, sums, &failure));
+    ck_train(team_add(&team, turned, PARTS, COUNT, others, &failure));
+    ck_assert_mem_eq(sums, others, sizeof sums);
+    float most = 0.0f;
+    for (size_t i = 0; i < PARTS * COUNT; ++i)
+        most = fmaxf(most, fabsf(numbers[i]));
+    for (size_t i = 0; i < COUNT; ++i) {
+        long double sum = 0.0L;
+        for (size_t part = 0; part < PARTS; ++part)
+            sum += (long double)numbers[part * COUNT + i];
+        ck_assert(fabsl((long double)sums[i] - sum) <=
+                  0x1p-24L * fabsl(sum) + 2 * PARTS * 0x1p-52L * (long double)most);
+    }
+    numbers[COUNT + 7] = _i == 0 ? NAN : _i == 1 ? INFINITY : -INFINITY;
+    ck_train(team_add(&team, numbers, PARTS, COUNT, sums, &failure));
+    for (size_t i = 0; i < COUNT; ++i)
+        ck_assert(isnan(sums[i]));
+    memset(numbers, 0, PARTS * COUNT * sizeof *numbers);
+    ck_train(team_add(&team, numbers, PARTS, COUNT, sums, &failure));
+    for (size_t i = 0; i < COUNT; ++i)
+        ck_assert_float_eq(sums[i], 0.0f);
+    ck_assert(team_leave(&team, "check_train", NULL, &failure));
+    free(numbers);
+    free(turned);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------------------------------------------ network
  */
 
@@ -384,12 +430,15 @@ static double features_sum(const struct network *network, const struct parameter
 
 /* The slope along the parameters of each layer, by a difference; ReLU has corners, so a step is small. */
 START_TEST(network_gradients_are_slopes) {
-    enum { BATCH = 2, HEIGHT = 45, WIDTH = 62 };
+    enum { BATCH = 2, HEIGHT = 45, WIDTH = 62, SHARED = 2 };
     struct network network;
     struct parameters parameters;
     struct chance chance = chance_of(6, (uint64_t)_i);
     ck_train(parameters_make(&engine, 4, 9, &parameters, &failure));
     ck_train(network_make(&engine, BATCH, HEIGHT, WIDTH, true, &network, &failure));
+    struct team team; /* of one process, in the last case, where each image has gradients of its own */
+    ck_train(team_join(false, &team, &failure));
+    ck_train(_i < SHARED || parameters_share(&engine, &team, BATCH, BATCH, &parameters, &failure));
     const size_t count = BATCH * NETWORK_FEATURES * network.rows * network.row;
     float *image = normals(&chance, BATCH * 3 * HEIGHT * WIDTH), *r = normals(&chance, count);
     ck_train(engine_write(&engine, network.image, 0, BATCH * 3 * HEIGHT * WIDTH * sizeof *image, image, &failure));
@@ -422,6 +471,7 @@ START_TEST(network_gradients_are_slopes) {
         }
     parameters_free(&parameters);
     network_free(&network);
+    ck_assert(team_leave(&team, "check_train", NULL, &failure));
     free(image);
     free(r);
     free(x);
@@ -441,6 +491,7 @@ int main(void) {
     tcase_add_test(quick, images_become_numbers);
     tcase_add_test(quick, predictions_are_the_largest_logits);
     tcase_add_test(quick, adam_steps_as_defined);
+    tcase_add_loop_test(quick, shared_sums_have_no_order, 0, 3);
     TCase *full = add_case(suite, "network", "full");
     tcase_add_checked_fixture(full, open_engine, close_engine);
     tcase_add_loop_test(full, network_gradients_are_slopes, 0, 3);
