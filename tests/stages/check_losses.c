@@ -264,7 +264,7 @@ static const struct {
     {CLMP_LOSS_CROSS_ENTROPY, 1, 2, -1, CLMP_WEIGHTING_LMP, false, "label_smoothing is 1, expected"},
     {CLMP_LOSS_CROSS_ENTROPY, -0.1, 2, -1, CLMP_WEIGHTING_LMP, false, "label_smoothing is -0.1"},
     {CLMP_LOSS_CROSS_ENTROPY, (double)NAN, 2, -1, CLMP_WEIGHTING_LMP, false, "label_smoothing is"},
-    {CLMP_LOSS_FOCAL, 0.1, 2, -1, CLMP_WEIGHTING_LMP, false, "no part of a focal loss"},
+    {CLMP_LOSS_FOCAL, 0.1, 2, -1, CLMP_WEIGHTING_LMP, false, "focal losses have none"},
     {CLMP_LOSS_FOCAL, 0, -1, -1, CLMP_WEIGHTING_LMP, false, "focal_gamma is -1"},
     {CLMP_LOSS_FOCAL, 0, 8.5, -1, CLMP_WEIGHTING_LMP, false, "focal_gamma is 8.5"},
     {CLMP_LOSS_FOCAL, 0, 1e-4, -1, CLMP_WEIGHTING_LMP, false, "focal_gamma is 0.0001"},
