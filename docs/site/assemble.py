@@ -34,6 +34,7 @@ EXAMPLES = [
     ('multi_label.c', 'Many labels a pixel', 'Each class is a problem of its own.'),
     ('split_batch.c', 'One batch over two devices', 'Split by their speed, with the bits of one device.'),
     ('head.c', 'A classification head', 'Features in, the gradients of features, weight and bias out.'),
+    ('tinygrad_training.py', 'A training by tinygrad', 'In Python, on the buffers and in the queue of its CL device.'),
     ('Makefile', 'Makefile', 'Finds an installed libclmp by pkg-config.'),
     ('CMakeLists.txt', 'CMake', 'Finds it by `find_package(clmp)`.'),
 ]
@@ -114,7 +115,7 @@ def examples():
     # Its table names the files; here they follow, each with a heading.
     text = read('examples/README.md').split('\n|')[0]
     for name, title, what in EXAMPLES:
-        language = {'c': 'c', 'cpp': 'cpp', 'txt': 'cmake'}.get(name.rpartition('.')[2], 'make')
+        language = {'c': 'c', 'cpp': 'cpp', 'py': 'python', 'txt': 'cmake'}.get(name.rpartition('.')[2], 'make')
         text += (f'\n## {title}\n\n{what}\n\n```{{literalinclude}} {name}\n:language: {language}\n:caption: examples/{name}\n'
                  '```\n')
     write('examples/index.md', text)
