@@ -84,7 +84,9 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
     const ulong first = (ulong)get_global_id(0) * CLMP_RUN_PIXELS;
     CLMP_RANGE_BEGIN
 #ifdef CLMP_RANGE
-    const ulong left = pixels > first ? pixels - first : 0; /* without a pixel, too, a work-item comes to the end */
+    /* without a pixel, too, a work-item comes to the end; by min(), as LLVM would make a saturating difference of a
+     * comparison, which Oclgrind 21.10 lacks */
+    const ulong left = pixels - min(first, pixels);
 #else
     if (first >= pixels)
         return;

@@ -85,7 +85,10 @@ START_TEST(every_weighting_and_loss_is_counted) {
                                           : problem_of_logits(2, 4, 7, 13, CLMP_LABEL_INT64);
     clmp_plan_params *params = &problem->in.params;
     struct rng rng = rng_for("range weighted", (uint64_t)_i);
-    fill_logits(problem, &rng);
+    if (_i % 3 == 2)
+        fill_logits_upsampled(problem, &rng);
+    else
+        fill_logits(problem, &rng);
     spoil(problem, &rng);
     store(problem, 2 + _i % 4);
     params->weighting = (clmp_weighting)(_i % 5);
@@ -110,7 +113,10 @@ START_TEST(tunings_change_no_count) {
     struct problem *problem = _i / 30 ? problem_upsampled(1, 3, 4, 19, 9, 40, CLMP_LABEL_UINT8)
                                       : problem_of_logits(1, 7, 6, 33, CLMP_LABEL_UINT8);
     struct rng rng = rng_for("range tuned", (uint64_t)_i);
-    fill_logits(problem, &rng);
+    if (_i / 30)
+        fill_logits_upsampled(problem, &rng);
+    else
+        fill_logits(problem, &rng);
     store(problem, _i % 2 ? 2 : 5);
     struct run run = {.tuning = {.vector_width = widths[_i % 5],
                                  .group_size = groups[_i / 5 % 3],
@@ -245,12 +251,15 @@ int main(void) {
     tcase_add_test(tcase, steps_add_to_what_is_there);
     tcase = add_case(suite, "interpolated", "quick full device");
     tcase_add_loop_test(tcase, interpolated_gradients_are_counted, 2, 4);
-    tcase = add_case(suite, "all", "full");
+    tcase = add_case(suite, "stored", "full");
     tcase_add_loop_test(tcase, every_type_and_layout_is_counted, 0, WAYS);
-    tcase_add_loop_test(tcase, interpolated_gradients_are_counted, 0, WAYS);
     tcase_add_loop_test(tcase, binary_gradients_are_counted, 0, WAYS);
-    tcase_add_loop_test(tcase, every_weighting_and_loss_is_counted, 0, 20);
-    tcase_add_loop_test(tcase, tunings_change_no_count, 0, 45);
     tcase_add_loop_test(tcase, what_float32_has_no_room_for_is_counted, 0, 3);
+    tcase = add_case(suite, "all interpolated", "full");
+    tcase_add_loop_test(tcase, interpolated_gradients_are_counted, 0, WAYS);
+    tcase = add_case(suite, "weighted", "full");
+    tcase_add_loop_test(tcase, every_weighting_and_loss_is_counted, 0, 20);
+    tcase = add_case(suite, "tuned", "full");
+    tcase_add_loop_test(tcase, tunings_change_no_count, 0, 45);
     return test_main(suite);
 }
