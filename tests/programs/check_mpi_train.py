@@ -17,7 +17,7 @@ import sys
 import time
 import zlib
 
-TRAIN, LAUNCH, FOLDER = sys.argv[1:4]
+TRAIN, LAUNCH, FOLDER = map(os.path.abspath, sys.argv[1:4])
 STEPS, BATCH, WIDTH, HEIGHT = 10, 6, 40, 32
 CACHE = os.path.abspath(os.environ.get("POCL_CACHE_DIR", os.path.join(FOLDER, "cache")))
 LIMIT = 900
