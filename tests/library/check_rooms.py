@@ -21,6 +21,7 @@ ROOMS = {
     "host/cli": ["host/core"],
     "host/train": ["host/core", "host/cli"],
     "bench/stages": ["host/core", "host/cli"],
+    "bench/ranks": ["host/core", "host/cli"],
     "bench/demo": ["host/core", "host/cli"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
