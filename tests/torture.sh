@@ -120,10 +120,11 @@ PYTHON
     done <"$dir/again"
 }
 
-# ThreadSanitizer: threads that share a context, and all that waits for events.
+# ThreadSanitizer: threads that share a context, all that waits for events, and ranks, also over a thousand steps.
 check_tsan() {
     prepare tsan -Dtests=enabled -Dbuildtype=debugoptimized -Db_sanitize=thread
     export TSAN_OPTIONS="suppressions=$tests/suppressions/tsan.txt:halt_on_error=0:exitcode=66:second_deadlock_stack=1"
+    export CLMP_TEST_STEPS=1000
     run_tests 'queue quick' 'queue' 'cache quick' 'cache' 'local_ranks' 'ranks quick' 'ranks' 'rank_errors'
 }
 

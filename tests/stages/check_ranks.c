@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ranks.h"
+#include "reference_upsample.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,9 +44,29 @@ static const struct {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
+static const clmp_label_type label_types[] = {CLMP_LABEL_UINT8, CLMP_LABEL_INT32, CLMP_LABEL_INT64, CLMP_LABEL_UINT16};
+enum { LABEL_TYPES = sizeof label_types / sizeof *label_types };
+
+/* Layout and pitch of the logits: a pair for each type of labels, so that there are no more programs than types. */
+static void store(clmp_plan_params *params) {
+    const bool last = params->label_type == CLMP_LABEL_INT32 || params->label_type == CLMP_LABEL_UINT16;
+    const uint64_t element = stored_element(params->logits_type);
+    const uint64_t row = reference_logits_width(params) * element * (last ? params->classes : 1);
+    params->logits_layout = last ? CLMP_LAYOUT_NHWC : CLMP_LAYOUT_NCHW;
+    params->logits_row_pitch = params->label_type == CLMP_LABEL_INT32   ? row + 3 * element
+                               : params->label_type == CLMP_LABEL_INT64 ? (row + 127) / 128 * 128
+                                                                        : 0;
+}
+
+/* Logits that the type has. */
+static void store_as(struct problem *problem, clmp_float_type type) {
+    problem->in.params.logits_type = type;
+    for (uint64_t i = 0; i < problem->elements; i++)
+        problem->logits[i] = stored_round(type, problem->logits[i]);
+}
+
 static struct problem *batch_of(enum kind kind, uint64_t images, struct rng *rng) {
-    static const clmp_label_type types[] = {CLMP_LABEL_UINT8, CLMP_LABEL_INT32, CLMP_LABEL_INT64, CLMP_LABEL_UINT16};
-    const clmp_label_type type = types[rng_below(rng, 4)];
+    const clmp_label_type type = label_types[rng_below(rng, LABEL_TYPES)];
     struct problem *problem = NULL;
     switch (kind) {
     case OF_LOSSES:
@@ -62,12 +83,11 @@ static struct problem *batch_of(enum kind kind, uint64_t images, struct rng *rng
         break;
     default:
         problem = problem_of_logits(images, 5, 7, 9, type);
-        if (kind == OF_HALVES)
-            problem->in.params.logits_type = CLMP_FLOAT16;
         fill_logits(problem, rng);
-        for (uint64_t i = 0; i < problem->elements && kind == OF_HALVES; i++)
-            problem->logits[i] = stored_round(CLMP_FLOAT16, problem->logits[i]);
+        if (kind == OF_HALVES)
+            store_as(problem, rng_below(rng, 2) == 0 ? CLMP_FLOAT16 : CLMP_BFLOAT16);
     }
+    store(&problem->in.params);
     if (rng_below(rng, 2) == 0 && kind != OF_HALVES)
         spoil(problem, rng);
     for (uint64_t c = 0; c < problem->in.params.classes; c++)
@@ -101,7 +121,9 @@ static void ignore_images(struct problem *problem, uint64_t first, uint64_t coun
             set_label(problem, i, problem->in.params.ignore_index);
 }
 
-static void assert_split(struct problem *problem, uint32_t size, const struct run *run, bool tunings, struct rng *rng) {
+/* `stores`: ranks differ in how their logits and labels are stored; it and `tunings` take other programs. */
+static void assert_split(struct problem *problem, uint32_t size, const struct run *run, bool stores, bool tunings,
+                         struct rng *rng) {
     uint64_t images[MOST_RANKS];
     struct team team;
     split_images(problem->in.params.images, size, rng, images);
@@ -116,8 +138,10 @@ static void assert_split(struct problem *problem, uint32_t size, const struct ru
         member->run.solver = (clmp_solver)rng_below(rng, 2);
         member->run.internal_workspace = rng_below(rng, 2) != 0;
         member->run.tuning = (clmp_tuning){.chunks = 3, .bin_sets = 1 + (uint32_t)rng_below(rng, 3)};
-        if (tunings) /* other programs, which take long to compile */
+        if (tunings)
             member->run.tuning.vector_width = 1 + (uint32_t)rng_below(rng, 2);
+        if (stores && member->part.labels != NULL && team_label(member, label_types[rng_below(rng, LABEL_TYPES)]))
+            store(&member->part.in.params);
         team_plan(member);
     }
     team_assert(&team, want);
@@ -126,8 +150,8 @@ static void assert_split(struct problem *problem, uint32_t size, const struct ru
     outputs_free(want);
 }
 
-static void check_way(int way, enum kind kind, clmp_scope scope, clmp_solver solver, uint32_t size, bool tunings,
-                      const char *name, uint64_t index) {
+static void check_way(int way, enum kind kind, clmp_scope scope, clmp_solver solver, uint32_t size, bool stores,
+                      bool tunings, const char *name, uint64_t index) {
     struct rng rng = rng_for(name, index);
     if (kind == OF_LOSSES && ways[way].weighting == CLMP_WEIGHTING_BALANCED)
         return;
@@ -135,20 +159,20 @@ static void check_way(int way, enum kind kind, clmp_scope scope, clmp_solver sol
     choose_way(problem, way, &rng);
     problem->in.params.scope = scope;
     const struct run run = {.entry = rng_below(&rng, 4) == 0 ? ENTRY_LOSS : ENTRY_FULL, .solver = solver};
-    assert_split(problem, size, &run, tunings, &rng);
+    assert_split(problem, size, &run, stores, tunings, &rng);
     problem_free(problem);
 }
 
 /* Each way once, of one kind and one size. */
 START_TEST(every_weighting_has_the_bits_of_one_device) {
     check_way(_i, (enum kind)(OF_LOGITS + _i % 4), _i % 5 == 4 ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH,
-              (clmp_solver)(_i / 2 % 2), sizes[1 + _i % 3], false, "ranks", (uint64_t)_i);
+              (clmp_solver)(_i / 2 % 2), sizes[1 + _i % 3], false, false, "ranks", (uint64_t)_i);
 }
 END_TEST
 
 START_TEST(weights_of_losses_have_the_bits_of_one_device) {
-    check_way(_i, OF_LOSSES, (clmp_scope)(_i / 2 % 2), (clmp_solver)(_i % 2), sizes[_i % SIZES], false, "rank losses",
-              (uint64_t)_i);
+    check_way(_i, OF_LOSSES, (clmp_scope)(_i / 2 % 2), (clmp_solver)(_i % 2), sizes[_i % SIZES], false, false,
+              "rank losses", (uint64_t)_i);
 }
 END_TEST
 
@@ -160,8 +184,41 @@ START_TEST(every_split_of_every_kind_has_the_bits_of_one_device) {
     i /= 2;
     const enum kind kind = (enum kind)(i % KINDS);
     i /= KINDS;
-    check_way(i, kind, scope, CLMP_SOLVER_SEARCH, size, false, "rank splits", (uint64_t)_i);
-    check_way(i, kind, scope, CLMP_SOLVER_SORT, size, _i % 10 == 2, "rank sorts", (uint64_t)_i);
+    check_way(i, kind, scope, CLMP_SOLVER_SEARCH, size, true, false, "rank splits", (uint64_t)_i);
+    check_way(i, kind, scope, CLMP_SOLVER_SORT, size, true, _i % 10 == 2, "rank sorts", (uint64_t)_i);
+}
+END_TEST
+
+/* Each rank has its own layout, pitch, type of labels and solver, with logits of each type. */
+START_TEST(ranks_store_logits_and_labels_each_in_its_own_way) {
+    static const uint64_t images[LABEL_TYPES] = {2, 3, 1, 3};
+    static const int some[] = {0, 7, WAYS - 1, 6};
+    const clmp_float_type types[] = {CLMP_FLOAT32, CLMP_FLOAT16, CLMP_BFLOAT16, CLMP_BFLOAT16};
+    const struct run run = {.entry = ENTRY_FULL};
+    struct rng rng = rng_for("rank stores", (uint64_t)_i);
+    struct problem *problem = problem_of_logits(IMAGES, 5, 7, 9, CLMP_LABEL_UINT8);
+    struct team team;
+    fill_logits(problem, &rng);
+    spoil(problem, &rng);
+    store_as(problem, types[_i]);
+    for (uint64_t c = 0; c < problem->in.params.classes; c++)
+        problem->class_weights[c] = 0.25f + (float)rng_uniform(&rng);
+    choose_way(problem, some[_i], &rng);
+    problem->in.params.scope = (clmp_scope)(_i % 2);
+    struct outputs *want = run_reference(problem);
+    team_make(&team, problem, LABEL_TYPES, images, &run, false);
+    for (uint32_t r = 0; r < LABEL_TYPES; r++) {
+        struct member *member = &team.members[r];
+        ck_assert(team_label(member, label_types[r]));
+        store(&member->part.in.params);
+        member->run.solver = (clmp_solver)(r / 2);
+        member->run.shift = r % 3;
+        team_plan(member);
+    }
+    team_assert(&team, want);
+    team_free(&team);
+    outputs_free(want);
+    problem_free(problem);
 }
 END_TEST
 
@@ -255,22 +312,25 @@ START_TEST(a_batch_of_millions_has_the_bits_of_one_device) {
     struct problem *problem = problem_of_losses(IMAGES, 1000, 1000);
     fill_losses(problem, LOSSES_LOG_NORMAL, &rng);
     const struct run run = {.entry = ENTRY_FULL};
-    assert_split(problem, 3, &run, false, &rng);
+    assert_split(problem, 3, &run, false, false, &rng);
     problem_free(problem);
 }
 END_TEST
 
 /* Steps one after another, with other draws in each. */
 START_TEST(many_steps_keep_their_order) {
-    enum { STEPS = 200, RANKS = 3 };
+    enum { RANKS = 3 };
     static const uint64_t images[RANKS] = {3, 1, 5};
+    const char *text = getenv("CLMP_TEST_STEPS");
+    const uint64_t steps = text != NULL && *text ? strtoull(text, NULL, 10) : 200;
+    ck_assert(steps > 0);
     struct rng rng = rng_for("rank steps", 0);
     struct problem *problem = batch_of(OF_LOGITS, IMAGES, &rng);
     const struct run run = {.entry = ENTRY_FULL, .internal_workspace = true};
     struct team team;
     choose_way(problem, WAYS - 1, &rng);
     team_make(&team, problem, RANKS, images, &run, false);
-    for (uint64_t step = 0; step < STEPS; step++) {
+    for (uint64_t step = 0; step < steps; step++) {
         problem->in.step = step;
         for (uint32_t r = 0; r < RANKS; r++)
             team.members[r].buffers.use.step = step;
@@ -291,6 +351,8 @@ int main(void) {
     tcase_add_loop_test(tcase, counts_of_each_rank_grow_by_the_whole_batch, 0, SIZES * COUNTED_KINDS);
     tcase = add_case(suite, "every way", "full");
     tcase_add_loop_test(tcase, every_split_of_every_kind_has_the_bits_of_one_device, 0, WAYS * KINDS * 2 * SIZES);
+    tcase = add_case(suite, "stores", "full");
+    tcase_add_loop_test(tcase, ranks_store_logits_and_labels_each_in_its_own_way, 0, 4);
     tcase = add_case(suite, "many", "full");
     tcase_add_test(tcase, many_steps_keep_their_order);
     if (!test_small())

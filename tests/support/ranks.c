@@ -44,14 +44,57 @@ void team_plan(struct member *member) {
         clmp_plan_destroy(member->plan);
     }
     member->plan = NULL;
+    use_device(member->device);
     ck_status(
         clmp_plan_create(member->context != NULL ? member->context : test_device()->context, &params, &member->plan),
         CLMP_OK);
     buffers_make(&member->buffers, &member->part, member->plan, &member->run);
+    use_device(NULL);
+}
+
+static cl_command_queue queue_of(const struct test_device *device, bool in_order) {
+    cl_int error = CL_SUCCESS;
+    cl_command_queue queue =
+        clCreateCommandQueue(device->cl, device->id, in_order ? 0 : CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &error);
+    if (error != CL_SUCCESS)
+        queue = clCreateCommandQueue(device->cl, device->id, 0, &error);
+    ck_cl(error);
+    return queue;
+}
+
+void team_move(struct member *member, const struct test_device *device) {
+    ck_assert(member->context == NULL);
+    ck_cl(clReleaseCommandQueue(member->queue));
+    member->device = device;
+    member->queue = queue_of(device, true);
+    team_plan(member);
+}
+
+bool team_label(struct member *member, clmp_label_type type) {
+    struct problem *part = &member->part;
+    const struct problem before = *part;
+    void *labels = malloc((size_t)part->pixels * label_size(type));
+    ck_assert_ptr_nonnull(labels);
+    part->in.params.label_type = type;
+    part->in.labels = part->labels = labels;
+    bool fit = true;
+    for (uint64_t i = 0; i < part->pixels; i++) {
+        set_label(part, i, get_label(&before, i));
+        fit = fit && get_label(part, i) == get_label(&before, i);
+    }
+    if (fit) {
+        free(member->labels);
+        member->labels = labels;
+    } else {
+        *part = before;
+        free(labels);
+    }
+    return fit;
 }
 
 void team_make(struct team *team, const struct problem *whole, uint32_t size, const uint64_t *images,
                const struct run *run, bool own_contexts) {
+    use_device(NULL); /* a test that failed may have left another */
     memset(team, 0, sizeof *team);
     team->whole = whole;
     team->size = size;
@@ -72,12 +115,8 @@ void team_make(struct team *team, const struct problem *whole, uint32_t size, co
             params.log_user = member;
             ck_status(clmp_context_create(test_device()->cl, test_device()->id, &params, &member->context), CLMP_OK);
         }
-        cl_int error = CL_SUCCESS;
-        member->queue = clCreateCommandQueue(test_device()->cl, test_device()->id,
-                                             r % 2 == 0 ? 0 : CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &error);
-        if (error != CL_SUCCESS)
-            member->queue = clCreateCommandQueue(test_device()->cl, test_device()->id, 0, &error);
-        ck_cl(error);
+        member->device = test_device();
+        member->queue = queue_of(member->device, r % 2 == 0);
         team_plan(member);
     }
     ck_assert(first == whole->in.params.images);
@@ -126,7 +165,9 @@ struct outputs *team_read(const struct team *team) {
         ck_assert_msg(member->status == CLMP_OK && member->finished == CL_SUCCESS, "rank %u of %u: %s, %d (log: %s)",
                       (unsigned)r, (unsigned)team->size, clmp_status_name(member->status), (int)member->finished,
                       member->said);
+        use_device(member->device);
         struct outputs *own = buffers_read(&member->buffers, &member->part, &member->run);
+        use_device(NULL);
         put(all->losses, own->losses, image * pixels_of_image(whole), member->part.pixels);
         put(all->weights, own->weights, image * pixels_of_image(whole), member->part.pixels);
         put(all->gradient, own->gradient, whole->elements / whole->in.params.images * image, member->part.elements);
@@ -157,6 +198,7 @@ void team_free(struct team *team) {
         clmp_plan_destroy(member->plan);
         ck_cl(clReleaseCommandQueue(member->queue));
         clmp_context_destroy(member->context);
+        free(member->labels);
     }
     clmp_local_ranks_destroy(team->group);
 }

@@ -15,11 +15,13 @@ struct member {
     struct problem part; /* its images, in the arrays of the whole */
     struct run run;
     clmp_ranks ranks, inner; /* of the plan; and the group's, where a test stands between */
-    clmp_context *context;   /* its own, or NULL */
-    char said[512];          /* to its own context's log, the last */
-    cl_command_queue queue;  /* its own */
+    const struct test_device *device;
+    clmp_context *context;  /* its own, or NULL */
+    char said[512];         /* to its own context's log, the last */
+    cl_command_queue queue; /* its own */
     clmp_plan *plan;
     struct device_buffers buffers;
+    void *labels;                                                   /* of its part, where team_label() made them */
     clmp_status (*enqueue)(struct member *member, cl_event *event); /* NULL: what `run` says */
     clmp_status status;                                             /* of the last step */
     cl_int finished;                                                /* by its event */
@@ -39,6 +41,12 @@ void team_make(struct team *team, const struct problem *whole, uint32_t size, co
 
 /* The plan of a member, and its buffers, anew. */
 void team_plan(struct member *member);
+
+/* A member goes to another device, with its plan and its buffers. */
+void team_move(struct member *member, const struct test_device *device);
+
+/* A member's labels get another type, if that has them all: whether it does.  For team_plan() to follow. */
+bool team_label(struct member *member, clmp_label_type type);
 
 /* One step of all members, each in a thread. */
 void team_step(struct team *team);

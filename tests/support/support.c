@@ -14,6 +14,7 @@
 #define CASE_TIMEOUT_SECONDS 600
 
 static struct test_device the_device;
+static const struct test_device *device_in_use = &the_device;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static char log_line[4096];
 
@@ -51,12 +52,16 @@ void clear_log(void) {
 }
 
 const struct test_device *test_device(void) {
-    return &the_device;
+    return device_in_use;
+}
+
+void use_device(const struct test_device *device) {
+    device_in_use = device != NULL ? device : &the_device;
 }
 
 cl_command_queue test_queue(cl_command_queue_properties properties) {
     cl_int error;
-    cl_command_queue queue = clCreateCommandQueue(the_device.cl, the_device.id, properties, &error);
+    cl_command_queue queue = clCreateCommandQueue(device_in_use->cl, device_in_use->id, properties, &error);
     return error == CL_SUCCESS ? queue : NULL;
 }
 
@@ -115,31 +120,53 @@ static int open_part(const clmp_context_params *params) {
     return 0;
 }
 
-/* The status to exit with, or 0 when the device is open. */
-static int open_device(void) {
-    const char *name = getenv("CLMP_TEST_DEVICE");
-    clmp_context_params params;
-    clmp_context_params_init(&params);
-    params.log = keep_log;
-    clmp_status status = clmp_context_open(name, &params, &the_device.context);
+/* The status to exit with, or 0 when the context of a device is open. */
+static int open_context(const char *name, const clmp_context_params *params, clmp_context **context) {
+    clmp_status status = clmp_context_open(name, params, context);
     if (status != CLMP_OK) {
         bool absent = status == CLMP_NO_DEVICE || status == CLMP_DEVICE_NOT_FOUND;
         fprintf(stderr, "no device '%s': %s (%s)\n", name ? name : "", clmp_status_text(status), log_line);
         return name && *name && absent ? EXIT_SKIPPED : EXIT_FAILURE;
     }
-    const int part = getenv("CLMP_TEST_INDEX") != NULL ? open_part(&params) : 0;
-    if (part != 0)
-        return part;
-    the_device.cl = clmp_context_cl(the_device.context);
-    the_device.id = clmp_context_device(the_device.context);
-    the_device.queue = test_queue(0);
-    clGetDeviceInfo(the_device.id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof the_device.max_group, &the_device.max_group,
-                    NULL);
-    clGetDeviceInfo(the_device.id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof the_device.max_alloc, &the_device.max_alloc,
-                    NULL);
-    clGetDeviceInfo(the_device.id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof the_device.local_memory, &the_device.local_memory,
-                    NULL);
-    return the_device.queue ? 0 : EXIT_FAILURE;
+    return 0;
+}
+
+/* What a device's context says of it, and its queue.  The status to exit with, or 0. */
+static int ask_device(struct test_device *device) {
+    cl_int error = CL_SUCCESS;
+    device->cl = clmp_context_cl(device->context);
+    device->id = clmp_context_device(device->context);
+    device->queue = clCreateCommandQueue(device->cl, device->id, 0, &error);
+    clGetDeviceInfo(device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof device->max_group, &device->max_group, NULL);
+    clGetDeviceInfo(device->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof device->max_alloc, &device->max_alloc, NULL);
+    clGetDeviceInfo(device->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof device->local_memory, &device->local_memory, NULL);
+    return error == CL_SUCCESS ? 0 : EXIT_FAILURE;
+}
+
+/* The status to exit with, or 0 when the device is open. */
+static int open_device(void) {
+    clmp_context_params params;
+    clmp_context_params_init(&params);
+    params.log = keep_log;
+    int status = open_context(getenv("CLMP_TEST_DEVICE"), &params, &the_device.context);
+    if (status == 0 && getenv("CLMP_TEST_INDEX") != NULL)
+        status = open_part(&params);
+    return status != 0 ? status : ask_device(&the_device);
+}
+
+int open_other_device(struct test_device *other) {
+    const char *name = getenv("CLMP_TEST_OTHER");
+    clmp_context_params params;
+    clmp_context_params_init(&params);
+    params.log = keep_log;
+    memset(other, 0, sizeof *other);
+    const int status = open_context(name != NULL && *name ? name : "llvmpipe", &params, &other->context);
+    return status != 0 ? status : ask_device(other);
+}
+
+void close_device(struct test_device *device) {
+    clReleaseCommandQueue(device->queue);
+    clmp_context_destroy(device->context);
 }
 
 /* -------------------------------------------------------------------------------------------------------- executable
@@ -171,7 +198,6 @@ int test_main(Suite *suite) {
     if (status) /* the suite is left to the process's end, which comes now */
         return status;
     status = host_test_main(suite);
-    clReleaseCommandQueue(the_device.queue);
-    clmp_context_destroy(the_device.context);
+    close_device(&the_device);
     return status;
 }

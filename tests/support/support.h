@@ -13,6 +13,8 @@
  *   CLMP_TEST_MAX_WIDTH  widest vector to ask for, where a compiler takes minutes for wider ones
  *   CLMP_TEST_REPORT  set: print how near to their bounds the errors came
  *   CLMP_TEST_HUGE    set: the cases that need gigabytes, too
+ *   CLMP_TEST_OTHER   part of the name of a second device, where a test takes two.  Default: llvmpipe
+ *   CLMP_TEST_STEPS   steps over ranks, one after another, where a test takes many
  */
 #ifndef CLMP_TESTS_SUPPORT_H
 #define CLMP_TESTS_SUPPORT_H
@@ -51,6 +53,13 @@ struct test_device {
 
 /* The device under test, opened by test_main(). */
 const struct test_device *test_device(void);
+
+/* A device beside the one under test, with the same log.  0, or the status to exit with where there is none. */
+int open_other_device(struct test_device *other);
+void close_device(struct test_device *device);
+
+/* What test_device() is until the next call, so that plans and buffers are made there; NULL: the device under test. */
+void use_device(const struct test_device *device);
 
 /* A queue of the device under test, or NULL where it has no such queues. */
 cl_command_queue test_queue(cl_command_queue_properties properties);
