@@ -4,7 +4,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# usage: check_peers.sh PEERS.PY LIBCLMP.SO
+# usage: check_peers.sh PEERS.PY FOLDER     of the package libclmp
 #
 # Skipped where no Python has torch and pyopencl: the one on PATH need not be Debian's.
 set -eu
