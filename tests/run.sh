@@ -17,7 +17,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-tests
 
 case ${1-} in
-'') suites='--suite quick --suite default --suite sse41' minutes=10 ;;
+'') suites='--suite quick --suite default --suite sse41' minutes=8 ;;
 quick) suites='--suite quick' minutes=3 ;;
 cpus) suites='--suite quick --suite default --suite sse41 --suite avx2' minutes=10 ;;
 all) suites='--no-suite twice' minutes=40 ;; # what is twice here is once in the suite full, too
