@@ -135,6 +135,7 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
             r < view.rows ? clmp_spot_load(&spot, plane + plane_at + at + r * width, -1.0f) : (FLOATV)(-1.0f);
         factor[r] = clmp_pixel_factor(loss, label[r], s.others[r], s.label_exp[r], pool, problem->slope, class_weights,
                                       head->class_down);
+        s.others[r] = -s.others[r];
     }
 
     const FLOATV after =

@@ -94,6 +94,7 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsampl
             clmp_site_softmax(taps, &site, &weights, &pixel.top, pixel.label, CLMP_LEAST, &label_exp, &pixel.others);
             pixel.factor = clmp_pixel_factor(plane[plane_at + at], pixel.label, pixel.others, label_exp, pool,
                                              problem->slope, class_weights, head->class_down);
+            pixel.others = -pixel.others;
             clmp_pixel_put(column, i, &pixel);
         }
         global float *to = CLMP_IN(float, work, sums_at) + (image * CLMP_CLASSES * band_rows + band_row) * 4 * tiles;
