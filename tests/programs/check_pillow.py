@@ -5,6 +5,7 @@ usage: python3 check_pillow.py DUMP_PICTURE
 SPDX-License-Identifier: Apache-2.0
 """
 import io
+import itertools
 import random
 import struct
 import subprocess
@@ -44,6 +45,28 @@ def saved(image, kind, **options):
     return stream.getvalue()
 
 
+def deep(colour, samples):
+    """The PNG file of 16-bit samples, which Pillow cannot write for every colour type."""
+    pitch = len(samples) // HEIGHT
+    rows = b"".join(b"\0" + samples[pitch * y:pitch * (y + 1)] for y in range(HEIGHT))
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, colour, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header
+    start += struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    return with_chunk(with_chunk(start, b"IEND", b""), b"IDAT", zlib.compress(rows))
+
+
+def grey_in_16_bits():
+    """Grey of 16 bits, any values and then 257 times what 8 bits hold, with the same picture in RGB of 16 bits.
+
+    Pillow's convert("RGB") makes white of every grey above 255, and takes the upper 8 bits of RGB: the same picture must
+    not depend on how many times each value is written.
+    """
+    for name, samples in (("any", random.randbytes(2 * WIDTH * HEIGHT)),
+                          ("257 times", b"".join(bytes((v, v)) for v in random.randbytes(WIDTH * HEIGHT)))):
+        thrice = b"".join(3 * samples[i:i + 2] for i in range(0, len(samples), 2))
+        yield f"grey 16 {name}.png", deep(0, samples), deep(2, thrice)
+
+
 def pictures():
     palette = noise("RGB", 3).quantize(37)
     modes = {
@@ -67,11 +90,8 @@ def pictures():
     yield "palette one clear.png", saved(palette, "PNG", transparency=3)
     yield "grey tRNS.png", saved(noise("L", 1), "PNG", transparency=7)
     yield "rgb tRNS.png", saved(noise("RGB", 3), "PNG", transparency=(1, 2, 3))
-    deep = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
-    rows = b"".join(b"\0" + random.randbytes(6 * WIDTH) for _ in range(HEIGHT))
-    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + deep + struct.pack(">I", zlib.crc32(b"IHDR" + deep))
-    end = with_chunk(start, b"IEND", b"")
-    yield "rgb 16.png", with_chunk(end, b"IDAT", zlib.compress(rows))
+    for name, colour, channels in ("rgb", 2, 3), ("grey alpha", 4, 2), ("rgb alpha", 6, 4):
+        yield f"{name} 16.png", deep(colour, random.randbytes(2 * channels * WIDTH * HEIGHT))
     for mode in "L", "RGB", "CMYK":
         for quality in 30, 95:
             for progressive in False, True:
@@ -90,14 +110,18 @@ def pictures():
     yield "more before a table.jpg", whole[:table] + b"xy" + whole[table:]
 
 
+def pixels(data):
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    return b"%d %d\n" % (image.height, image.width) + image.tobytes()
+
+
 failed = count = 0
 with tempfile.TemporaryDirectory() as folder:
-    for name, data in pictures():
+    for name, data, same in itertools.chain(((*picture, picture[1]) for picture in pictures()), grey_in_16_bits()):
         path = f"{folder}/{name}"
         with open(path, "wb") as file:
             file.write(data)
-        image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-        expected = b"%d %d\n" % (image.height, image.width) + image.tobytes()
+        expected = pixels(same)
         got = subprocess.run([sys.argv[1], path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
         count += 1
         if got != expected:
