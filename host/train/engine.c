@@ -17,6 +17,10 @@ static const struct {
 } kernels[TRAIN_KERNELS] = {
     [TRAIN_IM2COL] = {"convolution", "train_im2col"},
     [TRAIN_COL2IM] = {"convolution", "train_col2im"},
+    [TRAIN_PLANES] = {"direct", "train_planes"},
+    [TRAIN_TILES] = {"direct", "train_tiles"},
+    [TRAIN_CONVOLVE] = {"direct", "train_convolve"},
+    [TRAIN_WEIGHT_GRADIENT] = {"direct", "train_weight_gradient"},
     [TRAIN_NORM_SUMS] = {"normalisation", "train_norm_sums"},
     [TRAIN_NORM_STATISTICS] = {"normalisation", "train_norm_statistics"},
     [TRAIN_NORM_FORWARD] = {"normalisation", "train_norm_forward"},
@@ -71,14 +75,17 @@ bool engine_open(struct engine *engine, const char *device, struct failure *fail
     *engine = (struct engine){.group = 64};
     if (!session_open(&engine->session, device, failure))
         return false;
+    const cl_device_id opened = clmp_context_device(engine->session.context);
     size_t most = 0;
-    if (!good(clGetDeviceInfo(clmp_context_device(engine->session.context), CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof most,
-                              &most, NULL),
-              "clGetDeviceInfo", failure))
+    cl_device_type type = 0;
+    if (!good(clGetDeviceInfo(opened, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof most, &most, NULL), "clGetDeviceInfo",
+              failure) ||
+        !good(clGetDeviceInfo(opened, CL_DEVICE_TYPE, sizeof type, &type, NULL), "clGetDeviceInfo", failure))
         return false;
+    engine->direct = (type & CL_DEVICE_TYPE_CPU) != 0;
     if (most < engine->group)
         engine->group = most;
-    gemm_tune(clmp_context_device(engine->session.context));
+    gemm_tune(opened);
     for (const struct clmp_source *source = train_sources; source->name != NULL; ++source)
         if (!build(engine, source, failure))
             return false;

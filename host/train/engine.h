@@ -11,6 +11,10 @@
 enum train_kernel {
     TRAIN_IM2COL,
     TRAIN_COL2IM,
+    TRAIN_PLANES,
+    TRAIN_TILES,
+    TRAIN_CONVOLVE,
+    TRAIN_WEIGHT_GRADIENT,
     TRAIN_NORM_SUMS,
     TRAIN_NORM_STATISTICS,
     TRAIN_NORM_FORWARD,
@@ -31,6 +35,7 @@ struct engine {
     struct session session;
     cl_kernel kernels[TRAIN_KERNELS];
     size_t group; /* work-items of a work-group that adds up */
+    bool direct;  /* convolutions without columns: of CPUs */
 };
 
 /* Opens a device and builds the kernels; engine_close() after a failure, too. */

@@ -19,6 +19,8 @@
  *      32   8  16  16   16   8        72.3
  *      32   8  32  32   16   8        72.8     pads K to 32
  *      32  16  16   8   16  16        40.8     too many registers
+ *
+ * Of these, CPUs still make the head's; the convolutions are in direct.c.
  */
 static const char *xgemm_names[] = {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
                                     "NDIMC", "NWG",  "SA",  "SB",  "STRM",  "STRN",  "VWM", "VWN"};

@@ -136,7 +136,8 @@ bool parameters_step(struct engine *engine, struct parameters *parameters, uint6
 /* ---------------------------------------------------------------------------------------------------------- network */
 
 static size_t pixels_of(const struct network *network, int layer) {
-    return layer < 0 ? network->height * network->width : network->heights[layer] * network->widths[layer];
+    return layer < 0 ? network->height * network->width
+                     : network->convolutions[layer].rows * network->convolutions[layer].row;
 }
 
 static size_t floats_of(const struct network *network, int layer) {
@@ -148,81 +149,62 @@ static float count_of(const struct network *network, const struct parameters *pa
     return (float)((parameters->team == NULL ? network->images : parameters->batch) * pixels_of(network, l));
 }
 
-static bool make_layer(struct engine *engine, struct network *network, int l, bool training, struct failure *failure) {
+static bool make_layer(struct engine *engine, struct network *network, int l, struct failure *failure) {
+    const struct convolution *input = layers[l].input < 0 ? NULL : &network->convolutions[layers[l].input];
+    struct convolution *convolution = &network->convolutions[l];
+    *convolution = (struct convolution){.images = network->images,
+                                        .inputs = channels_in(l),
+                                        .outputs = layers[l].channels,
+                                        .height = input == NULL ? network->height : input->rows,
+                                        .width = input == NULL ? network->width : input->row,
+                                        .stride = layers[l].stride,
+                                        .dilation = layers[l].dilation};
+    if (!convolution_make(engine, network->training, convolution, failure))
+        return false;
     const size_t count = floats_of(network, l);
     return engine_floats(engine, "activations", NULL, count, &network->sums[l], failure) &&
            engine_floats(engine, "activations", NULL, count, &network->outputs[l], failure) &&
            engine_floats(engine, "statistics", NULL, 2 * layers[l].channels, &network->statistics[l], failure) &&
-           (!training || engine_floats(engine, "gradients", NULL, count, &network->gradients[l], failure));
+           (!network->training || engine_floats(engine, "gradients", NULL, count, &network->gradients[l], failure));
 }
 
 bool network_make(struct engine *engine, size_t images, size_t height, size_t width, bool training,
                   struct network *network, struct failure *failure) {
     *network = (struct network){.images = images, .height = height, .width = width, .training = training};
-    size_t columns = 0, channels = 0;
+    size_t channels = 0;
     bool good = engine_floats(engine, "images", NULL, images * 3 * height * width, &network->image, failure);
     for (int l = 0; l < NETWORK_LAYERS && good; ++l) {
-        const int input = layers[l].input;
-        const size_t stride = layers[l].stride;
-        network->heights[l] = ((input < 0 ? height : network->heights[input]) + stride - 1) / stride;
-        network->widths[l] = ((input < 0 ? width : network->widths[input]) + stride - 1) / stride;
-        const size_t wanted = 9 * channels_in(l) * pixels_of(network, l);
-        columns = wanted > columns ? wanted : columns;
         channels = layers[l].channels > channels ? layers[l].channels : channels;
-        good = make_layer(engine, network, l, training, failure);
+        good = make_layer(engine, network, l, failure);
     }
-    network->rows = network->heights[FINE];
-    network->row = network->widths[FINE];
+    network->rows = network->convolutions[FINE].rows;
+    network->row = network->convolutions[FINE].row;
     const size_t features = images * NETWORK_FEATURES * pixels_of(network, FINE);
-    return good && engine_floats(engine, "columns", NULL, columns, &network->columns, failure) &&
-           engine_floats(engine, "statistics", NULL, 2 * channels, &network->totals, failure) &&
+    return good && engine_floats(engine, "statistics", NULL, 2 * channels, &network->totals, failure) &&
            engine_floats(engine, "features", NULL, features, &network->features, failure) &&
            (!training || engine_floats(engine, "features", NULL, features, &network->features_gradient, failure));
 }
 
 void network_free(struct network *network) {
+    for (int l = 0; l < NETWORK_LAYERS; ++l)
+        convolution_free(&network->convolutions[l]);
     engine_release(&network->image, 1);
     engine_release(network->sums, NETWORK_LAYERS);
     engine_release(network->outputs, NETWORK_LAYERS);
     engine_release(&network->totals, 1);
     engine_release(network->statistics, NETWORK_LAYERS);
     engine_release(network->gradients, NETWORK_LAYERS);
-    engine_release(&network->columns, 1);
     engine_release(&network->features, 1);
     engine_release(&network->features_gradient, 1);
 }
 
-static size_t height_in(const struct network *network, int l) {
-    return layers[l].input < 0 ? network->height : network->heights[layers[l].input];
-}
-
-static size_t width_in(const struct network *network, int l) {
-    return layers[l].input < 0 ? network->width : network->widths[layers[l].input];
-}
-
-/* The columns of one image of a layer's input. */
-static bool make_columns(struct engine *engine, const struct network *network, int l, size_t image,
-                         struct failure *failure) {
-    const cl_mem from = layers[l].input < 0 ? network->image : network->outputs[layers[l].input];
-    const size_t at = image * channels_in(l) * pixels_of(network, layers[l].input);
-    return ENGINE_LAUNCH(engine, TRAIN_IM2COL, network->heights[l], 9 * channels_in(l), 0, failure, of_mem(from),
-                         of_ulong(at), of_int(height_in(network, l)), of_int(width_in(network, l)),
-                         of_int(network->heights[l]), of_int(network->widths[l]), of_int(layers[l].stride),
-                         of_int(layers[l].dilation), of_mem(network->columns));
-}
-
-static struct matrix matrix_of(cl_mem mem, size_t at, size_t columns) {
-    return (struct matrix){mem, at, columns, false};
-}
-
-static struct matrix transposed(struct matrix matrix) {
-    matrix.transposed = true;
-    return matrix;
+static cl_mem input_of(const struct network *network, int l) {
+    return layers[l].input < 0 ? network->image : network->outputs[layers[l].input];
 }
 
 /* Of the input, where that skips the layer; else any buffer, which is not looked at. */
 static cl_mem skipped(const struct network *network, const cl_mem *buffers, int l) {
-    return layers[l].skips ? buffers[layers[l].input] : network->columns;
+    return layers[l].skips ? buffers[layers[l].input] : network->image;
 }
 
 /* The batch's sums of a layer's channels, then those of squares about the mean. */
@@ -253,14 +235,10 @@ static bool find_statistics(struct engine *engine, const struct network *network
 
 static bool layer_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                           int l, struct failure *failure) {
-    const size_t inputs = 9 * channels_in(l), channels = layers[l].channels, pixels = pixels_of(network, l);
-    const struct matrix weight = matrix_of(parameters->values, parameters->weight[l], inputs);
-    bool good = true;
-    for (size_t i = 0; i < network->images && good; ++i)
-        good = make_columns(engine, network, l, i, failure) &&
-               engine_multiply(engine, channels, pixels, inputs, weight, matrix_of(network->columns, 0, pixels), 0.0f,
-                               matrix_of(network->sums[l], i * channels * pixels, pixels), failure);
-    return good && find_statistics(engine, network, parameters, l, failure) &&
+    const size_t channels = layers[l].channels, pixels = pixels_of(network, l);
+    return convolution_forward(engine, &network->convolutions[l], input_of(network, l), parameters->values,
+                               parameters->weight[l], network->sums[l], failure) &&
+           find_statistics(engine, network, parameters, l, failure) &&
            ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD, pixels, network->images * channels, 0, failure,
                          of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
                          of_ulong(parameters->gain[l]), of_ulong(channels), of_int(layers[l].skips),
@@ -275,8 +253,8 @@ bool network_forward(struct engine *engine, const struct network *network, const
     return ENGINE_LAUNCH(engine, TRAIN_FEATURES, network->rows, network->images * NETWORK_FEATURES, 0, failure,
                          of_mem(network->outputs[FINE]), of_mem(network->outputs[COARSE]),
                          of_int(layers[FINE].channels), of_int(layers[COARSE].channels), of_int(network->rows),
-                         of_int(network->row), of_int(network->heights[COARSE]), of_int(network->widths[COARSE]),
-                         of_mem(network->features));
+                         of_int(network->row), of_int(network->convolutions[COARSE].rows),
+                         of_int(network->convolutions[COARSE].row), of_mem(network->features));
 }
 
 static bool norm_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
@@ -298,30 +276,15 @@ static bool norm_backward(struct engine *engine, const struct network *network, 
 /* To the input's gradient, on top of what the features gave it where it is FINE, and of what skipped the layer. */
 static bool convolution_backward(struct engine *engine, const struct network *network,
                                  const struct parameters *parameters, int l, struct failure *failure) {
-    const size_t inputs = 9 * channels_in(l), channels = layers[l].channels, pixels = pixels_of(network, l);
+    const struct convolution *convolution = &network->convolutions[l];
     const int input = layers[l].input;
-    const struct matrix weight = matrix_of(parameters->values, parameters->weight[l], inputs);
-    const struct matrix columns = matrix_of(network->columns, 0, pixels);
     const struct sums sums =
         sums_of(parameters, network->images, parameters->weight[l], parameters->gradient, parameters->weight[l]);
-    for (size_t i = 0; i < network->images; ++i) {
-        const struct matrix gradient = matrix_of(network->gradients[l], i * channels * pixels, pixels);
-        const size_t part = sums.parts > 1 ? i : 0;
-        if (!make_columns(engine, network, l, i, failure) ||
-            !engine_multiply(engine, channels, inputs, pixels, gradient, transposed(columns), i == part ? 0.0f : 1.0f,
-                             matrix_of(sums.mem, sums.at + part * channels * inputs, inputs), failure))
-            return false;
-        if (input < 0)
-            continue;
-        if (!engine_multiply(engine, inputs, pixels, channels, transposed(weight), gradient, 0.0f, columns, failure) ||
-            !ENGINE_LAUNCH(engine, TRAIN_COL2IM, height_in(network, l), channels_in(l), 0, failure,
-                           of_mem(network->columns), of_int(height_in(network, l)), of_int(width_in(network, l)),
-                           of_int(network->heights[l]), of_int(network->widths[l]), of_int(layers[l].stride),
-                           of_int(layers[l].dilation), of_int(input == FINE || layers[l].skips),
-                           of_mem(network->gradients[input]), of_ulong(i * channels_in(l) * pixels_of(network, input))))
-            return false;
-    }
-    return true;
+    return convolution_weight_gradient(engine, convolution, input_of(network, l), network->gradients[l],
+                                       parameters->team != NULL, sums.mem, sums.at, failure) &&
+           (input < 0 || convolution_input_gradient(engine, convolution, network->gradients[l], parameters->values,
+                                                    parameters->weight[l], input == FINE || layers[l].skips,
+                                                    network->gradients[input], failure));
 }
 
 /* What the parts have but gains and shifts, which are summed: the weights of each layer, and the head's. */
@@ -341,9 +304,10 @@ bool network_backward(struct engine *engine, const struct network *network, cons
     if (!ENGINE_LAUNCH(engine, TRAIN_FEATURES_FINE, network->rows, network->images * fine, 0, failure,
                        of_mem(network->features_gradient), of_int(fine), of_int(coarse), of_int(network->rows),
                        of_int(network->row), of_mem(network->gradients[FINE])) ||
-        !ENGINE_LAUNCH(engine, TRAIN_FEATURES_COARSE, network->heights[COARSE], network->images * coarse, 0, failure,
-                       of_mem(network->features_gradient), of_int(fine), of_int(coarse), of_int(network->rows),
-                       of_int(network->row), of_int(network->widths[COARSE]), of_mem(network->gradients[COARSE])))
+        !ENGINE_LAUNCH(engine, TRAIN_FEATURES_COARSE, network->convolutions[COARSE].rows, network->images * coarse, 0,
+                       failure, of_mem(network->features_gradient), of_int(fine), of_int(coarse), of_int(network->rows),
+                       of_int(network->row), of_int(network->convolutions[COARSE].row),
+                       of_mem(network->gradients[COARSE])))
         return false;
     for (int l = NETWORK_LAYERS - 1; l >= 0; --l)
         if (!norm_backward(engine, network, parameters, l, failure) ||

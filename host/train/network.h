@@ -15,7 +15,7 @@
 #ifndef CLMP_TRAIN_NETWORK_H
 #define CLMP_TRAIN_NETWORK_H
 
-#include "engine.h"
+#include "convolution.h"
 #include "team.h"
 
 enum { NETWORK_LAYERS = 7, NETWORK_FEATURES = 96 };
@@ -61,14 +61,13 @@ bool parameters_step(struct engine *engine, struct parameters *parameters, uint6
 struct network {
     size_t images, height, width;
     bool training;
-    size_t heights[NETWORK_LAYERS], widths[NETWORK_LAYERS]; /* of the outputs */
-    cl_mem image;                                           /* float32 (images, 3, height, width) */
-    cl_mem sums[NETWORK_LAYERS];                            /* of products, before normalisation */
+    struct convolution convolutions[NETWORK_LAYERS];
+    cl_mem image;                /* float32 (images, 3, height, width) */
+    cl_mem sums[NETWORK_LAYERS]; /* of products, before normalisation */
     cl_mem outputs[NETWORK_LAYERS];
     cl_mem totals; /* of a layer, for its statistics: sums (channels), then sums of squares (channels) */
     cl_mem statistics[NETWORK_LAYERS];
-    cl_mem gradients[NETWORK_LAYERS]; /* with respect to outputs, then to sums; training only */
-    cl_mem columns;
+    cl_mem gradients[NETWORK_LAYERS];   /* with respect to outputs, then to sums; training only */
     cl_mem features, features_gradient; /* (images, NETWORK_FEATURES, rows, row) */
     size_t rows, row;
 };

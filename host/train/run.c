@@ -50,7 +50,7 @@ static double now(void) {
 }
 
 /* Where the time of a step goes. */
-enum part { PART_DATA, PART_NETWORK, PART_LOSS, PARTS };
+enum part { PART_READING, PART_FORWARD, PART_LOSS, PART_BACKWARD, PART_OPTIMISER, PARTS };
 
 struct run {
     struct trainer *trainer;
@@ -145,16 +145,17 @@ static bool step(struct run *run, struct failure *failure) {
     double since = now();
     clmp_result result;
     if (!parameters_follow(engine, &run->parameters, failure) || !load_batch(run, failure) ||
-        !end_part(run, split, PART_DATA, &since, failure) ||
+        !end_part(run, split, PART_READING, &since, failure) ||
         !ENGINE_LAUNCH(engine, TRAIN_IMAGE, network->height * network->width, network->images, 0, failure,
                        of_mem(trainer->rgb), of_mem(network->image)) ||
         !network_forward(engine, network, &run->parameters, failure) ||
-        !end_part(run, split, PART_NETWORK, &since, failure) ||
+        !end_part(run, split, PART_FORWARD, &since, failure) ||
         !objective_enqueue(trainer, &run->objective, &run->parameters, run->progress.step, failure) ||
         !end_part(run, split, PART_LOSS, &since, failure) ||
         !network_backward(engine, network, &run->parameters, failure) ||
+        !end_part(run, split, PART_BACKWARD, &since, failure) ||
         (leads && !parameters_step(engine, &run->parameters, run->progress.step + 1, rate, failure)) ||
-        !end_part(run, split, PART_NETWORK, &since, failure) ||
+        !end_part(run, split, PART_OPTIMISER, &since, failure) ||
         !engine_read(engine, trainer->result, 0, sizeof result, &result, failure))
         return false;
     run->progress.records[run->progress.step++] = (struct step_record){
@@ -170,13 +171,20 @@ static bool step(struct run *run, struct failure *failure) {
 /* ------------------------------------------------------------------------------------------------------------- shown
  */
 
+enum { SHARES = 128 };
+
 /* Where the time of a step goes; empty while no step's time has been split. */
-static const char *shares(const struct run *run, char text[64]) {
-    const double all = run->split[PART_DATA] + run->split[PART_NETWORK] + run->split[PART_LOSS];
+static const char *shares(const struct run *run, char text[SHARES]) {
+    static const char *const names[PARTS] = {"reading", "network forward", "loss and head", "network backward",
+                                             "optimiser"};
+    double all = 0.0;
+    size_t used = 0;
     text[0] = '\0';
-    if (all > 0.0)
-        snprintf(text, 64, "data %.0f%%, network %.0f%%, loss and gradient %.0f%%", 100.0 * run->split[PART_DATA] / all,
-                 100.0 * run->split[PART_NETWORK] / all, 100.0 * run->split[PART_LOSS] / all);
+    for (int part = 0; part < PARTS; ++part)
+        all += run->split[part];
+    for (int part = 0; part < PARTS && all > 0.0; ++part)
+        used += (size_t)snprintf(text + used, SHARES - used, "%s%s %.0f%%", part > 0 ? ", " : "", names[part],
+                                 100.0 * run->split[part] / all);
     return text;
 }
 
@@ -190,7 +198,7 @@ static void show(struct run *run) {
     run->shown = time;
     const struct step_record *last = &run->progress.records[done - 1];
     const double a_step = passed / (double)(done - run->first);
-    char split[64], on[32] = "";
+    char split[SHARES], on[32] = "";
     if (team_shares(run->trainer->team))
         snprintf(on, sizeof on, " on %" PRIu32, run->trainer->team->ranks.use.size);
     memset(bar, '.', BAR);
@@ -208,7 +216,7 @@ static void show(struct run *run) {
 static void show_end(const struct run *run, double seconds, const clmp_metrics *metrics) {
     const double steps = (double)(run->progress.step - run->first);
     const uint32_t processes = run->trainer->team->ranks.use.size;
-    char split[64];
+    char split[SHARES];
     if (isatty(STDERR_FILENO))
         fputs("\r\x1b[K", stderr);
     fprintf(stderr, "%s: mean IoU %.1f%%, pixel accuracy %.1f%%", run->name, 100.0 * metrics->mean_iou,
@@ -216,7 +224,8 @@ static void show_end(const struct run *run, double seconds, const clmp_metrics *
     if (team_shares(run->trainer->team))
         fprintf(stderr, "; on %" PRIu32 " process%s", processes, processes == 1 ? "" : "es");
     if (steps > 0.0)
-        fprintf(stderr, "; %.0f s, %.0f ms a step", seconds, 1e3 * seconds / steps);
+        fprintf(stderr, "; %.0f s, %.0f ms a step, %.1f images/s", seconds, 1e3 * seconds / steps,
+                steps * (double)run->trainer->options.batch / seconds);
     if (shares(run, split)[0] != '\0')
         fprintf(stderr, ": %s", split);
     fputc('\n', stderr);

@@ -246,9 +246,29 @@ START_TEST(layouts_are_read) {
 }
 END_TEST
 
+/* The last line's speed, and its shares, which are all of a step's time. */
+static void assert_shares(const char *text) {
+    static const char *const parts[] = {"a step, ",       "images/s: reading ", "network forward ",
+                                        "loss and head ", "network backward ",  "optimiser "};
+    double numbers[6] = {0.0}, sum = 0.0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i) {
+        text = strstr(text, parts[i]);
+        ck_assert_msg(text != NULL, "nothing is said of '%s'", parts[i]);
+        text += strlen(parts[i]);
+        numbers[i] = strtod(text, NULL);
+        ck_assert_msg(numbers[i] >= 0.0, "%s%g", parts[i], numbers[i]);
+        sum += i > 0 ? numbers[i] : 0.0;
+    }
+    ck_assert_msg(numbers[0] > 0.0 && sum > 96.0 && sum < 104.0, "%g images/s, %g%%", numbers[0], sum);
+    ck_assert_msg(numbers[2] > 0.0 && numbers[4] > 0.0, "forward %g%%, backward %g%%", numbers[2], numbers[4]);
+}
+
 START_TEST(it_learns) {
     write_camvid();
-    assert_trained(clmp("run", "data", "-o", "out", "--steps", "60", "--weighting", "lmp:p=1.7:support=0.25", NULL));
+    struct outcome first =
+        clmp("run", "data", "-o", "out", "--steps", "60", "--weighting", "lmp:p=1.7:support=0.25", NULL);
+    assert_shares(first.err);
+    assert_trained(first);
     json_t *result = load("out/result.json");
     ck_assert_msg(number(result, "pixel_accuracy") > 0.9, "pixel accuracy %g", number(result, "pixel_accuracy"));
     ck_assert_msg(number(result, "mean_iou") > 0.7, "mean IoU %g", number(result, "mean_iou"));
