@@ -24,6 +24,16 @@ uint64_t chance_below(struct chance *chance, uint64_t bound) {
     return value % bound;
 }
 
+void chance_shuffle(struct chance *chance, size_t *order, size_t count) {
+    for (size_t i = 0; i < count; ++i)
+        order[i] = i;
+    for (size_t i = count; i > 1; --i) {
+        const size_t j = (size_t)chance_below(chance, i), other = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = other;
+    }
+}
+
 double chance_normal(struct chance *chance) {
     const double u = ((double)(chance_next(chance) >> 11) + 1.0) * 0x1p-53; /* (0, 1] */
     const double v = (double)(chance_next(chance) >> 11) * 0x1p-53;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char magic[] = "clmp-train checkpoint 1";
+static const char magic[] = "clmp-train checkpoint 2";
 
 static uint64_t fnv(uint64_t hash, const void *bytes, size_t size) {
     for (size_t i = 0; i < size; ++i)
@@ -115,7 +115,7 @@ bool checkpoint_read(const char *path, const char *settings, struct engine *engi
     const char *at = bytes;
     bool good = size >= (size_t)same && strncmp(bytes, magic, sizeof magic - 1) == 0;
     if (!good)
-        fail_with(failure, EXIT_OF_INPUT, "%s is no checkpoint of clmp-train", path);
+        fail_with(failure, EXIT_OF_INPUT, "%s is no checkpoint of this version of clmp-train", path);
     if (good && memcmp(bytes, head, (size_t)same) != 0)
         good = fail_with(failure, EXIT_OF_INPUT,
                          "%s is a checkpoint of another run: remove it, or choose another --output", path);

@@ -187,11 +187,12 @@ bool dataset_find(const char *folder, bool mapped, struct dataset *dataset, stru
     static const struct {
         const char *folders[3];
         size_t count;
+        enum layout layout;
         bool (*find)(const char *, const char *, bool, struct split *, struct failure *);
     } layouts[] = {
-        {{"train", "trainannot"}, 2, find_camvid},
-        {{"leftImg8bit", "gtFine"}, 2, find_cityscapes},
-        {{"JPEGImages", "SegmentationClass", "ImageSets"}, 3, find_voc},
+        {{"train", "trainannot"}, 2, LAYOUT_CAMVID, find_camvid},
+        {{"leftImg8bit", "gtFine"}, 2, LAYOUT_CITYSCAPES, find_cityscapes},
+        {{"JPEGImages", "SegmentationClass", "ImageSets"}, 3, LAYOUT_VOC, find_voc},
     };
     *dataset = (struct dataset){.train = {NULL, 0}};
     if (!folder_is(folder))
@@ -199,6 +200,7 @@ bool dataset_find(const char *folder, bool mapped, struct dataset *dataset, stru
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; ++i) {
         if (!has_folders(folder, layouts[i].folders, layouts[i].count))
             continue;
+        dataset->layout = layouts[i].layout;
         return layouts[i].find(folder, "train", mapped, &dataset->train, failure) &&
                layouts[i].find(folder, "val", mapped, &dataset->val, failure);
     }

@@ -28,8 +28,11 @@ struct split {
     size_t count;
 };
 
+enum layout { LAYOUT_CAMVID, LAYOUT_CITYSCAPES, LAYOUT_VOC };
+
 struct dataset {
     struct split train, val;
+    enum layout layout;
 };
 
 /* Finds the pairs, for labels that a table maps or not; each file is looked at when it is used.  dataset_free() after a

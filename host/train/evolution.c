@@ -66,8 +66,8 @@ static void draw_head(struct evolution *evolution) {
     const struct trainer *trainer = evolution->comparison->trainer;
     char text[512], heads[COLUMNS][32];
     const char *image = trainer->val.split->samples[trainer->shown].image, *slash = strrchr(image, '/');
-    snprintf(text, sizeof text, "How the segmentation of a validation image evolves: %.200s, seed 1",
-             slash != NULL ? slash + 1 : image);
+    snprintf(text, sizeof text, "How the segmentation of a %s image evolves: %.200s, seed 1",
+             trainer_judges_on(trainer), slash != NULL ? slash + 1 : image);
     canvas_text(&evolution->picture, DRAWING_EDGE, 32, &drawing_title, text);
     snprintf(heads[0], sizeof heads[0], "image");
     snprintf(heads[1], sizeof heads[1], "labels");
@@ -84,8 +84,8 @@ static bool draw_row(struct evolution *evolution, size_t weighting, size_t y, st
     const struct spec *spec = &comparison->specs[weighting];
     const clmp_metrics *metrics = &comparison->results[weighting * comparison->seeds].metrics;
     char text[SPEC_TEXT + 128];
-    snprintf(text, sizeof text, "%s: on all validation images mean IoU %.1f%%, pixel accuracy %.1f%%", spec->text,
-             100.0 * metrics->mean_iou, 100.0 * metrics->pixel_accuracy);
+    snprintf(text, sizeof text, "%s: on all %s images mean IoU %.1f%%, pixel accuracy %.1f%%", spec->text,
+             trainer_judges_on(trainer), 100.0 * metrics->mean_iou, 100.0 * metrics->pixel_accuracy);
     canvas_text(&evolution->picture, DRAWING_EDGE, (double)y + NAME - 8, &drawing_name, text);
     y += NAME;
     draw_image(evolution, y);

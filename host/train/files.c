@@ -3,6 +3,7 @@
 
 #include "labels.h"
 #include "output.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -91,27 +92,80 @@ bool file_read_labels(const char *path, uint8_t **labels, size_t height, size_t 
 }
 
 bool file_log(const char *path, const struct step_record *records, uint64_t count, struct failure *failure) {
-    enum { LINE = 96 };
+    enum { LINE = 192 };
     char *text = malloc(LINE * ((size_t)count + 1));
     if (text == NULL)
         return fail_memory(failure, path);
-    size_t used = (size_t)sprintf(text, "step,loss,alpha,support,rate\n");
-    for (uint64_t i = 0; i < count; ++i)
-        used += (size_t)snprintf(text + used, LINE, "%" PRIu64 ",%.6g,%.6g,%.6g,%.6g\n", i + 1, (double)records[i].loss,
-                                 (double)records[i].alpha, (double)records[i].support, (double)records[i].rate);
+    size_t used = (size_t)sprintf(text, "step,loss,alpha,support,rate,mean_loss,below_0.01,mean_iou,pixel_accuracy\n");
+    for (uint64_t i = 0; i < count; ++i) {
+        const struct step_record *record = &records[i];
+        used += (size_t)snprintf(text + used, LINE, "%" PRIu64 ",%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,", i + 1,
+                                 (double)record->loss, (double)record->alpha, (double)record->support,
+                                 (double)record->rate, (double)record->mean, (double)record->easy);
+        used += (size_t)(record->mean_iou < 0.0f ? snprintf(text + used, LINE, ",\n")
+                                                 : snprintf(text + used, LINE, "%.6g,%.6g\n", (double)record->mean_iou,
+                                                            (double)record->pixel_accuracy));
+    }
     const bool good = file_text(path, text, failure);
     free(text);
     return good;
 }
 
+bool file_seconds(const char *path, double seconds, struct failure *failure) {
+    char text[64];
+    snprintf(text, sizeof text, "%.1f\n", seconds);
+    return file_text(path, text, failure);
+}
+
+double file_read_seconds(const char *path) {
+    double seconds = 0.0;
+    FILE *file = fopen(path, "r");
+    if (file != NULL && fscanf(file, "%lf", &seconds) != 1)
+        seconds = 0.0;
+    if (file != NULL)
+        fclose(file);
+    return isfinite(seconds) && seconds > 0.0 ? seconds : 0.0;
+}
+
+/* The number at `*at`, and the comma behind it; `absent` where there is none. */
+static float read_cell(char **at, float absent) {
+    char *end = NULL;
+    const double number = strtod(*at, &end);
+    const float value = end > *at ? (float)number : absent;
+    *at = end + (*end == ',');
+    return value;
+}
+
+bool file_read_log(const char *path, struct step_record *records, uint64_t count, uint64_t *read,
+                   struct failure *failure) {
+    struct stat status;
+    struct text text = {.bytes = NULL};
+    *read = 0;
+    if (stat(path, &status) != 0)
+        return true;
+    const bool good = text_open(&text, path, failure);
+    char *line = good ? text_line(&text) : NULL; /* the names */
+    while (line != NULL && *read < count && (line = text_line(&text)) != NULL) {
+        read_cell(&line, 0.0f); /* the step */
+        struct step_record *record = &records[(*read)++];
+        float *const cells[] = {&record->loss, &record->alpha, &record->support,  &record->rate,
+                                &record->mean, &record->easy,  &record->mean_iou, &record->pixel_accuracy};
+        for (size_t i = 0; i < sizeof cells / sizeof *cells; ++i)
+            *cells[i] = read_cell(&line, -1.0f);
+    }
+    text_close(&text);
+    return good;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- results */
 
-static json_t *share(double value) {
+json_t *file_number(double value) {
     return isnan(value) ? json_null() : json_real(value);
 }
 
 bool file_result(const char *path, const char *settings, const char *weighting, uint64_t seed,
-                 const struct classes *classes, const struct run_result *result, struct failure *failure) {
+                 const struct origin *origin, const struct classes *classes, const struct run_result *result,
+                 struct failure *failure) {
     const size_t count = CLMP_CONFUSION(classes->count);
     double iou[MOST_CLASSES], accuracy[MOST_CLASSES];
     clmp_metrics metrics;
@@ -121,13 +175,14 @@ bool file_result(const char *path, const char *settings, const char *weighting, 
     for (size_t i = 0; i < count; ++i)
         whole = json_array_append_new(confusion, json_integer((json_int_t)result->confusion[i])) == 0 && whole;
     for (size_t c = 0; c < classes->count; ++c)
-        whole = json_array_append_new(per_class, json_pack("{s:s, s:o, s:o}", "class", classes->names[c], "iou",
-                                                           share(iou[c]), "accuracy", share(accuracy[c]))) == 0 &&
+        whole = json_array_append_new(per_class,
+                                      json_pack("{s:s, s:o, s:o}", "class", classes->names[c], "iou",
+                                                file_number(iou[c]), "accuracy", file_number(accuracy[c]))) == 0 &&
                 whole;
-    json_t *object = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:o, s:o}", "settings", settings, "weighting",
-                               weighting, "seed", (json_int_t)seed, "seconds", result->seconds, "mean_iou",
-                               metrics.mean_iou, "mean_accuracy", metrics.mean_accuracy, "pixel_accuracy",
-                               metrics.pixel_accuracy, "classes", per_class, "confusion", confusion);
+    json_t *object = json_pack("{s:s, s:o, s:s, s:I, s:f, s:f, s:f, s:f, s:o, s:o}", "settings", settings, "made_by",
+                               origin_json(origin), "weighting", weighting, "seed", (json_int_t)seed, "seconds",
+                               result->seconds, "mean_iou", metrics.mean_iou, "mean_accuracy", metrics.mean_accuracy,
+                               "pixel_accuracy", metrics.pixel_accuracy, "classes", per_class, "confusion", confusion);
     char *text = object != NULL && whole ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     const bool good = text != NULL ? file_text(path, text, failure) : fail_memory(failure, path);
     json_decref(object);

@@ -8,6 +8,7 @@
 
 #include "checkpoint.h"
 #include "classes.h"
+#include "origin.h"
 #include "result.h"
 
 enum { FILE_PATH = 4096 };
@@ -29,8 +30,20 @@ bool file_read_labels(const char *path, uint8_t **labels, size_t height, size_t 
 
 bool file_log(const char *path, const struct step_record *records, uint64_t count, struct failure *failure);
 
+/* Reads what file_log() wrote, `count` records at most; `*read` is their number, 0 where there is no such file. */
+bool file_read_log(const char *path, struct step_record *records, uint64_t count, uint64_t *read,
+                   struct failure *failure);
+
+/* Seconds that a run has taken so far, beside its checkpoint; 0 where there is no such file. */
+bool file_seconds(const char *path, double seconds, struct failure *failure);
+double file_read_seconds(const char *path);
+
+/* A number in JSON, where NaN is null. */
+json_t *file_number(double value);
+
 bool file_result(const char *path, const char *settings, const char *weighting, uint64_t seed,
-                 const struct classes *classes, const struct run_result *result, struct failure *failure);
+                 const struct origin *origin, const struct classes *classes, const struct run_result *result,
+                 struct failure *failure);
 
 /* `*found` where there is one; one of other settings is a failure. */
 bool file_read_result(const char *path, const char *settings, size_t classes, struct run_result *result, bool *found,

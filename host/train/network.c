@@ -123,9 +123,9 @@ static struct sums sums_of(const struct parameters *parameters, size_t images, s
     return (struct sums){parameters->parts, images * at, images, 1};
 }
 
-bool parameters_step(struct engine *engine, struct parameters *parameters, uint64_t number, double rate,
+bool parameters_step(struct engine *engine, struct parameters *parameters, uint64_t number, double rate, double decay,
                      struct failure *failure) {
-    const double b1 = 0.9, b2 = 0.999, epsilon = 1e-8, decay = 1e-4;
+    const double b1 = 0.9, b2 = 0.999, epsilon = 1e-8;
     const double first = 1.0 - pow(b1, (double)number), second = sqrt(1.0 - pow(b2, (double)number));
     return ENGINE_LAUNCH(engine, TRAIN_ADAM, parameters->count, 1, 0, failure, of_mem(parameters->gradient),
                          of_float((float)(rate * second / first)), of_float((float)b1), of_float((float)b2),

@@ -53,8 +53,8 @@ bool parameters_follow(struct engine *engine, struct parameters *parameters, str
 bool parameters_sum(struct engine *engine, const struct parameters *parameters, size_t at, size_t count, cl_mem to,
                     size_t to_at, struct failure *failure);
 
-/* A step of Adam; `number` of the step, from 1. */
-bool parameters_step(struct engine *engine, struct parameters *parameters, uint64_t number, double rate,
+/* A step of Adam; `number` of the step, from 1; `decay`: of parameters, at a rate of 1. */
+bool parameters_step(struct engine *engine, struct parameters *parameters, uint64_t number, double rate, double decay,
                      struct failure *failure);
 
 /* Buffers for batches of one size; training and evaluation have one each, and share parameters. */

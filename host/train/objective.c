@@ -53,9 +53,10 @@ static bool make_shared(struct trainer *trainer, const struct spec *spec, clmp_p
 bool objective_make(struct trainer *trainer, const struct spec *spec, uint64_t seed, struct objective *objective,
                     struct failure *failure) {
     const size_t classes = trainer->classes->count;
-    float class_weights[MOST_CLASSES];
     clmp_plan_params params = spec->params;
     *objective = (struct objective){.head = NULL};
+    for (size_t c = 0; c < classes; ++c)
+        objective->class_weights[c] = 1.0f;
     params.images = trainer->training.images;
     params.classes = classes;
     params.height = trainer->training.height;
@@ -68,10 +69,11 @@ bool objective_make(struct trainer *trainer, const struct spec *spec, uint64_t s
         clmp_class_weights_params weighting;
         clmp_class_weights_params_init(&weighting);
         weighting.scheme = spec->scheme;
-        const clmp_status status = clmp_class_weights(trainer->label_counts, classes, &weighting, class_weights);
+        const clmp_status status =
+            clmp_class_weights(trainer->label_counts, classes, &weighting, objective->class_weights);
         if (status != CLMP_OK)
             return session_failed(&trainer->engine->session, status, failure);
-        params.class_weights = class_weights;
+        params.class_weights = objective->class_weights;
     }
     return team_shares(trainer->team) ? make_shared(trainer, spec, &params, objective, failure)
                                       : make_head(trainer, spec, &params, objective, failure);
@@ -100,6 +102,7 @@ static clmp_buffers loss_buffers(const struct trainer *trainer, uint64_t step) {
     clmp_buffers buffers;
     clmp_buffers_init(&buffers);
     buffers.labels.mem = trainer->labels;
+    buffers.losses.mem = trainer->losses;
     buffers.result.mem = trainer->result;
     buffers.step = step;
     return buffers;
@@ -166,4 +169,26 @@ bool objective_enqueue(struct trainer *trainer, const struct objective *objectiv
                        uint64_t step, struct failure *failure) {
     return team_shares(trainer->team) ? by_images(trainer, objective, parameters, step, failure)
                                       : by_head(trainer, objective, parameters, step, failure);
+}
+
+bool objective_losses(struct trainer *trainer, const struct objective *objective, struct loss_sums *sums,
+                      struct failure *failure) {
+    const struct network *network = &trainer->training;
+    const size_t count = network->images * network->height * network->width, classes = trainer->classes->count;
+    *sums = (struct loss_sums){0, 0};
+    if (!engine_read(trainer->engine, trainer->losses, 0, count * sizeof(float), trainer->loss_numbers, failure))
+        return false;
+    for (size_t i = 0; i < count; ++i) {
+        const uint8_t label = trainer->label_bytes[i];
+        if (label >= classes || (int)label == trainer->classes->ignore)
+            continue;
+        const float weight = objective->class_weights[label];
+        const double loss = (double)trainer->loss_numbers[i] / (weight > 0.0f ? (double)weight : 1.0);
+        if (loss >= 0.0 && loss < 0x1p10) /* any other fails the step, or is as good as this */
+            sums->sum += (uint64_t)(loss * 0x1p20 + 0.5);
+        else
+            sums->sum += (uint64_t)1 << 30;
+        sums->easy += loss < EASY_LOSS;
+    }
+    return true;
 }

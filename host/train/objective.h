@@ -10,12 +10,14 @@
 #ifndef CLMP_TRAIN_OBJECTIVE_H
 #define CLMP_TRAIN_OBJECTIVE_H
 
+#include "checkpoint.h"
 #include "trainer.h"
 
 struct objective {
     clmp_head *head; /* of a batch; or, where it is shared, of an image */
     clmp_plan *plan; /* where it is shared, and then */
     cl_mem logits;   /* of this process's images, in place of which their gradient comes */
+    float class_weights[MOST_CLASSES];
 };
 
 /* objective_free() after a failure, too. */
@@ -27,5 +29,15 @@ void objective_free(struct objective *objective);
  * the head's: in `gradient`, or of shared batches in the parts. */
 bool objective_enqueue(struct trainer *trainer, const struct objective *objective, const struct parameters *parameters,
                        uint64_t step, struct failure *failure);
+
+/*
+ * After that, of the losses of this process's images: their sum, in multiples of 2^-20, and how many are below
+ * EASY_LOSS.  Class weights are taken out of them; what a focal loss or label smoothing does is in them.
+ */
+struct loss_sums {
+    uint64_t sum, easy;
+};
+bool objective_losses(struct trainer *trainer, const struct objective *objective, struct loss_sums *sums,
+                      struct failure *failure);
 
 #endif /* CLMP_TRAIN_OBJECTIVE_H */

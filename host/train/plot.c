@@ -131,7 +131,9 @@ bool plot_write(const struct comparison *comparison, const char *path, struct fa
     canvas picture;
     if (!canvas_init(&picture, (size_t)third + cells * CELL + DRAWING_EDGE, HEAD + comparison->count * ROW + FOOT))
         return fail_memory(failure, path);
-    canvas_text(&picture, DRAWING_EDGE, 34, &drawing_title, "Weightings compared on the validation images");
+    char title[64];
+    snprintf(title, sizeof title, "Weightings compared on the %s images", trainer_judges_on(comparison->trainer));
+    canvas_text(&picture, DRAWING_EDGE, 34, &drawing_title, title);
     for (size_t w = 0; w < comparison->count; ++w)
         canvas_text(&picture, DRAWING_EDGE, HEAD + (double)w * ROW + 25.0, &drawing_name, comparison->specs[w].text);
     const struct axis iou = axis_of(comparison, FIGURE_MEAN_IOU, first);

@@ -11,7 +11,7 @@
 struct run_result {
     uint64_t *confusion; /* CLMP_CONFUSION(classes); to be freed */
     clmp_metrics metrics;
-    double seconds; /* of training, of this process */
+    double seconds; /* of training, of all processes that took part one after another */
     bool complete;  /* false: it was interrupted, and saved */
 };
 

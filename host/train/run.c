@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run.h"
 
-#include "chance.h"
+#include "batch.h"
 #include "checkpoint.h"
 #include "files.h"
 #include "objective.h"
@@ -61,67 +61,13 @@ struct run {
     struct parameters parameters;
     struct objective objective;
     struct progress_of_run progress;
-    size_t *order; /* of the training images in this epoch */
-    uint64_t epoch;
+    struct batches batches;
+    double earlier; /* seconds that processes before this one took */
     double start, checkpointed, shown, split[PARTS];
     uint64_t first; /* step that this process began with */
 };
 
 /* ------------------------------------------------------------------------------------------------------------ steps */
-
-/* L. Smith, N. Topin, "Super-Convergence", 2018: up from a 25th in three tenths of the steps, then down, by cosines. */
-static double rate_of(double most, uint64_t step, uint64_t steps) {
-    const double pi = 3.141592653589793, at = (double)step / (double)(steps > 1 ? steps - 1 : 1), rise = 0.3;
-    const double from = at < rise ? most / 25.0 : most, to = at < rise ? most : most / 1e4;
-    const double share = at < rise ? at / rise : (at - rise) / (1.0 - rise);
-    return from + (to - from) * 0.5 * (1.0 - cos(pi * share));
-}
-
-/* The training image at a place of the endless sequence of shuffled epochs. */
-static size_t image_at(struct run *run, uint64_t place) {
-    const size_t count = run->trainer->train.split->count;
-    const uint64_t epoch = place / count;
-    if (run->epoch != epoch + 1) {
-        struct chance chance = chance_of(run->seed, CHANCE_ORDER + 16 * (epoch + 1));
-        for (size_t i = 0; i < count; ++i)
-            run->order[i] = i;
-        for (size_t i = count; i > 1; --i) {
-            const size_t j = (size_t)chance_below(&chance, i), other = run->order[i - 1];
-            run->order[i - 1] = run->order[j];
-            run->order[j] = other;
-        }
-        run->epoch = epoch + 1;
-    }
-    return run->order[place % count];
-}
-
-/* How far a cut may move, of what a picture has more than is cut out. */
-static size_t random_start(struct chance *chance, size_t size, size_t cut) {
-    return size > cut ? (size_t)chance_below(chance, size - cut + 1) : 0;
-}
-
-/* The images of a step that are this process's. */
-static bool load_batch(struct run *run, struct failure *failure) {
-    struct trainer *trainer = run->trainer;
-    const struct network *network = &trainer->training;
-    const size_t pixels = network->height * network->width;
-    for (size_t i = 0; i < network->images; ++i) {
-        const uint64_t place = run->progress.step * trainer->options.batch + trainer->first + i;
-        const size_t index = image_at(run, place);
-        struct chance chance = chance_of(run->seed, CHANCE_CROPS + 16 * (place + 1));
-        struct picture picture;
-        if (!pictures_get(&trainer->train, index, &picture, failure))
-            return false;
-        struct placement placement = {network->height, network->width, 0, 0, chance_below(&chance, 2) == 1};
-        placement.top = random_start(&chance, picture.height, network->height);
-        placement.left = random_start(&chance, picture.width, network->width);
-        picture_place(&picture, &placement, trainer->classes->ignore, trainer->rgb_bytes + 3 * i * pixels,
-                      trainer->label_bytes + i * pixels);
-        pictures_done(&trainer->train, index, &picture);
-    }
-    return engine_write(trainer->engine, trainer->rgb, 0, 3 * network->images * pixels, trainer->rgb_bytes, failure) &&
-           engine_write(trainer->engine, trainer->labels, 0, network->images * pixels, trainer->label_bytes, failure);
-}
 
 /* The time since `*since` goes to `part`; only of steps whose time is split. */
 static bool end_part(struct run *run, bool split, enum part part, double *since, struct failure *failure) {
@@ -140,11 +86,14 @@ static bool step(struct run *run, struct failure *failure) {
     struct engine *engine = trainer->engine;
     const struct network *network = &trainer->training;
     const bool split = run->progress.step % SPLIT_STEPS == 1; /* not the first, which builds kernels */
-    const double rate = rate_of(trainer->options.rate, run->progress.step, trainer->options.steps);
+    const struct trainer_options *options = &trainer->options;
+    const double rate = schedule_rate(options->schedule, options->rate, run->progress.step, options->steps);
     const bool leads = team_leads(trainer->team); /* the others get the parameters from there */
     double since = now();
     clmp_result result;
-    if (!parameters_follow(engine, &run->parameters, failure) || !load_batch(run, failure) ||
+    struct loss_sums sums;
+    if (!parameters_follow(engine, &run->parameters, failure) ||
+        !batches_load(&run->batches, run->progress.step, failure) ||
         !end_part(run, split, PART_READING, &since, failure) ||
         !ENGINE_LAUNCH(engine, TRAIN_IMAGE, network->height * network->width, network->images, 0, failure,
                        of_mem(trainer->rgb), of_mem(network->image)) ||
@@ -154,13 +103,24 @@ static bool step(struct run *run, struct failure *failure) {
         !end_part(run, split, PART_LOSS, &since, failure) ||
         !network_backward(engine, network, &run->parameters, failure) ||
         !end_part(run, split, PART_BACKWARD, &since, failure) ||
-        (leads && !parameters_step(engine, &run->parameters, run->progress.step + 1, rate, failure)) ||
+        (leads &&
+         !parameters_step(engine, &run->parameters, run->progress.step + 1, rate, options->weight_decay, failure)) ||
         !end_part(run, split, PART_OPTIMISER, &since, failure) ||
-        !engine_read(engine, trainer->result, 0, sizeof result, &result, failure))
+        !engine_read(engine, trainer->result, 0, sizeof result, &result, failure) ||
+        !objective_losses(trainer, &run->objective, &sums, failure) ||
+        !team_sum(trainer->team, &sums.sum, sizeof sums / sizeof sums.sum, failure))
         return false;
+    const double valid = result.valid > 0 ? (double)result.valid : 1.0;
     run->progress.records[run->progress.step++] = (struct step_record){
-        result.loss, result.alpha, result.valid > 0 ? (float)((double)result.support / (double)result.valid) : 0.0f,
-        (float)rate};
+        .loss = result.loss,
+        .alpha = result.alpha,
+        .support = (float)((double)result.support / valid),
+        .rate = (float)rate,
+        .mean = (float)((double)sums.sum * 0x1p-20 / valid),
+        .easy = (float)((double)sums.easy / valid),
+        .mean_iou = -1.0f,
+        .pixel_accuracy = -1.0f,
+    };
     if (!isfinite(result.loss) || result.nonfinite > 0)
         return fail_with(failure, EXIT_OF_INPUT,
                          "%s: step %" PRIu64 ": %" PRIu64 " losses are infinite or not a number: try a smaller --rate",
@@ -237,7 +197,9 @@ static bool save(struct run *run, struct failure *failure) {
     char path[FILE_PATH];
     run->checkpointed = now();
     return file_path(path, failure, "%s/network.ckpt", run->folder) &&
-           checkpoint_write(path, run->settings, run->trainer->engine, &run->parameters, &run->progress, failure);
+           checkpoint_write(path, run->settings, run->trainer->engine, &run->parameters, &run->progress, failure) &&
+           file_path(path, failure, "%s/seconds.txt", run->folder) &&
+           file_seconds(path, run->earlier + now() - run->start, failure);
 }
 
 /* Keeps the segmentation as it is, where this is a step to do so. */
@@ -259,18 +221,22 @@ static bool begin(struct run *run, struct failure *failure) {
     char path[FILE_PATH];
     bool found = false;
     run->progress.records = calloc((size_t)trainer->options.steps, sizeof *run->progress.records);
-    run->order = calloc(trainer->train.split->count, sizeof *run->order);
-    if (run->progress.records == NULL || run->order == NULL)
+    if (run->progress.records == NULL)
         return fail_memory(failure, "a run");
-    return objective_make(trainer, run->spec, run->seed, &run->objective, failure) &&
-           parameters_make(trainer->engine, trainer->classes->count, run->seed, &run->parameters, failure) &&
-           (!team_shares(trainer->team) || parameters_share(trainer->engine, trainer->team, trainer->training.images,
-                                                            trainer->options.batch, &run->parameters, failure)) &&
-           (!team_leads(trainer->team) ||
-            (file_folder(run->folder, failure) && file_path(path, failure, "%s/network.ckpt", run->folder) &&
-             checkpoint_read(path, run->settings, trainer->engine, &run->parameters, trainer->options.steps,
-                             &run->progress, &found, failure))) &&
-           team_most(trainer->team, &run->progress.step, failure);
+    const bool good =
+        batches_make(trainer, run->seed, &run->batches, failure) &&
+        objective_make(trainer, run->spec, run->seed, &run->objective, failure) &&
+        parameters_make(trainer->engine, trainer->classes->count, run->seed, &run->parameters, failure) &&
+        (!team_shares(trainer->team) || parameters_share(trainer->engine, trainer->team, trainer->training.images,
+                                                         trainer->options.batch, &run->parameters, failure)) &&
+        (!team_leads(trainer->team) ||
+         (file_folder(run->folder, failure) && file_path(path, failure, "%s/network.ckpt", run->folder) &&
+          checkpoint_read(path, run->settings, trainer->engine, &run->parameters, trainer->options.steps,
+                          &run->progress, &found, failure) &&
+          file_path(path, failure, "%s/seconds.txt", run->folder))) &&
+        team_most(trainer->team, &run->progress.step, failure);
+    run->earlier = good && found ? file_read_seconds(path) : 0.0;
+    return good;
 }
 
 /* Whether any process was told to stop: then all are. */
@@ -284,6 +250,33 @@ static bool stops(struct run *run, bool *stop, struct failure *failure) {
     return true;
 }
 
+/* What the network as it is makes of the validation images, into the record of the last step. */
+static bool validate(struct run *run, uint64_t *confusion, struct failure *failure) {
+    struct trainer *trainer = run->trainer;
+    struct step_record *last = &run->progress.records[run->progress.step - 1];
+    clmp_metrics metrics;
+    if (!parameters_follow(trainer->engine, &run->parameters, failure) ||
+        !trainer_evaluate(trainer, &run->parameters, confusion, failure))
+        return false;
+    clmp_confusion_metrics(confusion, trainer->classes->count, &metrics, NULL, NULL);
+    last->mean_iou = (float)metrics.mean_iou;
+    last->pixel_accuracy = (float)metrics.pixel_accuracy;
+    return true;
+}
+
+/* The same where it is a step to do so; the last one's is a part of the result. */
+static bool validate_at_times(struct run *run, struct failure *failure) {
+    const struct trainer_options *options = &run->trainer->options;
+    const uint64_t step = run->progress.step;
+    if (options->validate == 0 || step % options->validate != 0 || step == options->steps)
+        return true;
+    uint64_t *confusion = calloc(CLMP_CONFUSION(run->trainer->classes->count), sizeof *confusion);
+    const bool good =
+        confusion != NULL ? validate(run, confusion, failure) : fail_memory(failure, "a confusion matrix");
+    free(confusion);
+    return good;
+}
+
 static bool train(struct run *run, struct failure *failure) {
     const uint64_t steps = run->trainer->options.steps;
     const bool leads = team_leads(run->trainer->team);
@@ -295,7 +288,7 @@ static bool train(struct run *run, struct failure *failure) {
             return false;
         if (run->progress.step == steps || stop)
             break;
-        if (!step(run, failure) || (leads && !keep_frame(run, failure)))
+        if (!step(run, failure) || (leads && !keep_frame(run, failure)) || !validate_at_times(run, failure))
             return false;
         show(run);
         if (leads && now() - run->checkpointed > CHECKPOINT_SECONDS && !save(run, failure))
@@ -310,18 +303,18 @@ static bool complete(struct run *run, struct run_result *result, struct failure 
     result->confusion = calloc(CLMP_CONFUSION(trainer->classes->count), sizeof *result->confusion);
     if (result->confusion == NULL)
         return fail_memory(failure, "a confusion matrix");
-    if (!parameters_follow(trainer->engine, &run->parameters, failure) ||
-        !trainer_evaluate(run->trainer, &run->parameters, result->confusion, failure))
+    if (!validate(run, result->confusion, failure))
         return false;
     clmp_confusion_metrics(result->confusion, trainer->classes->count, &result->metrics, NULL, NULL);
     result->complete = true;
     if (!team_leads(trainer->team))
         return true;
-    show_end(run, result->seconds, &result->metrics);
+    show_end(run, result->seconds - run->earlier, &result->metrics);
     return file_path(path, failure, "%s/log.csv", run->folder) &&
            file_log(path, run->progress.records, run->progress.step, failure) &&
            file_path(path, failure, "%s/result.json", run->folder) &&
-           file_result(path, run->settings, run->spec->text, run->seed, trainer->classes, result, failure);
+           file_result(path, run->settings, run->spec->text, run->seed, trainer->options.origin, trainer->classes,
+                       result, failure);
 }
 
 bool run_train(struct trainer *trainer, const struct spec *spec, uint64_t seed, const char *folder, const char *name,
@@ -344,12 +337,12 @@ bool run_train(struct trainer *trainer, const struct spec *spec, uint64_t seed, 
     if (result->complete)
         return true;
     bool good = begin(&run, failure) && train(&run, failure);
-    result->seconds = now() - run.start;
+    result->seconds = run.earlier + now() - run.start;
     if (good && run.progress.step == trainer->options.steps)
         good = complete(&run, result, failure);
     objective_free(&run.objective);
     parameters_free(&run.parameters);
     free(run.progress.records);
-    free(run.order);
+    batches_free(&run.batches);
     return good;
 }

@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *     result.json       settings, metrics, confusion matrix; there when the run is complete
- *     log.csv           step, loss, alpha, support, rate
+ *     log.csv           of each step: checkpoint.h
  *     network.ckpt      parameters and optimiser: checkpoint.h
+ *     seconds.txt       that it took, until then
  *     step-NNNNNN.png   the segmentation of one validation image, as it evolves
  */
 #ifndef CLMP_TRAIN_RUN_H

@@ -161,3 +161,8 @@ bool specs_read(const char *text, struct spec **specs, size_t *count, struct fai
         text += length + 1;
     }
 }
+
+bool spec_same_family(const struct spec *one, const struct spec *two) {
+    return one->params.weighting == two->params.weighting && one->params.loss == two->params.loss &&
+           one->class_weighted == two->class_weighted && (!one->class_weighted || one->scheme == two->scheme);
+}

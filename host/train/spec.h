@@ -31,4 +31,7 @@ bool spec_read(const char *text, size_t length, struct spec *spec, struct failur
 /* A list with commas between; to be freed. */
 bool specs_read(const char *text, struct spec **specs, size_t *count, struct failure *failure);
 
+/* Whether two differ at most in settings: they have the same weighting, loss and class weights. */
+bool spec_same_family(const struct spec *one, const struct spec *two);
+
 #endif /* CLMP_TRAIN_SPEC_H */

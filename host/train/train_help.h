@@ -5,6 +5,6 @@
 #include "train_options.h"
 
 /* The text of --help; TRAIN_COMMANDS: that of clmp-train itself. */
-const char *train_help(enum train_command command);
+void train_help(enum train_command command, FILE *to);
 
 #endif /* CLMP_TRAIN_HELP_H */

@@ -7,6 +7,7 @@
  */
 #include "compare.h"
 #include "numbers.h"
+#include "report.h"
 #include "run.h"
 #include "train_help.h"
 #include "train_options.h"
@@ -29,7 +30,7 @@ static bool run_one(struct trainer *trainer, const struct train_options *options
         return fail_with(failure, EXIT_OF_INPUT, "--weighting is '%s', expected one", options->weightings);
     const bool good = run_train(trainer, &specs[0], options->seed, options->output, specs[0].text, &result, failure);
     if (good && team_leads(trainer->team) && result.complete)
-        compare_print_one(trainer->classes, &result);
+        report_print_one(trainer->classes, &result);
     else if (good && team_leads(trainer->team))
         fprintf(stderr, "clmp-train: interrupted; saved in %s, the same command continues\n", options->output);
     free(result.confusion);
@@ -53,7 +54,22 @@ static bool check_team(const struct team *team, const struct train_options *opti
                      size, options->trainer.batch);
 }
 
-static bool do_command(enum train_command command, const struct train_options *options, struct failure *failure) {
+static bool run_compare(struct engine *engine, struct team *team, const struct dataset *dataset,
+                        const struct classes *classes, const struct train_options *options, const struct spec *specs,
+                        size_t count, struct failure *failure) {
+    const uint64_t choose_seeds = options->choose_seeds > 0 ? options->choose_seeds : options->seeds;
+    const struct contest contest = {engine,      team,  dataset,        classes,         &options->trainer,
+                                    specs,       count, options->seeds, options->output, options->choose_on,
+                                    choose_seeds};
+    if (options->choose_on > 0.0 && count < 2)
+        return fail_with(failure, EXIT_OF_INPUT,
+                         "--choose-on: there is one weighting, %s, and nothing to choose from: --weightings A,B,...",
+                         specs[0].text);
+    return compare(&contest, failure);
+}
+
+static bool do_command(enum train_command command, struct train_options *options, struct origin *origin,
+                       struct failure *failure) {
     struct team team;
     struct engine engine = {.group = 0};
     struct dataset dataset = {.train = {NULL, 0}};
@@ -62,15 +78,20 @@ static bool do_command(enum train_command command, const struct train_options *o
     size_t count = 0;
     struct classes *classes = calloc(1, sizeof *classes);
     bool good = classes != NULL || fail_memory(failure, "classes");
+    options->trainer.origin = origin;
+    origin->note = options->note;
     good = team_join(options->mpi, &team, failure) && good && check_team(&team, options, failure) &&
            specs_read(options->weightings, &specs, &count, failure) &&
            dataset_find(options->data, options->label_map != NULL, &dataset, failure) &&
-           read_classes(options, classes, failure) && engine_open(&engine, options->device, failure) &&
-           trainer_open(&engine, &team, &dataset, classes, &options->trainer, &trainer, failure);
+           read_classes(options, classes, failure) && engine_open(&engine, options->device, failure);
+    if (good)
+        origin_name_machine(origin, &engine.session);
+    if (good && command == TRAIN_RUN)
+        good = trainer_open(&engine, &team, &dataset, classes, &options->trainer, &trainer, failure);
     run_catch_signals();
     if (good)
         good = command == TRAIN_RUN ? run_one(&trainer, options, specs, count, failure)
-                                    : compare(&trainer, specs, count, options->seeds, options->output, failure);
+                                    : run_compare(&engine, &team, &dataset, classes, options, specs, count, failure);
     trainer_close(&trainer);
     engine_close(&engine);
     dataset_free(&dataset);
@@ -87,7 +108,7 @@ static bool run(int argc, char **argv, const char **name, struct failure *failur
     if (argc < 2)
         return fail_with(failure, EXIT_OF_INPUT, "no command is given, %s", expected);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        fputs(train_help(TRAIN_COMMANDS), stdout);
+        train_help(TRAIN_COMMANDS, stdout);
         return flushed(failure);
     }
     if (strcmp(argv[1], "--version") == 0) {
@@ -101,12 +122,17 @@ static bool run(int argc, char **argv, const char **name, struct failure *failur
         return fail_with(failure, EXIT_OF_INPUT, "'%s' is no command, %s", argv[1], expected);
     *name = train_command_name((enum train_command)command);
     struct train_options options;
-    if (!train_options_read((enum train_command)command, argc - 1, argv + 1, &options, failure))
+    struct origin origin; /* made first, as options are sorted when they are read */
+    if (!origin_make(argc, argv, &origin, failure))
         return false;
-    if (options.action == TRAIN_DO)
-        return do_command((enum train_command)command, &options, failure);
+    bool good = train_options_read((enum train_command)command, argc - 1, argv + 1, &options, failure);
+    if (good && options.action == TRAIN_DO)
+        good = do_command((enum train_command)command, &options, &origin, failure);
+    origin_free(&origin);
+    if (!good || options.action == TRAIN_DO)
+        return good;
     if (options.action == TRAIN_HELP)
-        fputs(train_help((enum train_command)command), stdout);
+        train_help((enum train_command)command, stdout);
     else
         printf("clmp-train %s\n", clmp_version());
     return flushed(failure);

@@ -12,10 +12,18 @@ enum option_id {
     OPTION_WEIGHTINGS,
     OPTION_SEED,
     OPTION_SEEDS,
+    OPTION_CHOOSE_ON,
+    OPTION_CHOOSE_SEEDS,
+    OPTION_NOTE,
     OPTION_STEPS,
     OPTION_BATCH,
     OPTION_RATE,
+    OPTION_SCHEDULE,
+    OPTION_WEIGHT_DECAY,
     OPTION_CROP,
+    OPTION_SCALE,
+    OPTION_COLOUR,
+    OPTION_VALIDATE,
     OPTION_CLASSES,
     OPTION_LABEL_MAP,
     OPTION_SHOW,
@@ -36,10 +44,18 @@ static const struct {
     {{"weightings", required_argument, NULL, OPTION_WEIGHTINGS}, COMPARE},
     {{"seed", required_argument, NULL, OPTION_SEED}, RUN},
     {{"seeds", required_argument, NULL, OPTION_SEEDS}, COMPARE},
+    {{"choose-on", required_argument, NULL, OPTION_CHOOSE_ON}, COMPARE},
+    {{"choose-seeds", required_argument, NULL, OPTION_CHOOSE_SEEDS}, COMPARE},
+    {{"note", required_argument, NULL, OPTION_NOTE}, ALL},
     {{"steps", required_argument, NULL, OPTION_STEPS}, ALL},
     {{"batch", required_argument, NULL, OPTION_BATCH}, ALL},
     {{"rate", required_argument, NULL, OPTION_RATE}, ALL},
+    {{"schedule", required_argument, NULL, OPTION_SCHEDULE}, ALL},
+    {{"weight-decay", required_argument, NULL, OPTION_WEIGHT_DECAY}, ALL},
     {{"crop", required_argument, NULL, OPTION_CROP}, ALL},
+    {{"scale", required_argument, NULL, OPTION_SCALE}, ALL},
+    {{"colour", required_argument, NULL, OPTION_COLOUR}, ALL},
+    {{"validate", required_argument, NULL, OPTION_VALIDATE}, ALL},
     {{"classes", required_argument, NULL, OPTION_CLASSES}, ALL},
     {{"label-map", required_argument, NULL, OPTION_LABEL_MAP}, ALL},
     {{"show", required_argument, NULL, OPTION_SHOW}, ALL},
@@ -79,6 +95,27 @@ static bool read_crop(const char *text, struct trainer_options *options, struct 
     return true;
 }
 
+/* LOW,HIGH: a comma as in lists of weightings. */
+static bool read_scale(const char *text, struct augmentation *augmentation, struct failure *failure) {
+    static const char expected[] = "LOW,HIGH, each from 0.1 to 10, the first not above the second";
+    const double least = 0.1, most = 10.0;
+    char low[32] = "";
+    const size_t length = strcspn(text, ",");
+    enum number kind = NUMBER_NONE;
+    if (text[length] == ',' && length < sizeof low) {
+        memcpy(low, text, length);
+        kind = number_read(low, &augmentation->scale_low);
+        if (kind == NUMBER_GOOD)
+            kind = number_read(text + length + 1, &augmentation->scale_high);
+    }
+    if (kind == NUMBER_GOOD && augmentation->scale_low >= least && augmentation->scale_high <= most &&
+        augmentation->scale_low <= augmentation->scale_high)
+        return true;
+    char words[OPTION_WORDS];
+    option_expected("--scale", text, kind, expected, words);
+    return fail_with(failure, EXIT_OF_INPUT, "%s", words);
+}
+
 static bool read_option(int id, const char *argument, struct train_options *options, struct failure *failure) {
     uint64_t number = 0;
     switch (id) {
@@ -90,6 +127,14 @@ static bool read_option(int id, const char *argument, struct train_options *opti
         return rules_read_whole("--seed", argument, 0, UINT32_MAX, &options->seed, failure);
     case OPTION_SEEDS:
         return rules_read_whole("--seeds", argument, 1, 1000, &options->seeds, failure);
+    case OPTION_CHOOSE_ON:
+        return rules_read_between("--choose-on", argument, 0.0, false, 1.0, false, "a number in (0, 1)",
+                                  &options->choose_on, failure);
+    case OPTION_CHOOSE_SEEDS:
+        return rules_read_whole("--choose-seeds", argument, 1, 1000, &options->choose_seeds, failure);
+    case OPTION_NOTE:
+        options->note = argument;
+        return true;
     case OPTION_STEPS:
         return rules_read_whole("--steps", argument, 1, 10000000, &options->trainer.steps, failure);
     case OPTION_BATCH:
@@ -100,6 +145,19 @@ static bool read_option(int id, const char *argument, struct train_options *opti
     case OPTION_RATE:
         return rules_read_between("--rate", argument, 0.0, false, 1.0, true, "a number in (0, 1]",
                                   &options->trainer.rate, failure);
+    case OPTION_SCHEDULE:
+        return schedule_find(argument, &options->trainer.schedule) ||
+               fail_with(failure, EXIT_OF_INPUT, "--schedule is '%s', expected cycle, poly or cosine", argument);
+    case OPTION_WEIGHT_DECAY:
+        return rules_read_between("--weight-decay", argument, 0.0, true, 1.0, true, "a number in [0, 1]",
+                                  &options->trainer.weight_decay, failure);
+    case OPTION_SCALE:
+        return read_scale(argument, &options->trainer.augmentation, failure);
+    case OPTION_COLOUR:
+        return rules_read_between("--colour", argument, 0.0, true, 1.0, false, "a number in [0, 1)",
+                                  &options->trainer.augmentation.colour, failure);
+    case OPTION_VALIDATE:
+        return rules_read_whole("--validate", argument, 1, 10000000, &options->trainer.validate, failure);
     case OPTION_CROP:
         return read_crop(argument, &options->trainer, failure);
     case OPTION_CLASSES:
@@ -135,6 +193,8 @@ static bool check(enum train_command command, int count, char **operands, struct
         return fail_with(failure, EXIT_OF_INPUT, "%d folder%s given, expected one, DATA (see clmp-train %s --help)",
                          count, count == 1 ? " is" : "s are", train_command_name(command));
     options->data = operands[0];
+    if (options->choose_seeds > 0 && options->choose_on == 0.0)
+        return fail_with(failure, EXIT_OF_INPUT, "--choose-seeds is given without --choose-on");
     if (options->output == NULL)
         return fail_with(failure, EXIT_OF_INPUT,
                          "--output is missing: the folder for what is made (see clmp-train %s "
@@ -157,7 +217,12 @@ bool train_options_read(enum train_command command, int argc, char **argv, struc
         .weightings = command == TRAIN_RUN ? "lmp" : "uniform,lmp,lmp+median-sqrt",
         .seed = 1,
         .seeds = 3,
-        .trainer = {.steps = 700, .batch = 4, .rate = 4e-3, .memory = (size_t)1 << 30},
+        .trainer = {.steps = 700,
+                    .batch = 4,
+                    .rate = 4e-3,
+                    .weight_decay = TRAINER_WEIGHT_DECAY,
+                    .augmentation = {.scale_low = 1.0, .scale_high = 1.0},
+                    .memory = (size_t)1 << 30},
     };
     optind = 1;
     opterr = 0;

@@ -14,8 +14,11 @@ struct train_options {
     const char *label_map; /* file or name, or NULL */
     const char *device;
     const char *weightings;
-    bool mpi; /* the processes share the images of a step */
+    bool mpi;         /* the processes share the images of a step */
+    const char *note; /* or NULL */
     uint64_t seed, seeds;
+    double choose_on;      /* 0: not given */
+    uint64_t choose_seeds; /* 0: as many as seeds */
     struct trainer_options trainer;
 };
 

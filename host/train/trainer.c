@@ -4,6 +4,7 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,7 +175,9 @@ static bool look_at_validation(struct trainer *trainer, struct failure *failure)
     trainer->val_width = (size_t)look.width;
     if (look.labelled == 0)
         return fail_with(failure, EXIT_OF_INPUT,
-                         "no pixel of the validation split has a class: all labels are ignored");
+                         trainer->options.held_out != 0
+                             ? "no pixel of the images held out to choose on has a class: all labels are ignored"
+                             : "no pixel of the validation split has a class: all labels are ignored");
     return look.found != 0 || fail_with(failure, EXIT_OF_INPUT, "--show is '%s', but no validation image has that name",
                                         trainer->options.shown);
 }
@@ -190,13 +193,15 @@ static bool make_buffers(struct trainer *trainer, struct failure *failure) {
                  most = pixels > val_pixels ? pixels : val_pixels;
     trainer->rgb_bytes = malloc(3 * most);
     trainer->label_bytes = malloc(most);
-    if (trainer->rgb_bytes == NULL || trainer->label_bytes == NULL)
+    trainer->loss_numbers = malloc(pixels * sizeof *trainer->loss_numbers);
+    if (trainer->rgb_bytes == NULL || trainer->label_bytes == NULL || trainer->loss_numbers == NULL)
         return fail_memory(failure, "a batch of images");
     return network_make(trainer->engine, images, options->height, options->width, true, &trainer->training, failure) &&
            network_make(trainer->engine, 1, trainer->val_height, trainer->val_width, false, &trainer->validation,
                         failure) &&
            session_buffer(session, "images", NULL, 3 * pixels, &trainer->rgb, failure) &&
            session_buffer(session, "labels", NULL, pixels, &trainer->labels, failure) &&
+           engine_floats(trainer->engine, "losses", NULL, pixels, &trainer->losses, failure) &&
            session_buffer(session, "images", NULL, 3 * val_pixels, &trainer->val_rgb, failure) &&
            session_buffer(session, "labels", NULL, val_pixels, &trainer->val_labels, failure) &&
            session_buffer(session, "prediction", NULL, val_pixels, &trainer->prediction, failure) &&
@@ -228,25 +233,52 @@ void trainer_close(struct trainer *trainer) {
     pictures_close(&trainer->val);
     network_free(&trainer->training);
     network_free(&trainer->validation);
-    cl_mem *const buffers[] = {&trainer->rgb,    &trainer->labels, &trainer->val_rgb,   &trainer->val_labels,
-                               &trainer->result, &trainer->logits, &trainer->confusion, &trainer->prediction};
+    cl_mem *const buffers[] = {&trainer->rgb,     &trainer->labels,     &trainer->losses,
+                               &trainer->val_rgb, &trainer->val_labels, &trainer->result,
+                               &trainer->logits,  &trainer->confusion,  &trainer->prediction};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         engine_release(buffers[i], 1);
     free(trainer->rgb_bytes);
     free(trainer->label_bytes);
+    free(trainer->loss_numbers);
     free(trainer->label_counts);
+}
+
+const char *trainer_judges_on(const struct trainer *trainer) {
+    return trainer->options.held_out != 0 ? "held-out" : "validation";
+}
+
+/* Appends to the settings. */
+static void add_setting(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void add_setting(char *text, size_t size, const char *format, ...) {
+    const size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
 }
 
 void trainer_settings(const struct trainer *trainer, const struct spec *spec, uint64_t seed, char *text, size_t size) {
     const struct trainer_options *options = &trainer->options;
+    const struct augmentation *augmentation = &options->augmentation;
     snprintf(text, size,
              "weighting %s seed %" PRIu64 " steps %" PRIu64 " batch %zu rate %.9g size %zux%zu images %zu+%zu classes "
              "%zu network 1",
              spec->text, seed, options->steps, options->batch, options->rate, options->width, options->height,
              trainer->train.split->count, trainer->val.split->count, trainer->classes->count);
-    const size_t used = strlen(text);
     if (trainer->classes->rules.map.name != NULL)
-        snprintf(text + used, size - used, " labels %016" PRIx64, trainer->classes->rules.map.hash);
+        add_setting(text, size, " labels %016" PRIx64, trainer->classes->rules.map.hash);
+    /* what is as it always was is not told, so that results of old are those of the same run */
+    if (options->schedule != SCHEDULE_CYCLE)
+        add_setting(text, size, " schedule %s", schedule_name(options->schedule));
+    if (options->weight_decay != TRAINER_WEIGHT_DECAY)
+        add_setting(text, size, " decay %.9g", options->weight_decay);
+    if (augmentation->scale_low != 1.0 || augmentation->scale_high != 1.0)
+        add_setting(text, size, " scale %.9g-%.9g", augmentation->scale_low, augmentation->scale_high);
+    if (augmentation->colour > 0.0)
+        add_setting(text, size, " colour %.9g", augmentation->colour);
+    if (options->held_out != 0)
+        add_setting(text, size, " held-out %016" PRIx64, options->held_out);
 }
 
 /* -------------------------------------------------------------------------------------------------------- validation

@@ -63,7 +63,8 @@ def make_data():
 
 
 def command(processes, output, data="data", batch=BATCH, more=()):
-    arguments = [TRAIN, "run", data, "-o", output, "--steps", str(STEPS), "--batch", str(batch), *more]
+    arguments = [TRAIN, "run", data, "-o", output, "--steps", str(STEPS), "--batch", str(batch), "--scale", "0.5,2",
+                 "--colour", "0.5", "--validate", "4", *more]
     return arguments if processes == 0 else ["sh", LAUNCH, str(processes), *arguments, "--mpi"]
 
 

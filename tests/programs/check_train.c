@@ -257,7 +257,7 @@ START_TEST(adam_steps_as_defined) {
         want[i] = (double)x[i];
     ck_train(engine_write(&engine, parameters.gradient, 0, count * sizeof *g, g, &failure));
     for (int t = 1; t <= 3; ++t) {
-        ck_train(parameters_step(&engine, &parameters, (uint64_t)t, 1e-2, &failure));
+        ck_train(parameters_step(&engine, &parameters, (uint64_t)t, 1e-2, 1e-4, &failure));
         for (size_t i = 0; i < count; ++i) {
             m[i] = 0.9 * m[i] + 0.1 * (double)g[i];
             v[i] = 0.999 * v[i] + 0.001 * (double)g[i] * (double)g[i];

@@ -290,9 +290,17 @@ START_TEST(it_learns) {
 }
 END_TEST
 
-/* Starts a run and interrupts it after some ms; returns the exit status. */
+/* With all that changes pictures, rates and what is looked at between. */
+static struct outcome changing_run(const char *output, const char *steps) {
+    return clmp("run", "data", "-o", output, "--steps", steps, "--batch", "2", "--scale", "0.5,2", "--colour", "0.5",
+                "--schedule", "cosine", "--validate", "50", NULL);
+}
+
+/* Starts the same and interrupts it after some ms; returns the exit status. */
 static int interrupt_after(const char *steps, long ms) {
-    const char *const argv[] = {cli_path(), "run", "data", "-o", "cut", "--steps", steps, "--batch", "2", NULL};
+    const char *const argv[] = {cli_path(), "run",        "data",   "-o",         "cut",   "--steps",
+                                steps,      "--batch",    "2",      "--scale",    "0.5,2", "--colour",
+                                "0.5",      "--schedule", "cosine", "--validate", "50",    NULL};
     pid_t pid;
     int status;
     posix_spawn_file_actions_t actions;
@@ -311,7 +319,7 @@ static int interrupt_after(const char *steps, long ms) {
 START_TEST(interrupted_runs_go_on_to_the_same_bits) {
     static const char steps[] = "400";
     write_camvid();
-    assert_trained(clmp("run", "data", "-o", "whole", "--steps", steps, "--batch", "2", NULL));
+    assert_trained(changing_run("whole", steps));
     int saved = 0;
     for (long ms = 400; ms < 20000 && !there("cut/result.json"); ms += 150) {
         const int status = interrupt_after(steps, ms);
@@ -319,7 +327,7 @@ START_TEST(interrupted_runs_go_on_to_the_same_bits) {
         saved += status == 130 && there("cut/network.ckpt");
     }
     ck_assert_msg(saved > 0, "no run was interrupted");
-    assert_trained(clmp("run", "data", "-o", "cut", "--steps", steps, "--batch", "2", NULL));
+    assert_trained(changing_run("cut", steps));
     assert_same("whole/network.ckpt", "cut/network.ckpt");
     assert_same("whole/log.csv", "cut/log.csv");
     assert_same("whole/step-000400.png", "cut/step-000400.png");
@@ -388,11 +396,20 @@ START_TEST(bad_use_is_refused) {
         {{"run", "nowhere", "-o", "out"}, "nowhere is no folder", ""},
         {{"run", "data/train", "-o", "out"}, "none of the layouts known", "trainannot"},
         {{"run", "data", "-o"}, "-o has no value", ""},
-        {{"run", "data", "-o", "out", "--colour"}, "unknown option --colour", "run --help"},
+        {{"run", "data", "-o", "out", "--tint"}, "unknown option --tint", "run --help"},
         {{"run", "data", "-o", "out", "--seeds=3"}, "unknown option --seeds=3", ""},
         {{"run", "data", "-o", "out", "--steps=0"}, "--steps is '0'", "whole number from 1"},
         {{"run", "data", "-o", "out", "--batch=-1"}, "--batch is '-1'", ""},
         {{"run", "data", "-o", "out", "--rate=nan"}, "--rate is 'nan'", "(0, 1]"},
+        {{"run", "data", "-o", "out", "--schedule=step"}, "--schedule is 'step'", "cycle, poly or cosine"},
+        {{"run", "data", "-o", "out", "--weight-decay=-1"}, "--weight-decay is '-1'", "[0, 1]"},
+        {{"run", "data", "-o", "out", "--scale=2"}, "--scale is '2'", "LOW,HIGH"},
+        {{"run", "data", "-o", "out", "--scale=2,0.5"}, "--scale is '2,0.5'", "not above the second"},
+        {{"run", "data", "-o", "out", "--scale=0,1"}, "--scale is '0,1'", "from 0.1 to 10"},
+        {{"run", "data", "-o", "out", "--scale=nan,1"}, "--scale is 'nan,1'", ""},
+        {{"run", "data", "-o", "out", "--scale=1,99999999999999999999"}, "--scale is '1,99999999999999999999'", ""},
+        {{"run", "data", "-o", "out", "--colour=1"}, "--colour is '1'", "[0, 1)"},
+        {{"run", "data", "-o", "out", "--validate=0"}, "--validate is '0'", "whole number from 1"},
         {{"run", "data", "-o", "out", "--crop=64"}, "--crop is '64'", "WIDTHxHEIGHT"},
         {{"run", "data", "-o", "out", "--show=x.png"}, "--show is 'x.png'", "no validation image"},
         {{"run", "data", "-o", "out", "--device=nothing"}, "nothing", "device"},
@@ -414,7 +431,7 @@ START_TEST(bad_use_is_refused) {
         {{"run", "data", "-o", "out", "--steps=99999999999999999999"}, "which is too large", "to 10000000"},
         {{"run", "data", "-o", "out", "--crop=99999999999999999999x64"}, "which is too large", "WIDTHxHEIGHT"},
         {{"run", "data", "-o", "out", "--crop=64x64x64"}, "--crop is '64x64x64', expected", "WIDTHxHEIGHT"},
-        {{"run", "data", "-o", "out", "--s=3"}, "--s=3 is ambiguous: --seed, --steps, --show", ""},
+        {{"run", "data", "-o", "out", "--s=3"}, "--s=3 is ambiguous: --seed, --steps, --schedule, --scale, --show", ""},
         {{"run", "data", "--nonsense"}, "unknown option --nonsense", "run --help"}, /* and not 'data' */
         {{"run", "data", "more", "-o", "out"}, "2 folders are given", "DATA"},
         {{"run", "data", "-o", "out", "--weighting=uniform+rare"}, "'rare' is no scheme", "median-sqrt"},
