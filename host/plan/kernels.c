@@ -165,33 +165,41 @@ clmp_status clmp_plan_kernel_fits(const struct clmp_plan *plan, enum clmp_kernel
     return CLMP_OK;
 }
 
+static bool is_of_bins(enum clmp_kernel_id id) {
+    return id == CLMP_KERNEL_FILL || id == CLMP_KERNEL_COUNT_LABELS || id == CLMP_KERNEL_DRAW_PIXELS ||
+           id == CLMP_KERNEL_NORMALISE_COUNT || (id >= CLMP_KERNEL_SORT_COUNT && id <= CLMP_KERNEL_SORT_BINS);
+}
+
+/* Whether its work-items share a tile of interpolation. */
+static bool is_shared(enum clmp_kernel_id id) {
+    return id == CLMP_KERNEL_UPSAMPLE_LOSS || id == CLMP_KERNEL_UPSAMPLE_GRADIENT;
+}
+
+/* Work-items of a work-group. */
+static uint32_t group_of(const struct clmp_plan *plan, enum clmp_kernel_id id) {
+    return is_shared(id)    ? clmp_upsample_group(plan)
+           : is_of_bins(id) ? plan->tuning.bin_group
+                            : plan->tuning.group_size;
+}
+
 /*
  * Halves what the library chose for work-groups where a kernel needs more registers or local memory than the device has
  * for it.  Work-items that share a tile of interpolation are in one work-group: where those are too many, it widens the
- * vectors that it chose.  `*fits` where nothing had to change.
+ * vectors that it chose.
  */
-static clmp_status fit_kernel(struct clmp_plan *plan, enum clmp_kernel_id id, bool *fits) {
+static clmp_status shrink(struct clmp_plan *plan, enum clmp_kernel_id id, const char *why) {
     const struct clmp_log *log = &plan->context->log;
     const clmp_tuning *asked = &plan->params.tuning;
-    const bool bins = id == CLMP_KERNEL_FILL || id == CLMP_KERNEL_COUNT_LABELS || id == CLMP_KERNEL_DRAW_PIXELS ||
-                      id == CLMP_KERNEL_NORMALISE_COUNT ||
-                      (id >= CLMP_KERNEL_SORT_COUNT && id <= CLMP_KERNEL_SORT_BINS);
-    const bool shared = id == CLMP_KERNEL_UPSAMPLE_LOSS || id == CLMP_KERNEL_UPSAMPLE_GRADIENT;
+    const bool bins = is_of_bins(id), shared = is_shared(id);
     const uint32_t asked_group = bins ? asked->bin_group : asked->group_size;
-    const uint32_t least = shared ? clmp_upsample_least_group(plan) : 1;
-    uint32_t *group = bins ? &plan->tuning.bin_group : &plan->tuning.group_size;
-    const uint32_t size = shared ? clmp_upsample_group(plan) : *group;
-    char why[CLMP_WHY];
-    const clmp_status status = clmp_plan_kernel_fits(plan, id, size, fits, why);
-    if (status != CLMP_OK || *fits)
-        return status;
+    const uint32_t least = shared ? clmp_upsample_least_group(plan) : 1, size = group_of(plan, id);
     if (size > least && asked_group != 0)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "tuning.%s is %" PRIu32 ", but %s",
                          bins ? "bin_group" : "group_size", asked_group, why);
     if (size == 1)
         return clmp_fail(log, CLMP_DEVICE_UNSUPPORTED, "%s", why);
     if (size > least)
-        *group = size / 2;
+        *(bins ? &plan->tuning.bin_group : &plan->tuning.group_size) = size / 2;
     else if (asked->vector_width == 0)
         plan->tuning.vector_width *= 2;
     else
@@ -200,19 +208,34 @@ static clmp_status fit_kernel(struct clmp_plan *plan, enum clmp_kernel_id id, bo
     return CLMP_OK;
 }
 
+/* Makes the work-groups of a kernel as small as it needs, as it is compiled now; `*same` stays if they fit already. */
+static clmp_status fit_kernel(struct clmp_plan *plan, enum clmp_kernel_id id, bool *same) {
+    for (;;) {
+        char why[CLMP_WHY];
+        bool fits = false;
+        clmp_status status = clmp_plan_kernel_fits(plan, id, group_of(plan, id), &fits, why);
+        if (status == CLMP_OK && !fits)
+            status = shrink(plan, id, why);
+        if (status != CLMP_OK || fits)
+            return status;
+        *same = false;
+    }
+}
+
 /* Whether a kernel runs in work-groups of one work-item. */
 static bool is_single(enum clmp_kernel_id id) {
     return id == CLMP_KERNEL_TOTAL || id == CLMP_KERNEL_TOTAL_OF_RANKS || id == CLMP_KERNEL_NORMALISE_RESULT;
 }
 
 clmp_status clmp_plan_build_kernels(struct clmp_plan *plan) {
+    /* Compiled once more for smaller work-groups, of which a kernel may be allowed more or fewer. */
     for (;;) {
-        bool fits = true;
+        bool same = true;
         clmp_status status = create_kernels(plan);
-        for (int i = 0; i < CLMP_KERNEL_COUNT && status == CLMP_OK && fits; ++i)
+        for (int i = 0; i < CLMP_KERNEL_COUNT && status == CLMP_OK; ++i)
             if (plan->kernels[i] != NULL && !is_single((enum clmp_kernel_id)i))
-                status = fit_kernel(plan, (enum clmp_kernel_id)i, &fits);
-        if (status != CLMP_OK || fits)
+                status = fit_kernel(plan, (enum clmp_kernel_id)i, &same);
+        if (status != CLMP_OK || same)
             return status;
         clmp_plan_release_kernels(plan);
     }

@@ -43,9 +43,9 @@ static const struct tuning_row {
     /* device, vendor, type, vector_width, group_size, bin_group, chunks_per_unit, bin_sets, bin_memory, streaming,
      * run, sums_from */
 
-    /* by device: these two take a work-item's vectors apart, at a cost; and a simulator takes each work-item by itself
-     */
-    {"llvmpipe", NULL, 0, 1, 256, 1, 4, UINT32_MAX, GLOBAL_BINS, CACHED, 1, 33},
+    /* by device: these two take a work-item's vectors apart, at a cost; llvmpipe allows every kernel 32 work-items; and
+     * a simulator takes each work-item by itself */
+    {"llvmpipe", NULL, 0, 1, 32, 1, 4, UINT32_MAX, GLOBAL_BINS, CACHED, 1, 33},
     {"oclgrind", NULL, 0, 1, 256, 16, 4, UINT32_MAX, LOCAL_BINS, CACHED, 1, 33},
     /* by type.  CPUs: runtimes vectorise within a work-item, two registers of AVX2 are best; a core fills bins alone,
      * without atomics, and its caches hold what the gradient reads twice. */

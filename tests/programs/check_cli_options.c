@@ -166,7 +166,7 @@ START_TEST(a_list_says_that_the_step_grows) {
         ck_assert_int_eq(count_of(json_array_get(json_object_get(object, "pairs"), i), "step"), 5 + (long)i);
     json_decref(object);
     outcome = clmp("loss", "--help", NULL);
-    ck_assert(strstr(outcome.out, "each pair's step is one more") != NULL);
+    ck_assert(strstr(outcome.out, "the step grows by one from pair to pair") != NULL);
     assert_done(outcome);
 }
 END_TEST
