@@ -1,6 +1,6 @@
 #!/bin/sh
 # Faults at length: every call that the command makes fails once with each of its errors, and many pairs of faults within
-# the library.  `meson test faults cli_faults` has the short version of both.
+# the library.  `meson test faults 'faults in pairs' cli_faults` has the short version of both.
 #
 # usage: sh tests/faults.sh [PAIRS [MOST]]
 #
