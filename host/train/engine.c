@@ -83,6 +83,8 @@ bool engine_open(struct engine *engine, const char *device, struct failure *fail
         !good(clGetDeviceInfo(opened, CL_DEVICE_TYPE, sizeof type, &type, NULL), "clGetDeviceInfo", failure))
         return false;
     engine->direct = (type & CL_DEVICE_TYPE_CPU) != 0;
+    if (engine->direct)
+        engine->group = 4; /* a CPU runs them one after the other: 64 would each take a vector here and there */
     if (most < engine->group)
         engine->group = most;
     gemm_tune(opened);
