@@ -29,12 +29,13 @@ struct convolution {
 bool convolution_make(struct engine *engine, bool training, struct convolution *convolution, struct failure *failure);
 void convolution_free(struct convolution *convolution);
 
-/* Weights are from number `at` of a buffer on. */
+/* Weights are from number `at` of a buffer on.  `input` is NULL where the direct way's planes have it (direct.h). */
 bool convolution_forward(struct engine *engine, const struct convolution *convolution, cl_mem input, cl_mem weights,
                          size_t at, cl_mem output, struct failure *failure);
 
 /* From `gradient`, with respect to the output, those of the weights: to number `sums_at` of `sums` on, the sum over the
- * batch, or, `by_image`, of one image after the other.  `input` is that of the last convolution_forward(). */
+ * batch, or, `by_image`, of one image after the other.  `input` is that of the last convolution_forward(); `gradient`
+ * is NULL where the planes have it. */
 bool convolution_weight_gradient(struct engine *engine, const struct convolution *convolution, cl_mem input,
                                  cl_mem gradient, bool by_image, cl_mem sums, size_t sums_at, struct failure *failure);
 

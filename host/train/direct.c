@@ -6,20 +6,14 @@
 /* As in direct.cl. */
 enum { LANES = 16, TILE = 8, BLOCK = 2, TAPS = 9, TABLE = 4 + 2 * TAPS };
 
-/* Numbers with the room around them: rows of a plane, numbers of a row, of a plane. */
-struct planes {
-    size_t rows, pitch, plane;
-};
-
 /* How many times `to` holds `value`. */
 static size_t times(size_t value, size_t to) {
     return (value + to - 1) / to;
 }
 
-/* Planes of (height, width) with a border of `dilation`, from which sixteens of `row` numbers, `rows` times, are read
- * for each tap. */
-static struct planes planes_of(size_t height, size_t row, size_t stride, size_t dilation) {
-    struct planes planes;
+/* Planes of `height` rows with a border of the dilation, from which sixteens of `row` numbers are read for each tap. */
+static struct planes planes_of(cl_mem mem, size_t height, size_t row, size_t stride, size_t dilation) {
+    struct planes planes = {.mem = mem, .border = dilation, .stride = stride};
     /* the last sixteen's last number, moved by the last tap */
     planes.pitch = times(times(row, LANES) * LANES + 2 * dilation / stride + 1, LANES) * LANES;
     planes.rows = height + 2 * dilation + stride; /* at most stride - 1 more than what is there are read */
@@ -27,17 +21,18 @@ static struct planes planes_of(size_t height, size_t row, size_t stride, size_t 
     return planes;
 }
 
-static struct planes input_planes(const struct convolution *convolution) {
-    return planes_of(convolution->height, convolution->row, convolution->stride, convolution->dilation);
+struct planes direct_input_planes(const struct convolution *convolution) {
+    return planes_of(convolution->input_planes, convolution->height, convolution->row, convolution->stride,
+                     convolution->dilation);
 }
 
-static struct planes gradient_planes(const struct convolution *convolution) {
-    return planes_of(convolution->rows, convolution->row, 1, convolution->dilation);
+struct planes direct_gradient_planes(const struct convolution *convolution) {
+    return planes_of(convolution->gradient_planes, convolution->rows, convolution->row, 1, convolution->dilation);
 }
 
 /* For the output (y, x): row stride y + dilation ky of the input's planes, there number stride x + dilation kx. */
 static void fill_table(const struct convolution *convolution, cl_int *table) {
-    const size_t stride = convolution->stride, pitch = input_planes(convolution).pitch;
+    const size_t stride = convolution->stride, pitch = direct_input_planes(convolution).pitch;
     table[0] = TAPS;
     table[1] = table[2] = table[3] = 0;
     for (size_t tap = 0; tap < TAPS; ++tap) {
@@ -58,7 +53,7 @@ static bool adjoint_offset(const struct convolution *convolution, size_t remaind
 
 /* For number (stride y + row, stride x + column) of the input: all (y', x') of the output whose taps see it. */
 static void fill_adjoint_tables(const struct convolution *convolution, cl_int *table) {
-    const size_t stride = convolution->stride, pitch = gradient_planes(convolution).pitch;
+    const size_t stride = convolution->stride, pitch = direct_gradient_planes(convolution).pitch;
     for (size_t phase = 0; phase < stride * stride; ++phase, table += TABLE) {
         cl_int taps = 0;
         for (size_t tap = 0; tap < TAPS; ++tap) {
@@ -96,27 +91,26 @@ bool direct_make(struct engine *engine, bool training, struct convolution *convo
         session_buffer(&engine->session, "a table", adjoint, phases * sizeof table, &convolution->adjoint_table,
                        failure) &&
         engine_floats(engine, "weights", NULL, forward > backward ? forward : backward, &convolution->tiles, failure) &&
-        make_planes(engine, images * inputs * input_planes(convolution).plane, &convolution->input_planes, failure) &&
-        (!training || make_planes(engine, images * outputs * gradient_planes(convolution).plane,
+        make_planes(engine, images * inputs * direct_input_planes(convolution).plane, &convolution->input_planes,
+                    failure) &&
+        (!training || make_planes(engine, images * outputs * direct_gradient_planes(convolution).plane,
                                   &convolution->gradient_planes, failure));
     free(adjoint);
     return good;
 }
 
-static bool to_planes(struct engine *engine, cl_mem from, size_t channels, size_t height, size_t width, size_t border,
-                      size_t stride, struct planes planes, cl_mem to, struct failure *failure) {
-    return ENGINE_LAUNCH(engine, TRAIN_PLANES, height, channels, 0, failure, of_mem(from), of_int(height),
-                         of_int(width), of_int(border), of_int(stride), of_ulong(planes.plane), of_int(planes.pitch),
-                         of_mem(to));
+static bool to_planes(struct engine *engine, cl_mem from, size_t channels, size_t height, size_t width,
+                      struct planes planes, struct failure *failure) {
+    return from == NULL || ENGINE_LAUNCH(engine, TRAIN_PLANES, height, channels, 0, failure, of_mem(from),
+                                         of_int(width), PLACE_IN(planes));
 }
 
 bool direct_forward(struct engine *engine, const struct convolution *convolution, cl_mem input, cl_mem weights,
                     size_t at, cl_mem output, struct failure *failure) {
-    const struct planes planes = input_planes(convolution);
+    const struct planes planes = direct_input_planes(convolution);
     const size_t images = convolution->images, inputs = convolution->inputs, outputs = convolution->outputs;
     const size_t tiles = times(outputs, TILE), units = times(convolution->row, LANES) * convolution->rows;
-    return to_planes(engine, input, images * inputs, convolution->height, convolution->width, convolution->dilation,
-                     convolution->stride, planes, convolution->input_planes, failure) &&
+    return to_planes(engine, input, images * inputs, convolution->height, convolution->width, planes, failure) &&
            ENGINE_LAUNCH(engine, TRAIN_TILES, inputs, tiles * TILE, 0, failure, of_mem(weights), of_ulong(at),
                          of_int(outputs), of_int(0), of_mem(convolution->table), of_mem(convolution->tiles)) &&
            ENGINE_LAUNCH(engine, TRAIN_CONVOLVE, times(units, BLOCK), images * tiles, 1, failure,
@@ -129,11 +123,10 @@ bool direct_forward(struct engine *engine, const struct convolution *convolution
 bool direct_weight_gradient(struct engine *engine, const struct convolution *convolution, cl_mem gradient,
                             bool by_image, cl_mem sums, size_t sums_at, struct failure *failure) {
     enum { INPUTS = 2, OUTPUTS = 4 }; /* of a work-item */
-    const struct planes of_input = input_planes(convolution), of_gradient = gradient_planes(convolution);
+    const struct planes of_input = direct_input_planes(convolution), of_gradient = direct_gradient_planes(convolution);
     const size_t images = convolution->images, inputs = convolution->inputs, outputs = convolution->outputs;
     const size_t parts = by_image ? images : 1, border = convolution->dilation;
-    return to_planes(engine, gradient, images * outputs, convolution->rows, convolution->row, border, 1, of_gradient,
-                     convolution->gradient_planes, failure) &&
+    return to_planes(engine, gradient, images * outputs, convolution->rows, convolution->row, of_gradient, failure) &&
            ENGINE_LAUNCH(engine, TRAIN_WEIGHT_GRADIENT, times(inputs, INPUTS), parts * times(outputs, OUTPUTS), 1,
                          failure, of_mem(convolution->input_planes), of_int(inputs), of_ulong(of_input.plane),
                          of_int(of_input.pitch * convolution->stride * convolution->stride),
@@ -145,7 +138,7 @@ bool direct_weight_gradient(struct engine *engine, const struct convolution *con
 
 bool direct_input_gradient(struct engine *engine, const struct convolution *convolution, cl_mem weights, size_t at,
                            bool add, cl_mem input_gradient, struct failure *failure) {
-    const struct planes planes = gradient_planes(convolution);
+    const struct planes planes = direct_gradient_planes(convolution);
     const size_t stride = convolution->stride, phases = stride * stride;
     const size_t inputs = convolution->inputs, outputs = convolution->outputs, tiles = times(inputs, TILE);
     const size_t units = times(convolution->row, LANES) * convolution->rows;

@@ -2,6 +2,7 @@
 #include "network.h"
 
 #include "chance.h"
+#include "direct.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -198,8 +199,16 @@ void network_free(struct network *network) {
     engine_release(&network->features_gradient, 1);
 }
 
+/* Whether a layer's normalisation fills the planes of the next layer's convolution, which alone takes its output. */
+static bool fills_planes(const struct network *network, int l) {
+    return l + 1 < NETWORK_LAYERS && network->convolutions[l + 1].direct;
+}
+
+/* NULL: what is before has filled the planes. */
 static cl_mem input_of(const struct network *network, int l) {
-    return layers[l].input < 0 ? network->image : network->outputs[layers[l].input];
+    if (layers[l].input < 0)
+        return network->image;
+    return fills_planes(network, layers[l].input) ? NULL : network->outputs[layers[l].input];
 }
 
 /* Of the input, where that skips the layer; else any buffer, which is not looked at. */
@@ -233,16 +242,28 @@ static bool find_statistics(struct engine *engine, const struct network *network
                          of_ulong(parameters->running[l]), of_mem(network->statistics[l]));
 }
 
+static bool norm_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
+                         int l, struct failure *failure) {
+    const struct convolution *own = &network->convolutions[l];
+    const size_t channels = layers[l].channels, planes = network->images * channels;
+#define NORM_FORWARD                                                                                                   \
+    of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),                              \
+        of_ulong(parameters->gain[l]), of_ulong(channels), of_int(layers[l].skips),                                    \
+        of_mem(skipped(network, network->outputs, l)), of_mem(network->outputs[l])
+    if (!fills_planes(network, l))
+        return ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD, pixels_of(network, l), planes, 0, failure, NORM_FORWARD);
+    const struct planes next = direct_input_planes(&network->convolutions[l + 1]);
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD_PLANES, own->rows, planes, 0, failure, NORM_FORWARD,
+                         of_int(own->row), PLACE_IN(next));
+#undef NORM_FORWARD
+}
+
 static bool layer_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                           int l, struct failure *failure) {
-    const size_t channels = layers[l].channels, pixels = pixels_of(network, l);
     return convolution_forward(engine, &network->convolutions[l], input_of(network, l), parameters->values,
                                parameters->weight[l], network->sums[l], failure) &&
            find_statistics(engine, network, parameters, l, failure) &&
-           ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD, pixels, network->images * channels, 0, failure,
-                         of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
-                         of_ulong(parameters->gain[l]), of_ulong(channels), of_int(layers[l].skips),
-                         of_mem(skipped(network, network->outputs, l)), of_mem(network->outputs[l]));
+           norm_forward(engine, network, parameters, l, failure);
 }
 
 bool network_forward(struct engine *engine, const struct network *network, const struct parameters *parameters,
@@ -259,18 +280,26 @@ bool network_forward(struct engine *engine, const struct network *network, const
 
 static bool norm_backward(struct engine *engine, const struct network *network, const struct parameters *parameters,
                           int l, struct failure *failure) {
+    const struct convolution *own = &network->convolutions[l];
     const size_t channels = layers[l].channels, pixels = pixels_of(network, l), gain = parameters->gain[l];
+    const size_t planes = network->images * channels;
     const struct sums sums = sums_of(parameters, network->images, gain, parameters->gradient, gain);
-    return ENGINE_LAUNCH(engine, TRAIN_NORM_PARAMETERS, channels * engine->group, sums.parts, engine->group, failure,
-                         of_mem(network->sums[l]), of_mem(network->gradients[l]), of_ulong(sums.images),
-                         of_ulong(pixels), of_mem(network->statistics[l]), of_mem(parameters->values), of_ulong(gain),
-                         of_mem(sums.mem), of_ulong(sums.at)) &&
-           parameters_sum(engine, parameters, gain, 2 * channels, parameters->gradient, gain, failure) &&
-           ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD, pixels, network->images * channels, 0, failure,
-                         of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),
-                         of_mem(parameters->gradient), of_ulong(gain), of_ulong(channels),
-                         of_float(count_of(network, parameters, l)), of_int(layers[l].skips),
-                         of_mem(skipped(network, network->gradients, l)), of_mem(network->gradients[l]));
+    if (!ENGINE_LAUNCH(engine, TRAIN_NORM_PARAMETERS, channels * engine->group, sums.parts, engine->group, failure,
+                       of_mem(network->sums[l]), of_mem(network->gradients[l]), of_ulong(sums.images), of_ulong(pixels),
+                       of_mem(network->statistics[l]), of_mem(parameters->values), of_ulong(gain), of_mem(sums.mem),
+                       of_ulong(sums.at)) ||
+        !parameters_sum(engine, parameters, gain, 2 * channels, parameters->gradient, gain, failure))
+        return false;
+#define NORM_BACKWARD                                                                                                  \
+    of_mem(network->sums[l]), of_mem(network->statistics[l]), of_mem(parameters->values),                              \
+        of_mem(parameters->gradient), of_ulong(gain), of_ulong(channels), of_float(count_of(network, parameters, l)),  \
+        of_int(layers[l].skips), of_mem(skipped(network, network->gradients, l)), of_mem(network->gradients[l])
+    if (!own->direct)
+        return ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD, pixels, planes, 0, failure, NORM_BACKWARD);
+    const struct planes to = direct_gradient_planes(own);
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD_PLANES, own->rows, planes, 0, failure, NORM_BACKWARD,
+                         of_int(own->row), PLACE_IN(to));
+#undef NORM_BACKWARD
 }
 
 /* To the input's gradient, on top of what the features gave it where it is FINE, and of what skipped the layer. */
@@ -280,11 +309,12 @@ static bool convolution_backward(struct engine *engine, const struct network *ne
     const int input = layers[l].input;
     const struct sums sums =
         sums_of(parameters, network->images, parameters->weight[l], parameters->gradient, parameters->weight[l]);
-    return convolution_weight_gradient(engine, convolution, input_of(network, l), network->gradients[l],
-                                       parameters->team != NULL, sums.mem, sums.at, failure) &&
-           (input < 0 || convolution_input_gradient(engine, convolution, network->gradients[l], parameters->values,
-                                                    parameters->weight[l], input == FINE || layers[l].skips,
-                                                    network->gradients[input], failure));
+    const cl_mem gradient = convolution->direct ? NULL : network->gradients[l]; /* NULL: the planes have it */
+    return convolution_weight_gradient(engine, convolution, input_of(network, l), gradient, parameters->team != NULL,
+                                       sums.mem, sums.at, failure) &&
+           (input < 0 ||
+            convolution_input_gradient(engine, convolution, gradient, parameters->values, parameters->weight[l],
+                                       input == FINE || layers[l].skips, network->gradients[input], failure));
 }
 
 /* What the parts have but gains and shifts, which are summed: the weights of each layer, and the head's. */

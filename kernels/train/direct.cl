@@ -3,11 +3,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * For CPUs.  What is read lies in planes with room around it, so that no kernel looks at edges:
+ * For CPUs.  What is read lies in planes (planes.clh).
  *
- *   planes  float32 (images, channels, rows, stride, pitch): number (y, x) of a channel is at row y + border, and there
- *           at ((x + border) % stride, (x + border) / stride); all else is 0.  So sixteen neighbours of an output have
- *           their numbers for a tap side by side, at any stride.
  *   table   int32 (phases, 22).  A phase makes numbers (stride y + first row, stride x + first column) of the result
  *           from what lies at row y, number x of the planes and at its taps' offsets from there: the number of taps,
  *           first row, first column, 0, nine offsets, and nine places among the 3 x 3.  A convolution has one phase, of
@@ -18,6 +15,8 @@
  * Each sum is taken in the order of channels, then taps (of a weight's gradient: of images, rows, sixteens of a row,
  * lanes), whatever the grid and the size of the batch.
  */
+#include "planes.clh"
+
 #ifdef __AVX512F__ /* 32 registers of sixteen numbers; else 16 of eight are assumed */
 #define OUTPUTS 8
 #define UNITS 2
@@ -36,22 +35,12 @@
 #define ONE_ITEM kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 
 /* Numbers of a batch into planes; grid: (height, images x channels). */
-kernel void train_planes(global const float *restrict from, int height, int width, int border, int stride, ulong plane,
-                         int pitch, global float *restrict planes) {
+kernel void train_planes(global const float *restrict from, int width, int border, int stride, ulong plane, int pitch,
+                         global float *restrict planes) {
     const int y = (int)get_global_id(0);
     const ulong channel = get_global_id(1);
-    global const float *restrict row = from + (channel * height + y) * width;
-    global float *restrict to = planes + channel * plane + (ulong)(y + border) * stride * pitch;
-    for (int left = 0; left < stride; ++left) { /* the first number of the row that goes to each of its parts */
-        const int part = (left + border) % stride, first = (left + border) / stride;
-        const int count = (width - left + stride - 1) / stride;
-        if (stride == 1)
-            for (int x = 0; x < count; ++x)
-                to[first + x] = row[x];
-        else
-            for (int x = 0; x < count; ++x)
-                to[part * pitch + first + x] = row[x * stride + left];
-    }
+    place_row(from + (channel * get_global_size(0) + y) * width, width, border, stride, pitch,
+              row_of_planes(planes, plane, channel, y, border, stride, pitch));
 }
 
 /* Weights (rows, columns, 9) into the tiles of a result with `outputs` channels, which are the rows, or, of the
