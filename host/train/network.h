@@ -67,7 +67,7 @@ struct network {
     cl_mem outputs[NETWORK_LAYERS];
     cl_mem totals; /* of a layer, for its statistics: sums (channels), then sums of squares (channels) */
     cl_mem statistics[NETWORK_LAYERS];
-    cl_mem gradients[NETWORK_LAYERS];   /* with respect to outputs; training only */
+    cl_mem gradients[NETWORK_LAYERS];   /* with respect to outputs; of matrices, then to sums; training only */
     cl_mem features, features_gradient; /* (images, NETWORK_FEATURES, rows, row) */
     size_t rows, row;
 };
