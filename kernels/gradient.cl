@@ -31,6 +31,9 @@
 /* Exponentials are those that the sums were made of, or made again. */
 #if CLMP_CLASSES <= CLMP_KEEP && !defined(CLMP_SUMS)
 #define CLMP_GRADIENT_KEPT 1
+#ifdef CLMP_TRANSPOSED
+#define CLMP_GRADIENT_TRANSPOSED 1
+#endif
 #endif
 
 /* A pixel's gradient: factor e_c, label at the label; smoothed, total e_c - share w_c besides. */
@@ -74,6 +77,103 @@ CLMP_FN void clmp_slope_factors_set(const clmp_softmax *s, UINTV key, global con
     to->label = to->factor * select((FLOATV)0.0f, -s->others, s->finite);
 }
 
+/* Where a class of vector k of a run is, from class 0 of its first on. */
+CLMP_FN ulong clmp_place(int c, int k, ulong class_stride) {
+#ifdef CLMP_CHANNELS
+    c = 0;
+#endif
+    return (ulong)c * class_stride + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
+}
+
+/* Of a work-item's pixels, of which `left` are left: all pointers are to the first.  scale: of all pixels. */
+CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_stride, global const CLMP_LABEL *labels,
+                                     global const float *class_weights, long ignore_index, ulong left,
+                                     global const float *plane, global const clmp_pool *pool, float slope, float scale,
+                                     float share, global const float *maxima, global const float *others,
+                                     global clmp_logit *to CLMP_RANGE_PARAMETER) {
+    INTV label[CLMP_RUN];
+#ifndef CLMP_GRADIENT_KEPT
+    FLOATV maximum[CLMP_RUN];
+#endif
+    clmp_slope_factors f[CLMP_RUN];
+#ifndef CLMP_SUMS
+    clmp_softmax run[CLMP_RUN];
+    FLOATV kept[CLMP_KEPT * CLMP_RUN];
+    clmp_softmax_maxima(x, class_stride, left, kept, run);
+#endif
+    for (int k = 0; k < CLMP_RUN; ++k) {
+        const ulong at = k * CLMP_VECTOR, lanes = clmp_run_lanes(left, k);
+        global const clmp_logit *from = x + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
+        label[k] = clmp_load_labels(labels + at, lanes, ignore_index);
+#ifdef CLMP_SUMS
+        clmp_softmax s;
+        s.maximum = clmp_load(maxima + at, lanes, 0.0f);
+        s.others = clmp_load(others + at, lanes, 0.0f);
+        clmp_softmax_label(from, class_stride, lanes, label[k], &s);
+#else
+        clmp_softmax s = run[k];
+        clmp_softmax_sums(from, class_stride, lanes, label[k], class_weights, 1, kept + k, &s);
+#endif
+#ifndef CLMP_GRADIENT_KEPT
+        maximum[k] = s.maximum;
+#endif
+        const UINTV key = clmp_keys(clmp_load(plane + at, lanes, -1.0f), 1);
+        clmp_slope_factors_set(&s, key, pool, slope, clmp_limit((FLOATV)scale * (FLOATV)share), label[k], class_weights, &f[k]);
+#ifdef CLMP_GRADIENT_KEPT
+#ifdef CLMP_LABEL_ASIDE
+        float less[CLMP_VECTOR];
+        CLMP_VSTORE(-s.others, less);
+        clmp_swap_labels(label[k], less, 0, kept + k);
+#endif
+        /* few vectors have a NaN, and the others are spared a selection for each class */
+        if (CLMP_ANY(~s.finite)) {
+            CLMP_UNROLL_KEPT
+            for (int c = 0; c < CLMP_CLASSES; ++c)
+                kept[c * CLMP_RUN + k] = select((FLOATV)0.0f, kept[c * CLMP_RUN + k], s.finite);
+        }
+#endif
+    }
+
+#ifdef CLMP_CHANNELS
+    for (int c = 1; c < 2; ++c) {
+#else
+    CLMP_UNROLL_KEPT
+    for (int c = 0; c < CLMP_CLASSES; ++c) {
+#endif
+        CLMP_UNROLL
+        for (int k = 0; k < CLMP_RUN; ++k) {
+            const ulong lanes = clmp_run_lanes(left, k);
+#ifdef CLMP_GRADIENT_KEPT
+            const FLOATV e = kept[c * CLMP_RUN + k];
+#else
+            const FLOATV e = clmp_exp_or_0(clmp_load_logits(x + clmp_place(c, k, class_stride), lanes) - maximum[k]);
+#endif
+#if defined(CLMP_GRADIENT_KEPT) && defined(CLMP_LABEL_ASIDE)
+            FLOATV g = clmp_flush(f[k].factor * e);
+#else
+            FLOATV g = clmp_flush(select(f[k].factor * e, f[k].label, (INTV)(label[k] == (INTV)c)));
+#endif
+#ifdef CLMP_SMOOTH_HARD_BITS
+            FLOATV taken = f[k].share;
+#if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
+            taken = clmp_limit(taken * (FLOATV)class_weights[c]);
+#endif
+            g = clmp_limit(g + clmp_flush(fma(f[k].total, e, -taken)));
+#endif
+            CLMP_RANGE_SEE(g, lanes);
+#ifdef CLMP_GRADIENT_TRANSPOSED
+            kept[c * CLMP_RUN + k] = g;
+#else
+            clmp_store_gradient(g, to + clmp_place(c, k, class_stride), lanes);
+#endif
+        }
+    }
+#ifdef CLMP_GRADIENT_TRANSPOSED
+    for (int k = 0; k < CLMP_RUN; ++k)
+        clmp_store_transposed(kept + k, to + clmp_place(0, k, class_stride), clmp_run_lanes(left, k));
+#endif
+}
+
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride,
               ulong row_stride, global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights,
@@ -103,75 +203,9 @@ clmp_gradient(global const clmp_logit *logits, ulong logits_at, ulong image_stri
 #endif
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
     global const clmp_pool *pool = pools + first_pool + image * pool_step;
-    const FLOATV all = clmp_limit((FLOATV)scale * (FLOATV)pools->image_share);
-
-    global const clmp_logit *x = logits + logits_at + corner;
-    INTV label[CLMP_RUN];
-#ifndef CLMP_GRADIENT_KEPT
-    FLOATV maximum[CLMP_RUN];
-#endif
-    clmp_slope_factors f[CLMP_RUN];
-#ifndef CLMP_SUMS
-    clmp_softmax run[CLMP_RUN];
-    FLOATV kept[CLMP_KEPT * CLMP_RUN];
-    clmp_softmax_maxima(x, class_stride, left, kept, run);
-#endif
-    for (int k = 0; k < CLMP_RUN; ++k) {
-        const ulong at = begin + k * CLMP_VECTOR, lanes = clmp_run_lanes(left, k);
-        global const clmp_logit *from = x + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
-        label[k] = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);
-#ifdef CLMP_SUMS
-        clmp_softmax s;
-        s.maximum = clmp_load(CLMP_IN(const float, work, maxima_at) + at, lanes, 0.0f);
-        s.others = clmp_load(CLMP_IN(const float, work, others_at) + at, lanes, 0.0f);
-        clmp_softmax_label(from, class_stride, lanes, label[k], &s);
-#else
-        clmp_softmax s = run[k];
-        clmp_softmax_sums(from, class_stride, lanes, label[k], class_weights, 1, kept + k, &s);
-#endif
-#ifndef CLMP_GRADIENT_KEPT
-        maximum[k] = s.maximum;
-#endif
-        const UINTV key = clmp_keys(clmp_load(plane + plane_at + at, lanes, -1.0f), 1);
-        clmp_slope_factors_set(&s, key, pool, problem->slope, all, label[k], class_weights, &f[k]);
-#ifdef CLMP_GRADIENT_KEPT
-        /* few vectors have a NaN, and the others are spared a selection for each class */
-        if (CLMP_ANY(~s.finite)) {
-            CLMP_UNROLL_KEPT
-            for (int c = 0; c < CLMP_CLASSES; ++c)
-                kept[c * CLMP_RUN + k] = select((FLOATV)0.0f, kept[c * CLMP_RUN + k], s.finite);
-        }
-#endif
-    }
-
-    global clmp_logit *const to = gradient + gradient_at + corner;
-#ifdef CLMP_CHANNELS
-    for (int c = 1; c < 2; ++c) {
-        const ulong place = 0;
-#else
-    CLMP_UNROLL_KEPT
-    for (int c = 0; c < CLMP_CLASSES; ++c) {
-        const ulong place = (ulong)c * class_stride;
-#endif
-        CLMP_UNROLL
-        for (int k = 0; k < CLMP_RUN; ++k) {
-            const ulong lanes = clmp_run_lanes(left, k), aside = place + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
-#ifdef CLMP_GRADIENT_KEPT
-            const FLOATV e = kept[c * CLMP_RUN + k];
-#else
-            const FLOATV e = clmp_exp_or_0(clmp_load_logits(x + aside, lanes) - maximum[k]);
-#endif
-            FLOATV g = clmp_flush(select(f[k].factor * e, f[k].label, (INTV)(label[k] == (INTV)c)));
-#ifdef CLMP_SMOOTH_HARD_BITS
-            FLOATV taken = f[k].share;
-#if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
-            taken = clmp_limit(taken * (FLOATV)class_weights[c]);
-#endif
-            g = clmp_limit(g + clmp_flush(fma(f[k].total, e, -taken)));
-#endif
-            CLMP_RANGE_SEE(g, lanes);
-            clmp_store_gradient(g, to + aside, lanes);
-        }
-    }
+    clmp_gradient_item(logits + logits_at + corner, class_stride, labels + labels_at + begin, class_weights,
+                       ignore_index, left, plane + plane_at + begin, pool, problem->slope,
+                       scale, pools->image_share, CLMP_IN(const float, work, maxima_at) + begin,
+                       CLMP_IN(const float, work, others_at) + begin, gradient + gradient_at + corner CLMP_RANGE_PASS);
     CLMP_RANGE_END
 }

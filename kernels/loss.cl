@@ -25,6 +25,31 @@
 #define CLMP_GROUP 64
 #endif
 
+/* Of a work-item's pixels, of which `left` are left: all pointers are to the first.  losses: or a null pointer. */
+CLMP_ITEM_FN void clmp_loss_item(global const clmp_logit *logits, ulong class_stride, global const CLMP_LABEL *labels,
+                                 global const float *class_weights, long ignore_index, ulong left, global float *plane,
+                                 global float *losses, global float *maxima, global float *others) {
+    FLOATV kept[CLMP_KEPT * CLMP_RUN];
+    clmp_softmax run[CLMP_RUN];
+    clmp_softmax_maxima(logits, class_stride, left, kept, run);
+    for (int k = 0; k < CLMP_RUN; ++k, logits += CLMP_VECTOR * CLMP_PIXEL_STRIDE) {
+        const ulong at = k * CLMP_VECTOR, lanes = clmp_run_lanes(left, k);
+        const INTV label = clmp_load_labels(labels + at, lanes, ignore_index);
+        clmp_softmax s = run[k];
+        clmp_softmax_sums(logits, class_stride, lanes, label, class_weights, 0, kept + k, &s);
+        const FLOATV h = clmp_cross_entropy_of(&s, logits, class_stride, lanes, label);
+        const FLOATV loss = clmp_mark_loss(clmp_criterion(&s, h, label, class_weights), label, s.finite);
+
+        clmp_store(loss, plane + at, lanes);
+#ifdef CLMP_SUMS
+        clmp_store(s.maximum, maxima + at, lanes);
+        clmp_store(s.others, others + at, lanes);
+#endif
+        if (losses != 0)
+            clmp_store(select((FLOATV)0.0f, loss, (INTV)(loss > (FLOATV)0.0f)), losses + at, lanes);
+    }
+}
+
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
 clmp_loss(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride, ulong row_stride,
           global const CLMP_LABEL *labels, ulong labels_at, global const float *class_weights, long ignore_index,
@@ -39,24 +64,7 @@ clmp_loss(global const clmp_logit *logits, ulong logits_at, ulong image_stride, 
 #ifdef CLMP_CHANNELS
     class_weights += plane_index % CLMP_CHANNELS * 2;
 #endif
-
-    FLOATV kept[CLMP_KEPT * CLMP_RUN];
-    clmp_softmax run[CLMP_RUN];
-    clmp_softmax_maxima(logits, class_stride, pixels - first, kept, run);
-    for (int k = 0; k < CLMP_RUN; ++k, logits += CLMP_VECTOR * CLMP_PIXEL_STRIDE) {
-        const ulong at = begin + k * CLMP_VECTOR, lanes = clmp_run_lanes(pixels - first, k);
-        const INTV label = clmp_load_labels(labels + labels_at + at, lanes, ignore_index);
-        clmp_softmax s = run[k];
-        clmp_softmax_sums(logits, class_stride, lanes, label, class_weights, 0, kept + k, &s);
-        const FLOATV h = clmp_cross_entropy_of(&s, logits, class_stride, lanes, label);
-        const FLOATV loss = clmp_mark_loss(clmp_criterion(&s, h, label, class_weights), label, s.finite);
-
-        clmp_store(loss, plane + plane_at + at, lanes);
-#ifdef CLMP_SUMS
-        clmp_store(s.maximum, CLMP_IN(float, work, maxima_at) + at, lanes);
-        clmp_store(s.others, CLMP_IN(float, work, others_at) + at, lanes);
-#endif
-        if (store_losses)
-            clmp_store(select((FLOATV)0.0f, loss, (INTV)(loss > (FLOATV)0.0f)), losses + losses_at + at, lanes);
-    }
+    clmp_loss_item(logits, class_stride, labels + labels_at + begin, class_weights, ignore_index, pixels - first,
+                   plane + plane_at + begin, store_losses ? losses + losses_at + begin : 0,
+                   CLMP_IN(float, work, maxima_at) + begin, CLMP_IN(float, work, others_at) + begin);
 }
