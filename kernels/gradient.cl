@@ -85,12 +85,13 @@ CLMP_FN ulong clmp_place(int c, int k, ulong class_stride) {
     return (ulong)c * class_stride + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
 }
 
-/* Of a work-item's pixels, of which `left` are left: all pointers are to the first.  scale: of all pixels. */
+/* Of a work-item's pixels, of which `left` are left: all pointers are to the first.  scale, share: of all pixels. */
 CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_stride, global const CLMP_LABEL *labels,
                                      global const float *class_weights, long ignore_index, ulong left,
                                      global const float *plane, global const clmp_pool *pool, float slope, float scale,
                                      float share, global const float *maxima, global const float *others,
                                      global clmp_logit *to CLMP_RANGE_PARAMETER) {
+    const FLOATV all = clmp_limit((FLOATV)scale * (FLOATV)share);
     INTV label[CLMP_RUN];
 #ifndef CLMP_GRADIENT_KEPT
     FLOATV maximum[CLMP_RUN];
@@ -118,7 +119,7 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
         maximum[k] = s.maximum;
 #endif
         const UINTV key = clmp_keys(clmp_load(plane + at, lanes, -1.0f), 1);
-        clmp_slope_factors_set(&s, key, pool, slope, clmp_limit((FLOATV)scale * (FLOATV)share), label[k], class_weights, &f[k]);
+        clmp_slope_factors_set(&s, key, pool, slope, all, label[k], class_weights, &f[k]);
 #ifdef CLMP_GRADIENT_KEPT
 #ifdef CLMP_LABEL_ASIDE
         float less[CLMP_VECTOR];
