@@ -29,52 +29,55 @@ struct affine {
     double m[3][4];
 };
 
-/* First `right`, then `left`. */
-static struct affine product(struct affine left, struct affine right) {
-    struct affine both;
+/* First `all` as it was, then `next`. */
+static void append(struct affine *all, const struct affine *next) {
+    const struct affine first = *all;
     for (int i = 0; i < 3; ++i)
         for (int j = 0; j < 4; ++j) {
-            both.m[i][j] = j == 3 ? left.m[i][3] : 0.0;
+            double sum = j == 3 ? next->m[i][3] : 0.0;
             for (int k = 0; k < 3; ++k)
-                both.m[i][j] += left.m[i][k] * right.m[k][j];
+                sum += next->m[i][k] * first.m[k][j];
+            all->m[i][j] = sum;
         }
-    return both;
 }
 
 /* Hues turn about the axis of greys in YIQ, where a grey's luma is its Y. */
-static struct affine hue_by(double turn) {
+static void turn_hue(struct affine *all, double turn) {
     static const struct affine to_yiq = {
         {{0.299, 0.587, 0.114, 0.0}, {0.595716, -0.274453, -0.321263, 0.0}, {0.211456, -0.522591, 0.311135, 0.0}}};
     static const struct affine from_yiq = {
         {{1.0, 0.9563, 0.6210, 0.0}, {1.0, -0.2721, -0.6474, 0.0}, {1.0, -1.1070, 1.7046, 0.0}}};
     const struct affine turned = {
         {{1.0, 0.0, 0.0, 0.0}, {0.0, cos(turn), -sin(turn), 0.0}, {0.0, sin(turn), cos(turn), 0.0}}};
-    return product(from_yiq, product(turned, to_yiq));
+    append(all, &to_yiq);
+    append(all, &turned);
+    append(all, &from_yiq);
 }
 
 /* Away from the grey of the same luma. */
-static struct affine saturation_by(double factor) {
+static void saturate(struct affine *all, double factor) {
     static const double luma[3] = {0.299, 0.587, 0.114};
     struct affine affine = {{{0.0}}};
     for (int i = 0; i < 3; ++i)
         for (int j = 0; j < 3; ++j)
             affine.m[i][j] = (i == j ? factor : 0.0) + (1.0 - factor) * luma[j];
-    return affine;
+    append(all, &affine);
 }
 
-static struct affine linear(double factor, double offset) {
-    return (struct affine){{{factor, 0.0, 0.0, offset}, {0.0, factor, 0.0, offset}, {0.0, 0.0, factor, offset}}};
+static void multiply_and_add(struct affine *all, double factor, double offset) {
+    append(all, &(struct affine){{{factor, 0.0, 0.0, offset}, {0.0, factor, 0.0, offset}, {0.0, 0.0, factor, offset}}});
 }
 
 /* Hue, saturation, contrast (away from the middle), brightness, in this order. */
 static void draw_colours(struct chance *chance, double colour, int64_t colours[3][4]) {
     const double middle = 127.5, most_turn = 36.0 * 3.141592653589793 / 180.0;
     const double low = 1.0 - colour, high = 1.0 + colour;
-    struct affine all = hue_by(uniform(chance, -colour * most_turn, colour * most_turn));
-    all = product(saturation_by(uniform(chance, low, high)), all);
+    struct affine all = {{{1.0, 0.0, 0.0, 0.0}, {0.0, 1.0, 0.0, 0.0}, {0.0, 0.0, 1.0, 0.0}}};
+    turn_hue(&all, uniform(chance, -colour * most_turn, colour * most_turn));
+    saturate(&all, uniform(chance, low, high));
     const double contrast = uniform(chance, low, high);
-    all = product(linear(contrast, (1.0 - contrast) * middle), all);
-    all = product(linear(uniform(chance, low, high), 0.0), all);
+    multiply_and_add(&all, contrast, (1.0 - contrast) * middle);
+    multiply_and_add(&all, uniform(chance, low, high), 0.0);
     for (int i = 0; i < 3; ++i)
         for (int j = 0; j < 4; ++j)
             colours[i][j] = llround(all.m[i][j] * ONE);

@@ -79,11 +79,12 @@ static void choose(const struct comparison *comparison, double *mean_iou, bool *
     for (size_t w = 0; w < comparison->count; ++w)
         mean_iou[w] = comparison_figure(comparison, w, number).mean;
     for (size_t w = 0; w < comparison->count; ++w) {
-        chosen[w] = true;
-        for (size_t other = 1; other < comparison->count && w > 0; ++other)
+        size_t best = w;
+        for (size_t other = 1; w > 0 && other < comparison->count; ++other)
             if (spec_same_family(&comparison->specs[w], &comparison->specs[other]) &&
-                (mean_iou[other] > mean_iou[w] || (mean_iou[other] == mean_iou[w] && other < w)))
-                chosen[w] = false;
+                (mean_iou[other] > mean_iou[best] || (other < best && mean_iou[other] >= mean_iou[best])))
+                best = other;
+        chosen[w] = best == w;
     }
 }
 
@@ -143,12 +144,14 @@ static bool compare_chosen(const struct contest *contest, const struct choice *c
 
 static bool choose_and_compare(const struct contest *contest, struct failure *failure) {
     char words[512], path[FILE_PATH];
-    struct holdout holdout;
+    struct holdout holdout = {.fraction = 0.0};
     bool all = false;
     double *mean_iou = calloc(contest->count, sizeof *mean_iou);
     bool *chosen = calloc(contest->count, sizeof *chosen);
-    bool good = holdout_make(contest->dataset, contest->choose_on, &holdout, failure) &&
-                ((mean_iou != NULL && chosen != NULL) || fail_memory(failure, "the weightings"));
+    bool good = mean_iou != NULL && chosen != NULL;
+    if (!good)
+        fail_memory(failure, "the weightings");
+    good = good && holdout_make(contest->dataset, contest->choose_on, &holdout, failure);
     const struct choice choice = {&holdout, contest->specs, contest->count,
                                   mean_iou, chosen,         (size_t)contest->choose_seeds};
     good = good && file_path(path, failure, "%s/comparison.json", contest->folder) &&

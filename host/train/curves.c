@@ -82,7 +82,9 @@ static bool read_all(struct curves *curves, struct failure *failure) {
     const size_t seeds = curves->comparison->seeds;
     struct step_record *records = calloc(seeds * curves->steps, sizeof *records);
     uint64_t *read = calloc(seeds, sizeof *read);
-    bool good = (records != NULL && read != NULL) || fail_memory(failure, "the logs");
+    bool good = records != NULL && read != NULL;
+    if (!good)
+        fail_memory(failure, "the logs");
     for (size_t w = 0; good && w < curves->comparison->count; ++w)
         good = read_weighting(curves, w, records, read, failure);
     free(records);
@@ -120,17 +122,19 @@ static double top_of(const struct curves *curves, int panel) {
 
 static void draw_ticks(struct curves *curves, double top, double low, double high, double tick) {
     char text[32];
-    for (double at = low; at < high + 0.5 * tick; at += tick) {
+    const int ticks = (int)lround((high - low) / tick);
+    for (int i = 0; i <= ticks; ++i) {
+        const double at = low + i * tick;
         const double y = top + HEIGHT * (high - at) / (high - low);
         snprintf(text, sizeof text, "%.4g", fabs(at) < 1e-9 * tick ? 0.0 : at);
         canvas_fill(&curves->picture, LEFT, (size_t)y, WIDTH, 1, drawing_pale);
         canvas_text(&curves->picture, LEFT - 8.0 - canvas_text_width(&drawing_small, text), y + 5.0, &drawing_small,
                     text);
     }
-    const double step = fmax(1.0, tick_of((double)curves->steps));
-    for (double at = 0.0; at <= (double)curves->steps; at += step) {
-        const double x = LEFT + WIDTH * at / (double)curves->steps;
-        snprintf(text, sizeof text, "%.0f", at);
+    const uint64_t step = (uint64_t)fmax(1.0, tick_of((double)curves->steps));
+    for (uint64_t at = 0; at <= curves->steps; at += step) {
+        const double x = LEFT + WIDTH * (double)at / (double)curves->steps;
+        snprintf(text, sizeof text, "%" PRIu64, at);
         canvas_fill(&curves->picture, (size_t)x, (size_t)top, 1, HEIGHT + 4, drawing_pale);
         canvas_text(&curves->picture, x - 0.5 * canvas_text_width(&drawing_small, text), top + HEIGHT + 18.0,
                     &drawing_small, text);

@@ -118,12 +118,14 @@ bool file_seconds(const char *path, double seconds, struct failure *failure) {
 }
 
 double file_read_seconds(const char *path) {
-    double seconds = 0.0;
+    char text[64] = "";
     FILE *file = fopen(path, "r");
-    if (file != NULL && fscanf(file, "%lf", &seconds) != 1)
-        seconds = 0.0;
-    if (file != NULL)
-        fclose(file);
+    if (file == NULL)
+        return 0.0;
+    if (fgets(text, sizeof text, file) == NULL)
+        text[0] = '\0';
+    fclose(file);
+    const double seconds = strtod(text, NULL);
     return isfinite(seconds) && seconds > 0.0 ? seconds : 0.0;
 }
 

@@ -11,12 +11,10 @@ static char *put_word(char *to, const char *word) {
     if (quoted)
         *to++ = '\'';
     for (; *word != '\0'; ++word)
-        if (*word == '\'') {
-            memcpy(to, "'\\''", 4);
-            to += 4;
-        } else {
+        if (*word == '\'')
+            to += sprintf(to, "'\\''");
+        else
             *to++ = *word;
-        }
     if (quoted)
         *to++ = '\'';
     return to;

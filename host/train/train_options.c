@@ -79,7 +79,7 @@ static bool read_crop(const char *text, struct trainer_options *options, struct 
     const size_t length = strcspn(text, "x");
     uint64_t width = 0, height = 0;
     enum number kind = NUMBER_NONE;
-    if (text[length] == 'x' && length < sizeof width_text) {
+    if (length < sizeof width_text && text[length] == 'x') {
         memcpy(width_text, text, length);
         kind = number_read_whole(width_text, MOST, &width);
         if (kind == NUMBER_GOOD)
@@ -102,7 +102,7 @@ static bool read_scale(const char *text, struct augmentation *augmentation, stru
     char low[32] = "";
     const size_t length = strcspn(text, ",");
     enum number kind = NUMBER_NONE;
-    if (text[length] == ',' && length < sizeof low) {
+    if (length < sizeof low && text[length] == ',') {
         memcpy(low, text, length);
         kind = number_read(low, &augmentation->scale_low);
         if (kind == NUMBER_GOOD)
