@@ -11,17 +11,10 @@ import struct
 import subprocess
 import sys
 
+from counted import check, report
+
 CLMP, LAUNCH, FOLDER = (os.path.abspath(path) for path in sys.argv[1:4])
 FILES, CLASSES, HEIGHT, WIDTH = 5, 4, 9, 14
-checks = failures = 0
-
-
-def check(good, words):
-    global checks, failures
-    checks += 1
-    if not good:
-        failures += 1
-        print("failed:", words)
 
 
 def npy(path, kind, shape, data):
@@ -98,5 +91,4 @@ same_for_any_number()
 more_processes_than_files()
 one_that_fails_ends_all()
 written_once()
-print(f"{100 * (checks - failures) // checks}%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(failures != 0)
+report()

@@ -17,19 +17,12 @@ import sys
 import time
 import zlib
 
+from counted import check, report
+
 TRAIN, LAUNCH, FOLDER = map(os.path.abspath, sys.argv[1:4])
 STEPS, BATCH, WIDTH, HEIGHT = 10, 6, 40, 32
 CACHE = os.path.abspath(os.environ.get("POCL_CACHE_DIR", os.path.join(FOLDER, "cache")))
 LIMIT = 900
-checks = failures = 0
-
-
-def check(good, words):
-    global checks, failures
-    checks += 1
-    if not good:
-        failures += 1
-        print("failed:", words)
 
 
 def png(path, kind, rows):
@@ -178,5 +171,4 @@ make_data()
 for part in (same_for_any_number, complete_is_not_repeated, interrupted_and_resumed_by_others, one_that_fails_ends_all,
              refused_by_all_with_one_line):
     part()
-print(f"{100 * (checks - failures) // checks}%: Checks: {checks}, Failures: {failures}, Errors: 0")
-sys.exit(failures != 0)
+report()
