@@ -41,9 +41,12 @@ if commit=$(git -C "$root" describe --always --dirty 2>/dev/null); then
     note="commit $commit"
 fi
 
-# Uniform is first: what the others are compared with.
-exec "$build/host/train/clmp-train" compare "$data" -o "$folder" --classes "$root/bench/quality/camvid.txt" --seeds 5 \
-    --choose-on 0.25 --note "$note" \
-    --weightings "uniform,lmp:p=1.7:support=0.5,lmp:p=1.7:support=0.25,lmp:p=1.3:support=0.25,lmp:p=1.7:support=0.1,\
-topk:support=0.25,uniform+median-sqrt,lmp:p=1.7:support=0.5+median-sqrt,lmp:p=1.7:support=0.25+median-sqrt,\
-uniform+median,lmp:p=1.7:support=0.25+median" "$@"
+# Uniform is first: what the others are compared with.  Focal losses, square roots of the median frequency and these with
+# loss max-pooling are families of their own.
+exec "$build/host/train/clmp-train" compare "$data" -o "$folder" --classes "$root/bench/quality/camvid.txt" \
+    --choose-on 0.25 --choose-seeds 2 --seeds 5 --note "$note" \
+    --steps 6000 --schedule poly --weight-decay 0.01 --scale 0.5,2 --colour 0.5 --validate 500 \
+    --weightings "uniform,lmp:p=1.7:support=0.5,lmp:p=1.7:support=0.25,lmp:p=1.7:support=0.1,lmp:p=1.3:support=0.25,\
+topk:support=0.5,topk:support=0.25,ohem:thresh=0.7:min-kept=5000,ohem:thresh=0.9:min-kept=5000,\
+uniform:loss=focal:gamma=1,uniform:loss=focal:gamma=2,\
+uniform+median-sqrt,lmp:p=1.7:support=0.5+median-sqrt,lmp:p=1.7:support=0.25+median-sqrt" "$@"
