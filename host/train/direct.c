@@ -101,7 +101,7 @@ bool direct_make(struct engine *engine, bool training, struct convolution *convo
 
 static bool to_planes(struct engine *engine, cl_mem from, size_t channels, size_t height, size_t width,
                       struct planes planes, struct failure *failure) {
-    return from == NULL || ENGINE_LAUNCH(engine, TRAIN_PLANES, height, channels, 0, failure, of_mem(from),
+    return from == NULL || ENGINE_LAUNCH(engine, TRAIN_PLANES, channels, 1, 1, failure, of_mem(from), of_int(height),
                                          of_int(width), PLACE_IN(planes));
 }
 
@@ -111,8 +111,8 @@ bool direct_forward(struct engine *engine, const struct convolution *convolution
     const size_t images = convolution->images, inputs = convolution->inputs, outputs = convolution->outputs;
     const size_t tiles = times(outputs, TILE), units = times(convolution->row, LANES) * convolution->rows;
     return to_planes(engine, input, images * inputs, convolution->height, convolution->width, planes, failure) &&
-           ENGINE_LAUNCH(engine, TRAIN_TILES, inputs, tiles * TILE, 0, failure, of_mem(weights), of_ulong(at),
-                         of_int(outputs), of_int(0), of_mem(convolution->table), of_mem(convolution->tiles)) &&
+           ENGINE_LAUNCH(engine, TRAIN_TILES, inputs, tiles, 1, failure, of_mem(weights), of_ulong(at), of_int(outputs),
+                         of_int(0), of_mem(convolution->table), of_mem(convolution->tiles)) &&
            ENGINE_LAUNCH(engine, TRAIN_CONVOLVE, times(units, BLOCK), images * tiles, 1, failure,
                          of_mem(convolution->input_planes), of_int(inputs), of_ulong(planes.plane),
                          of_int(planes.pitch * convolution->stride * convolution->stride), of_mem(convolution->tiles),
@@ -142,7 +142,7 @@ bool direct_input_gradient(struct engine *engine, const struct convolution *conv
     const size_t stride = convolution->stride, phases = stride * stride;
     const size_t inputs = convolution->inputs, outputs = convolution->outputs, tiles = times(inputs, TILE);
     const size_t units = times(convolution->row, LANES) * convolution->rows;
-    return ENGINE_LAUNCH(engine, TRAIN_TILES, outputs, phases * tiles * TILE, 0, failure, of_mem(weights), of_ulong(at),
+    return ENGINE_LAUNCH(engine, TRAIN_TILES, outputs, phases * tiles, 1, failure, of_mem(weights), of_ulong(at),
                          of_int(inputs), of_int(1), of_mem(convolution->adjoint_table), of_mem(convolution->tiles)) &&
            ENGINE_LAUNCH(engine, TRAIN_CONVOLVE, times(units, BLOCK), convolution->images * tiles * phases, 1, failure,
                          of_mem(convolution->gradient_planes), of_int(outputs), of_ulong(planes.plane),

@@ -253,7 +253,7 @@ static bool norm_forward(struct engine *engine, const struct network *network, c
     if (!fills_planes(network, l))
         return ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD, pixels_of(network, l), planes, 0, failure, NORM_FORWARD);
     const struct planes next = direct_input_planes(&network->convolutions[l + 1]);
-    return ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD_PLANES, own->rows, planes, 0, failure, NORM_FORWARD,
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_FORWARD_PLANES, planes, 1, 1, failure, NORM_FORWARD, of_int(own->rows),
                          of_int(own->row), PLACE_IN(next));
 #undef NORM_FORWARD
 }
@@ -297,7 +297,7 @@ static bool norm_backward(struct engine *engine, const struct network *network, 
     if (!own->direct)
         return ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD, pixels, planes, 0, failure, NORM_BACKWARD);
     const struct planes to = direct_gradient_planes(own);
-    return ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD_PLANES, own->rows, planes, 0, failure, NORM_BACKWARD,
+    return ENGINE_LAUNCH(engine, TRAIN_NORM_BACKWARD_PLANES, planes, 1, 1, failure, NORM_BACKWARD, of_int(own->rows),
                          of_int(own->row), PLACE_IN(to));
 #undef NORM_BACKWARD
 }

@@ -34,30 +34,33 @@
 #define TABLE (4 + 2 * TAPS)
 #define ONE_ITEM kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 
-/* Numbers of a batch into planes; grid: (height, images x channels). */
-kernel void train_planes(global const float *restrict from, int width, int border, int stride, ulong plane, int pitch,
-                         global float *restrict planes) {
-    const int y = (int)get_global_id(0);
-    const ulong channel = get_global_id(1);
-    place_row(from + (channel * get_global_size(0) + y) * width, width, border, stride, pitch,
-              row_of_planes(planes, plane, channel, y, border, stride, pitch));
+/* Numbers of a batch into planes; grid: (images x channels). */
+ONE_ITEM train_planes(global const float *restrict from, int height, int width, int border, int stride, ulong plane,
+                      int pitch, global float *restrict planes) {
+    const ulong channel = get_global_id(0);
+    for (int y = 0; y < height; ++y)
+        place_row(from + (channel * height + y) * width, width, border, stride, pitch,
+                  row_of_planes(planes, plane, channel, y, border, stride, pitch));
 }
 
 /* Weights (rows, columns, 9) into the tiles of a result with `outputs` channels, which are the rows, or, of the
-   adjoint, the columns.  Grid: (summed channels, outputs rounded up to 8 x phases). */
-kernel void train_tiles(global const float *restrict weight, ulong weight_at, int outputs, int adjoint,
-                        global const int *restrict table, global float *restrict tiles) {
+   adjoint, the columns.  Grid: (summed channels, outputs / 8 rounded up x phases). */
+ONE_ITEM train_tiles(global const float *restrict weight, ulong weight_at, int outputs, int adjoint,
+                     global const int *restrict table, global float *restrict tiles) {
     const int from = (int)get_global_id(0), channels = (int)get_global_size(0);
-    const int whole = (outputs + TILE - 1) / TILE * TILE;
-    const int output = (int)get_global_id(1) % whole, phase = (int)get_global_id(1) / whole;
+    const int tile_count = (outputs + TILE - 1) / TILE;
+    const int tile = (int)get_global_id(1) % tile_count, phase = (int)get_global_id(1) / tile_count;
     table += phase * TABLE;
     const int taps = table[0];
-    global float *restrict to = tiles + (ulong)phase * whole * channels * TAPS +
-                                ((ulong)(output / TILE) * channels + from) * taps * TILE + output % TILE;
-    global const float *restrict of =
-        weight + weight_at + (ulong)(adjoint ? from * outputs + output : output * channels + from) * TAPS;
-    for (int tap = 0; tap < taps; ++tap)
-        to[tap * TILE] = output < outputs ? of[table[4 + TAPS + tap]] : 0.0f;
+    global float *restrict to = tiles + (ulong)phase * tile_count * TILE * channels * TAPS +
+                                ((ulong)tile * channels + from) * taps * TILE;
+    for (int i = 0; i < TILE; ++i) {
+        const int output = tile * TILE + i;
+        global const float *restrict of =
+            weight + weight_at + (ulong)(adjoint ? from * outputs + output : output * channels + from) * TAPS;
+        for (int tap = 0; tap < taps; ++tap)
+            to[tap * TILE + i] = output < outputs ? of[table[4 + TAPS + tap]] : 0.0f;
+    }
 }
 
 /* Sixteen sums, of which `count` are wanted, to every `step`th number; or on top of those. */

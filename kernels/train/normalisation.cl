@@ -111,22 +111,25 @@ kernel void train_norm_forward(global const float *restrict x, global const floa
     y[at] = skips ? over + input[at] : over;
 }
 
-/* The same, and y into the planes of the next convolution, too.  Grid: (rows, images x channels). */
-kernel void train_norm_forward_planes(global const float *restrict x, global const float2 *restrict statistics,
-                                      global const float *restrict parameters, ulong gain_at, ulong channels, int skips,
-                                      global const float *restrict input, global float *restrict y, int width,
-                                      int border, int stride, ulong plane, int pitch, global float *restrict planes) {
-    const int row = (int)get_global_id(0);
-    const ulong channel = get_global_id(1), at = (channel * get_global_size(0) + row) * width;
+/* The same, and y into the planes of the next convolution, too; for CPUs.  Grid: (images x channels). */
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+train_norm_forward_planes(global const float *restrict x, global const float2 *restrict statistics,
+                          global const float *restrict parameters, ulong gain_at, ulong channels, int skips,
+                          global const float *restrict input, global float *restrict y, int height, int width,
+                          int border, int stride, ulong plane, int pitch, global float *restrict planes) {
+    const ulong channel = get_global_id(0);
     const float2 line = line_of(statistics, parameters, gain_at, channel % channels, channels);
-    if (skips)
-        for (int i = 0; i < width; ++i)
-            y[at + i] = fmax(0.0f, fma(x[at + i], line.x, line.y)) + input[at + i];
-    else
-        for (int i = 0; i < width; ++i)
-            y[at + i] = fmax(0.0f, fma(x[at + i], line.x, line.y));
-    place_row(y + at, width, border, stride, pitch,
-              row_of_planes(planes, plane, channel, row, border, stride, pitch));
+    for (int row = 0; row < height; ++row) {
+        const ulong at = (channel * height + row) * width;
+        if (skips)
+            for (int i = 0; i < width; ++i)
+                y[at + i] = fmax(0.0f, fma(x[at + i], line.x, line.y)) + input[at + i];
+        else
+            for (int i = 0; i < width; ++i)
+                y[at + i] = fmax(0.0f, fma(x[at + i], line.x, line.y));
+        place_row(y + at, width, border, stride, pitch,
+                  row_of_planes(planes, plane, channel, row, border, stride, pitch));
+    }
 }
 
 /* The parameters' gradient, of each of the parts that the images fall into.  Grid: a work-group for each channel,
@@ -185,25 +188,27 @@ kernel void train_norm_backward(global const float *restrict x, global const flo
     gradient[at] = line.x * (g - g_mean - xhat * gx_mean);
 }
 
-/* The same, but dL/dx goes into planes of stride 1.  Grid: (rows, images x channels). */
-kernel void train_norm_backward_planes(global const float *restrict x, global const float2 *restrict statistics,
-                                       global const float *restrict parameters,
-                                       global const float *restrict parameters_gradient, ulong gain_at, ulong channels,
-                                       float count, int skips, global float *restrict input_gradient,
-                                       global const float *restrict gradient, int width, int border, int stride,
-                                       ulong plane, int pitch, global float *restrict planes) {
-    const int row = (int)get_global_id(0);
-    const ulong place = get_global_id(1), channel = place % channels, at = (place * get_global_size(0) + row) * width;
+/* The same, but dL/dx goes into planes of stride 1; for CPUs.  Grid: (images x channels). */
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+train_norm_backward_planes(global const float *restrict x, global const float2 *restrict statistics,
+                           global const float *restrict parameters, global const float *restrict parameters_gradient,
+                           ulong gain_at, ulong channels, float count, int skips,
+                           global float *restrict input_gradient, global const float *restrict gradient, int height,
+                           int width, int border, int stride, ulong plane, int pitch, global float *restrict planes) {
+    const ulong place = get_global_id(0), channel = place % channels;
     const float2 of_channel = statistics[channel], line = line_of(statistics, parameters, gain_at, channel, channels);
     const float gx_mean = parameters_gradient[gain_at + channel] / count;
     const float g_mean = parameters_gradient[gain_at + channels + channel] / count;
-    global float *restrict to = row_of_planes(planes, plane, place, row, border, stride, pitch) + border;
-    for (int i = 0; i < width; ++i) {
-        const float xhat = (x[at + i] - of_channel.x) * of_channel.y;
-        const float g = fma(x[at + i], line.x, line.y) > 0.0f ? gradient[at + i] : 0.0f;
-        to[i] = line.x * (g - g_mean - xhat * gx_mean);
+    for (int row = 0; row < height; ++row) {
+        const ulong at = (place * height + row) * width;
+        global float *restrict to = row_of_planes(planes, plane, place, row, border, stride, pitch) + border;
+        for (int i = 0; i < width; ++i) {
+            const float xhat = (x[at + i] - of_channel.x) * of_channel.y;
+            const float g = fma(x[at + i], line.x, line.y) > 0.0f ? gradient[at + i] : 0.0f;
+            to[i] = line.x * (g - g_mean - xhat * gx_mean);
+        }
+        if (skips)
+            for (int i = 0; i < width; ++i)
+                input_gradient[at + i] = gradient[at + i];
     }
-    if (skips)
-        for (int i = 0; i < width; ++i)
-            input_gradient[at + i] = gradient[at + i];
 }
