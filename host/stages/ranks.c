@@ -189,9 +189,9 @@ static clmp_status check_introductions(struct clmp_step *step, const uint64_t *s
 }
 
 clmp_status clmp_ranks_agree(struct clmp_step *step, clmp_status status, enum clmp_entry entry) {
-    const clmp_ranks *ranks = &step->plan->whole->ranks;
     if (step->alone)
         return status;
+    const clmp_ranks *ranks = &step->plan->whole->ranks;
     struct clmp_alike list[CLMP_MOST_ALIKE];
     const size_t alike = list_alike(step, entry, list);
     uint64_t hash = 0;
