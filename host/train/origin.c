@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "origin.h"
 
+#include "text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,15 @@ static char *put_word(char *to, const char *word) {
     return to;
 }
 
+/* JSON takes nothing but UTF-8, and names of files may be of any bytes. */
+static void make_utf8(char *text) {
+    if (text_is_utf8(text))
+        return;
+    for (; *text != '\0'; ++text)
+        if (((unsigned char)*text & 0x80) != 0)
+            *text = '?';
+}
+
 bool origin_make(int argc, char **argv, struct origin *origin, struct failure *failure) {
     size_t room = sizeof "clmp-train";
     *origin = (struct origin){.note = NULL};
@@ -34,6 +45,7 @@ bool origin_make(int argc, char **argv, struct origin *origin, struct failure *f
         to = put_word(to, argv[i]);
     }
     *to = '\0';
+    make_utf8(origin->command);
     return true;
 }
 
@@ -67,4 +79,5 @@ void origin_name_machine(struct origin *origin, const struct session *session) {
     clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL);
     snprintf(origin->machine, sizeof origin->machine, "%s, %u compute units, %s, driver %s", session->device, units,
              version, driver);
+    make_utf8(origin->machine);
 }

@@ -13,8 +13,8 @@
 enum { ORIGIN_MACHINE = 512 };
 
 struct origin {
-    char *command;                /* as it would be given to a shell; owned */
-    const char *note;             /* the user's, or NULL; the caller's */
+    char *command;                /* as it would be given to a shell, in UTF-8; owned */
+    const char *note;             /* the user's, in UTF-8, or NULL; the caller's */
     char machine[ORIGIN_MACHINE]; /* device, platform, versions */
 };
 

@@ -2,6 +2,7 @@
 #include "report_json.h"
 
 #include "files.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +19,18 @@ static json_t *json_of_choice(const struct choice *choice) {
     json_t *weightings = json_array(), *sequences = json_array();
     bool whole = true;
     holdout_words(choice->holdout, words, sizeof words);
-    for (size_t i = 0; i < choice->holdout->held_out; ++i)
-        whole = json_array_append_new(sequences, json_string(choice->holdout->names[i])) == 0 && whole;
+    for (size_t i = 0; i < choice->holdout->held_out; ++i) {
+        json_t *name = json_string(choice->holdout->names[i]);
+        whole = json_array_append_new(sequences, name != NULL ? name : json_string("?")) == 0 && whole; /* not UTF-8 */
+    }
     for (size_t w = 0; w < choice->count; ++w)
         whole = json_array_append_new(weightings, json_pack("{s:s, s:f, s:b}", "weighting", choice->specs[w].text,
                                                             "mean_iou", choice->mean_iou[w], "chosen",
                                                             (int)(w > 0 && choice->chosen[w]))) == 0 &&
                 whole;
-    json_t *object = json_pack("{s:s, s:f, s:I, s:o, s:o}", "on", words, "fraction", choice->holdout->fraction, "seeds",
-                               (json_int_t)choice->seeds, "sequences", sequences, "weightings", weightings);
+    json_t *object = json_pack("{s:s, s:f, s:I, s:o, s:o}", "on", text_is_utf8(words) ? words : "?", "fraction",
+                               choice->holdout->fraction, "seeds", (json_int_t)choice->seeds, "sequences", sequences,
+                               "weightings", weightings);
     if (whole)
         return object;
     json_decref(object);

@@ -3,6 +3,7 @@
 
 #include "option_rules.h"
 #include "option_words.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +135,7 @@ static bool read_option(int id, const char *argument, struct train_options *opti
         return rules_read_whole("--choose-seeds", argument, 1, 1000, &options->choose_seeds, failure);
     case OPTION_NOTE:
         options->note = argument;
-        return true;
+        return text_is_utf8(argument) || fail_with(failure, EXIT_OF_INPUT, "--note is '%s', expected UTF-8", argument);
     case OPTION_STEPS:
         return rules_read_whole("--steps", argument, 1, 10000000, &options->trainer.steps, failure);
     case OPTION_BATCH:

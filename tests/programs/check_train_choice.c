@@ -14,8 +14,8 @@
 
 enum { WIDTH = 40, HEIGHT = 32, PIXELS = WIDTH * HEIGHT, CLASSES = 3, IGNORED = 255 };
 
-/* Three sequences, of which any two are more than the third. */
-static const char *const train[] = {"a_f1", "a_f2", "a_f3", "b_f7", "b_f8", "c_f11", "c_f12"};
+/* Three sequences, the largest of which is not held out; the others' names are not in UTF-8. */
+static const char *const train[] = {"a_f1", "a_f2", "a_f3", "b\xe9_f7", "b\xe9_f8", "c\xe9_f11", "c\xe9_f12"};
 enum { TRAIN = sizeof train / sizeof *train, VAL = 2 };
 
 /* Bands of classes in noise. */
@@ -225,6 +225,7 @@ START_TEST(choices_that_cannot_be_made_are_refused) {
     assert_says(choose("out", "lmp", "0.3"), "--choose-on: there is one weighting, lmp", "");
     assert_says(clmp("compare", "data", "-o", "out", "--choose-seeds", "2", NULL), "--choose-seeds is given without",
                 "");
+    assert_says(clmp("run", "data", "-o", "out", "--note", "\xff", NULL), "--note is '", "expected UTF-8");
     assert_says(clmp("run", "data", "-o", "out", "--choose-on", "0.3", NULL), "unknown option --choose-on", "");
     for (int i = 0; i < TRAIN; ++i)
         write_pair("train", train[i], i, ignored);
@@ -308,8 +309,13 @@ START_TEST(logs_tell_what_pooling_has_to_do) {
     json_decref(result);
     /* and the pictures are not those without augmentation */
     double plain[LINES][CELLS];
-    assert_trained(clmp("run", "data", "-o", "plain", "--weighting", "uniform", "--steps", "6", "--batch", "2", NULL));
-    read_log("plain/log.csv", plain);
+    assert_trained(
+        clmp("run", "data", "-o", "pl\xe9n", "--weighting", "uniform", "--steps", "6", "--batch", "2", NULL));
+    read_log("pl\xe9n/log.csv", plain);
+    result = load("pl\xe9n/result.json"); /* names of folders may be of any bytes, JSON not */
+    ck_assert(strstr(json_string_value(json_object_get(json_object_get(result, "made_by"), "command")),
+                     " -o 'pl?n' ") != NULL);
+    json_decref(result);
     ck_assert(fabs(plain[0][MEAN] - uniform[0][MEAN]) > 1e-3 && isnan(plain[1][IOU]) && !isnan(plain[LINES - 1][IOU]));
 }
 END_TEST
