@@ -43,7 +43,7 @@ fi
 
 # Uniform is first: what the others are compared with.  Focal losses, square roots of the median frequency and these with
 # loss max-pooling are families of their own.
-exec "$build/host/train/clmp-train" compare "$data" -o "$folder" --classes "$root/bench/quality/camvid.txt" \
+exec "$build/host/train/clmp-train" compare "$data" -o "$folder" --classes "$(dirname "$0")/quality/camvid.txt" \
     --choose-on 0.25 --choose-seeds 2 --seeds 5 --note "$note" \
     --steps 6000 --schedule poly --weight-decay 0.01 --scale 0.5,2 --colour 0.5 --validate 500 \
     --weightings "uniform,lmp:p=1.7:support=0.5,lmp:p=1.7:support=0.25,lmp:p=1.7:support=0.1,lmp:p=1.3:support=0.25,\

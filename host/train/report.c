@@ -92,6 +92,14 @@ static void make_cell(const struct comparison *comparison, size_t weighting, siz
     snprintf(cell, size, "%.1f%s%s", 100.0 * figure.mean, spread, more);
 }
 
+/* The width of a column of weightings. */
+static size_t longest_name(const struct spec *specs, size_t count) {
+    size_t width = 9;
+    for (size_t w = 0; w < count; ++w)
+        width = strlen(specs[w].text) > width ? strlen(specs[w].text) : width;
+    return width;
+}
+
 /* What a weighting has more than the first in the same seed, and how sure that is. */
 static void put_intervals(const struct comparison *comparison, int width, struct growing *text) {
     enum { COLUMN = 24 };
@@ -114,8 +122,9 @@ static void put_intervals(const struct comparison *comparison, int width, struct
     }
 }
 
-static void put_choice(const struct choice *choice, int width, struct growing *text) {
+static void put_choice(const struct choice *choice, struct growing *text) {
     char words[512];
+    const int width = (int)longest_name(choice->specs, choice->count);
     holdout_words(choice->holdout, words, sizeof words);
     put(text, "\nchosen on %s: mean IoU there, %%, mean over %zu seed%s; each family's best is reported above\n\n",
         words, choice->seeds, plural_s(choice->seeds));
@@ -128,7 +137,7 @@ static void put_choice(const struct choice *choice, int width, struct growing *t
 
 static void put_origin(const struct comparison *comparison, struct growing *text) {
     const struct origin *origin = comparison->trainer->options.origin;
-    put(text, "\n%zu runs of %" PRIu64 " steps by clmp-train %s in %.2f hours on %s\n",
+    put(text, "\n%zu runs of %" PRIu64 " steps by clmp-train %s in %.3g hours on %s\n",
         comparison->count * comparison->seeds, comparison->trainer->options.steps, clmp_version(),
         comparison_hours(comparison), origin->machine);
     if (origin->note != NULL)
@@ -142,9 +151,7 @@ static void make_table(const struct comparison *comparison, struct growing *text
     const bool several = comparison->seeds > 1;
     const int column = several ? 31 : 19;
     char cell[128];
-    size_t width = 9;
-    for (size_t w = 0; w < comparison->count; ++w)
-        width = strlen(comparison->specs[w].text) > width ? strlen(comparison->specs[w].text) : width;
+    const size_t width = longest_name(comparison->specs, comparison->count);
     put(text, "%% on %zu %s image%s, mean over %zu seed%s", comparison->trainer->val.split->count,
         trainer_judges_on(comparison->trainer), plural_s(comparison->trainer->val.split->count), comparison->seeds,
         several ? "s +- standard deviation" : "");
@@ -174,7 +181,7 @@ static void make_table(const struct comparison *comparison, struct growing *text
         put(text, "\n");
     }
     if (comparison->choice != NULL)
-        put_choice(comparison->choice, (int)width, text);
+        put_choice(comparison->choice, text);
     put_origin(comparison, text);
 }
 
