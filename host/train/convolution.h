@@ -13,16 +13,7 @@
 #ifndef CLMP_TRAIN_CONVOLUTION_H
 #define CLMP_TRAIN_CONVOLUTION_H
 
-#include "engine.h"
-
-struct convolution {
-    size_t images, inputs, outputs, height, width, stride, dilation;
-    size_t rows, row; /* of the output */
-    bool direct;
-    cl_mem columns; /* of one image, (9 inputs, rows, row) */
-    /* of the direct way: planes of the input and of the output's gradient, weights in tiles, and tables */
-    cl_mem input_planes, gradient_planes, tiles, table, adjoint_table;
-};
+#include "convolution_buffers.h"
 
 /* For the sizes in `convolution`, whose `rows` and `row` are filled in; with the engine's way.  `training`: gradients
  * are wanted, too.  convolution_free() after a failure, too. */

@@ -6,7 +6,7 @@
 #ifndef CLMP_TRAIN_DIRECT_H
 #define CLMP_TRAIN_DIRECT_H
 
-#include "convolution.h"
+#include "convolution_buffers.h"
 
 /* Numbers with room around them (kernels/train/planes.clh); of a plane of each channel. */
 struct planes {
