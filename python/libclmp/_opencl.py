@@ -12,7 +12,7 @@ from libclmp._errors import OpenCLError, OutOfMemory
 
 READ_WRITE, READ_ONLY, USE_HOST_PTR = 1, 4, 8
 MAP_READ = 1
-DEVICE_TYPE, DEVICE_NAME = 0x1000, 0x102B
+DEVICE_TYPE, DEVICE_NAME, DEVICE_VERSION = 0x1000, 0x102B, 0x102F
 TYPE_CPU, TYPE_GPU = 2, 4
 _MEMORY = {-4: "CL_MEM_OBJECT_ALLOCATION_FAILURE", -5: "CL_OUT_OF_RESOURCES", -6: "CL_OUT_OF_HOST_MEMORY", -61: "CL_INVALID_BUFFER_SIZE"}
 
@@ -95,22 +95,17 @@ def device_type(device: int) -> int:
     return value.value
 
 
-def device_name(device: int) -> str:
+def device_text(device: int, what: int) -> str:
     text = ctypes.create_string_buffer(1024)
-    check(api().clGetDeviceInfo(device, DEVICE_NAME, len(text), text, None), "clGetDeviceInfo")
+    check(api().clGetDeviceInfo(device, what, len(text), text, None), "clGetDeviceInfo")
     return text.value.decode(errors="replace").strip()
 
 
-def map_for_reading(queue: int, buffer: int, size: int) -> int:
-    """Behind what is enqueued; returns at once."""
+def map_and_unmap(queue: int, buffer: int, size: int) -> None:
+    """What a buffer with memory of the host holds is there, once the queue has come so far; returns at once."""
     error = c_int32()
     pointer: int | None = api().clEnqueueMapBuffer(queue, buffer, 0, MAP_READ, 0, size, 0, None, None, byref(error))
     check(error.value, "clEnqueueMapBuffer")
-    assert pointer is not None
-    return pointer
-
-
-def unmap(queue: int, buffer: int, pointer: int) -> None:
     check(api().clEnqueueUnmapMemObject(queue, buffer, pointer, 0, None, None), "clEnqueueUnmapMemObject")
 
 

@@ -148,7 +148,7 @@ class Context:
     @property
     def name(self) -> str:
         """The device's name."""
-        return _opencl.device_name(self.device)
+        return _opencl.device_text(self.device, _opencl.DEVICE_NAME)
 
     @property
     def is_cpu(self) -> bool:
