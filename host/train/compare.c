@@ -7,27 +7,63 @@
 #include "run.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-/* All weightings of a seed, then the next seed: whoever looks early sees all of them. */
-static bool train_all(const struct comparison *comparison, struct failure *failure) {
+/* Between two looks at what other processes train. */
+enum { WAIT_SECONDS = 1 };
+
+/* Run `i` of all. */
+static bool train_one(const struct comparison *comparison, size_t i, struct run_result **result,
+                      struct failure *failure) {
     char folder[FILE_PATH], name[SPEC_TEXT + 64];
+    const size_t seed = i / comparison->count, w = i % comparison->count;
+    *result = &comparison->results[w * comparison->seeds + seed];
+    snprintf(name, sizeof name, "%s%zu/%zu %s, seed %zu",
+             comparison->trainer->options.held_out != 0 ? "to choose, " : "", i + 1,
+             comparison->count * comparison->seeds, comparison->specs[w].text, seed + 1);
+    return (*result)->complete ||
+           (file_path(folder, failure, "%s/%s/seed-%zu", comparison->folder, comparison->specs[w].folder, seed + 1) &&
+            run_train(comparison->trainer, &comparison->specs[w], seed + 1, folder, name, *result, failure));
+}
+
+/* Those that no other process is at: all weightings of a seed, then the next seed, so that whoever looks early sees all
+ * of them.  `*complete` are done now; fewer than all where others are at some, or where `*stop`: this was interrupted.
+ */
+static bool train_free(const struct comparison *comparison, size_t *complete, bool *stop, struct failure *failure) {
     const size_t runs = comparison->count * comparison->seeds;
-    for (size_t i = 0; i < runs; ++i) {
-        const size_t seed = i / comparison->count, w = i % comparison->count;
-        struct run_result *result = &comparison->results[w * comparison->seeds + seed];
-        snprintf(name, sizeof name, "%s%zu/%zu %s, seed %zu",
-                 comparison->trainer->options.held_out != 0 ? "to choose, " : "", i + 1, runs,
-                 comparison->specs[w].text, seed + 1);
-        if (!file_path(folder, failure, "%s/%s/seed-%zu", comparison->folder, comparison->specs[w].folder, seed + 1) ||
-            !run_train(comparison->trainer, &comparison->specs[w], seed + 1, folder, name, result, failure))
+    *complete = 0;
+    *stop = false;
+    for (size_t i = 0; i < runs && !*stop; ++i) {
+        struct run_result *result;
+        if (!train_one(comparison, i, &result, failure))
             return false;
-        if (!result->complete) {
-            fprintf(stderr, "clmp-train: interrupted after %zu of %zu runs%s; the same command continues\n", i, runs,
-                    comparison->trainer->options.held_out != 0 ? " to choose from" : "");
+        *complete += result->complete;
+        *stop = !result->complete && !result->elsewhere;
+    }
+    return true;
+}
+
+/* All runs, together with other processes that were started with the same command. */
+static bool train_all(const struct comparison *comparison, struct failure *failure) {
+    const size_t runs = comparison->count * comparison->seeds;
+    const bool choosing = comparison->trainer->options.held_out != 0;
+    for (bool waited = false;; waited = true) {
+        size_t complete = 0;
+        bool stop = false;
+        if (!train_free(comparison, &complete, &stop, failure))
+            return false;
+        if (complete == runs)
+            return true;
+        if (!stop && !waited)
+            note_print("clmp-train", NULL, "waiting for %zu runs that other processes are at", runs - complete);
+        if (!stop)
+            sleep(WAIT_SECONDS); /* or until a signal */
+        if (stop || run_interrupted()) {
+            fprintf(stderr, "clmp-train: interrupted after %zu of %zu runs%s; the same command continues\n", complete,
+                    runs, choosing ? " to choose from" : "");
             return true;
         }
     }
-    return true;
 }
 
 static bool begin(struct comparison *comparison, struct failure *failure) {

@@ -6,6 +6,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool file_path(char *path, struct failure *failure, const char *format, ...) {
     va_list arguments;
@@ -42,6 +44,30 @@ bool file_folder(const char *path, struct failure *failure) {
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
         return fail_with(failure, EXIT_OF_INPUT, "%s is no folder", path);
     return true;
+}
+
+bool file_take(const char *folder, int *lock, struct failure *failure) {
+    char path[FILE_PATH];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    *lock = -1;
+    if (!file_folder(folder, failure) || !file_path(path, failure, "%s/lock", folder))
+        return false;
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0)
+        return fail_with(failure, EXIT_OF_INPUT, "cannot open %s: %s", path, strerror(errno));
+    if (fcntl(file, F_SETLK, &whole) == 0) {
+        *lock = file;
+        return true;
+    }
+    const int error = errno;
+    close(file);
+    return error == EACCES || error == EAGAIN ||
+           fail_with(failure, EXIT_OF_INPUT, "cannot lock %s: %s", path, strerror(error));
+}
+
+void file_release(int lock) {
+    if (lock >= 0)
+        close(lock);
 }
 
 bool file_text(const char *path, const char *text, struct failure *failure) {

@@ -21,6 +21,13 @@ bool file_folder(const char *path, struct failure *failure);
 
 bool file_text(const char *path, const char *text, struct failure *failure);
 
+/*
+ * Takes a folder for this process, until file_release() or its end; `*lock` is -1 where another process has it.  What
+ * tells is a lock on the file "lock" in there, which stays.
+ */
+bool file_take(const char *folder, int *lock, struct failure *failure);
+void file_release(int lock);
+
 /* Labels as a palette PNG in the colours of their classes. */
 bool file_labels(const char *path, const struct classes *classes, const uint8_t *labels, size_t height, size_t width,
                  struct failure *failure);

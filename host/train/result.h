@@ -12,7 +12,8 @@ struct run_result {
     uint64_t *confusion; /* CLMP_CONFUSION(classes); to be freed */
     clmp_metrics metrics;
     double seconds; /* of training, of all processes that took part one after another */
-    bool complete;  /* false: it was interrupted, and saved */
+    bool complete;  /* false: it was interrupted, and saved; */
+    bool elsewhere; /* or another process is at it */
 };
 
 #endif /* CLMP_TRAIN_RESULT_H */

@@ -229,11 +229,10 @@ static bool begin(struct run *run, struct failure *failure) {
         parameters_make(trainer->engine, trainer->classes->count, run->seed, &run->parameters, failure) &&
         (!team_shares(trainer->team) || parameters_share(trainer->engine, trainer->team, trainer->training.images,
                                                          trainer->options.batch, &run->parameters, failure)) &&
-        (!team_leads(trainer->team) ||
-         (file_folder(run->folder, failure) && file_path(path, failure, "%s/network.ckpt", run->folder) &&
-          checkpoint_read(path, run->settings, trainer->engine, &run->parameters, trainer->options.steps,
-                          &run->progress, &found, failure) &&
-          file_path(path, failure, "%s/seconds.txt", run->folder))) &&
+        (!team_leads(trainer->team) || (file_path(path, failure, "%s/network.ckpt", run->folder) &&
+                                        checkpoint_read(path, run->settings, trainer->engine, &run->parameters,
+                                                        trainer->options.steps, &run->progress, &found, failure) &&
+                                        file_path(path, failure, "%s/seconds.txt", run->folder))) &&
         team_most(trainer->team, &run->progress.step, failure);
     run->earlier = good && found ? file_read_seconds(path) : 0.0;
     return good;
@@ -317,26 +316,44 @@ static bool complete(struct run *run, struct run_result *result, struct failure 
                        result, failure);
 }
 
+/* What an earlier or another process came to, if one did. */
+static bool read_result(const struct run *run, struct run_result *result, struct failure *failure) {
+    char path[FILE_PATH];
+    bool found = false;
+    return file_path(path, failure, "%s/result.json", run->folder) &&
+           file_read_result(path, run->settings, run->trainer->classes->count, result, &found, failure);
+}
+
 bool run_train(struct trainer *trainer, const struct spec *spec, uint64_t seed, const char *folder, const char *name,
                struct run_result *result, struct failure *failure) {
     struct run run = {.trainer = trainer, .spec = spec, .seed = seed, .folder = folder, .name = name};
-    char path[FILE_PATH];
-    bool found = false;
-    uint64_t complete_already = 0;
+    enum { FREE, TAKEN, COMPLETE };
+    int lock = -1;
+    uint64_t state = FREE;
     *result = (struct run_result){.confusion = NULL};
     trainer_settings(trainer, spec, seed, run.settings, sizeof run.settings);
     if (team_leads(trainer->team)) {
-        if (!file_path(path, failure, "%s/result.json", folder) ||
-            !file_read_result(path, run.settings, trainer->classes->count, result, &found, failure))
+        if (!read_result(&run, result, failure))
             return false;
-        complete_already = found;
+        if (!result->complete) {
+            /* and once more: another process may have just completed it */
+            if (!file_take(folder, &lock, failure) || !read_result(&run, result, failure)) {
+                file_release(lock);
+                return false;
+            }
+            state = lock < 0 ? TAKEN : FREE;
+        }
+        if (result->complete)
+            state = COMPLETE;
     }
-    if (!team_most(trainer->team, &complete_already, failure))
-        return false;
-    result->complete = complete_already != 0;
-    if (result->complete)
-        return true;
-    bool good = begin(&run, failure) && train(&run, failure);
+    bool good = team_most(trainer->team, &state, failure);
+    result->complete = state == COMPLETE;
+    result->elsewhere = state == TAKEN;
+    if (!good || state != FREE) {
+        file_release(lock);
+        return good;
+    }
+    good = begin(&run, failure) && train(&run, failure);
     result->seconds = run.earlier + now() - run.start;
     if (good && run.progress.step == trainer->options.steps)
         good = complete(&run, result, failure);
@@ -344,5 +361,6 @@ bool run_train(struct trainer *trainer, const struct spec *spec, uint64_t seed, 
     parameters_free(&run.parameters);
     free(run.progress.records);
     batches_free(&run.batches);
+    file_release(lock);
     return good;
 }

@@ -79,7 +79,7 @@ static const char help_of_compare[] =
     "\n"
     "Trains with each weighting and each seed, and compares with the first weighting.  Complete runs are not "
     "repeated,\n"
-    "and an interrupted run continues.\n"
+    "and an interrupted run continues.  Several processes that are started with the same command share the runs.\n"
     "\n" HELP_DATA
     "  -o, --output FOLDER    gets a folder for each run, WEIGHTING/seed-N, and the comparison: table.txt and\n"
     "                         table.csv, comparison.json, plot.png, curves.png (over the steps) and evolution.png\n"

@@ -28,8 +28,10 @@ static bool run_one(struct trainer *trainer, const struct train_options *options
     struct run_result result;
     if (count != 1)
         return fail_with(failure, EXIT_OF_INPUT, "--weighting is '%s', expected one", options->weightings);
-    const bool good = run_train(trainer, &specs[0], options->seed, options->output, specs[0].text, &result, failure);
-    if (good && team_leads(trainer->team) && result.complete)
+    bool good = run_train(trainer, &specs[0], options->seed, options->output, specs[0].text, &result, failure);
+    if (good && team_leads(trainer->team) && result.elsewhere)
+        good = fail_with(failure, EXIT_OF_INPUT, "another process trains in %s", options->output);
+    else if (good && team_leads(trainer->team) && result.complete)
         report_print_one(trainer->classes, &result);
     else if (good && team_leads(trainer->team))
         fprintf(stderr, "clmp-train: interrupted; saved in %s, the same command continues\n", options->output);
