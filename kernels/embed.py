@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns kernel files into one C file of data: each .cl with the .clh files it includes in their places, once each.
 
-usage: embed.py OUT.c ARRAY FILE.cl...
+usage: embed.py OUT.c ARRAY FILE.cl... [--joined NAME+NAME...]
+
+A name of several of these files makes one source of them: compilers read a long header of their own for each program.
 """
 import os
 import re
@@ -30,21 +32,28 @@ def expand(path, seen):
                 yield "\n"
 
 
+def text(paths):
+    """The lines of files, one after the other, with what they include once."""
+    seen = set(paths)
+    return "".join(line for path in paths for line in expand(path, seen))
+
+
 def main():
-    out, array, paths = sys.argv[1], sys.argv[2], sys.argv[3:]
-    with open(out, "w", encoding="ascii") as file:
+    arguments = sys.argv[3:]
+    at = arguments.index("--joined") if "--joined" in arguments else len(arguments)
+    files = {os.path.splitext(os.path.basename(path))[0]: path for path in arguments[:at]}
+    sources = {name: [path] for name, path in files.items()}
+    sources |= {joined: [files[name] for name in joined.split("+")] for joined in arguments[at + 1:]}
+    with open(sys.argv[1], "w", encoding="ascii") as file:
         file.write('/* Written by kernels/embed.py; do not edit. */\n#include "core/source.h"\n')
-        names = []
-        for path in paths:
-            name = os.path.splitext(os.path.basename(path))[0]
-            data = "".join(expand(path, {path})).encode()
-            names.append((name, len(data)))
+        table = ""
+        for name, paths in sources.items():
+            data = text(paths).encode()
             rows = (", ".join(map(str, data[i:i + 24])) for i in range(0, len(data), 24))
-            file.write(f"\nstatic const char {name}_text[] = {{\n    " + ",\n    ".join(rows) + ", 0};\n")
-        file.write(f"\nconst struct clmp_source {array}[] = {{\n")
-        for name, length in names:
-            file.write(f'    {{"{name}", {name}_text, {length}}},\n')
-        file.write("    {0, 0, 0}};\n")
+            variable = name.replace("+", "_and_") + "_text"
+            file.write(f"\nstatic const char {variable}[] = {{\n    " + ",\n    ".join(rows) + ", 0};\n")
+            table += f'    {{"{name}", {variable}, {len(data)}}},\n'
+        file.write(f"\nconst struct clmp_source {sys.argv[2]}[] = {{\n{table}    {{0, 0, 0}}}};\n")
 
 
 main()

@@ -125,7 +125,7 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
                                  : (INTV)(-CLMP_IGNORED);
     FLOATV kept[CLMP_TILE_KEPT];
     clmp_tile_softmax s;
-    clmp_tile_softmax_read(&view, label, CLMP_LEAST, &s, kept);
+    clmp_tile_softmax_read(&view, label, CLMP_LEAST_LOG, &s, kept);
 
     global const clmp_pool *pool = CLMP_IN(const clmp_pool, work, pools_at) + image / images_per_pool;
     FLOATV factor[CLMP_ROWS];
@@ -158,7 +158,7 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
 #else
             FLOATV high, low;
             clmp_slope_at(&view, &slope, r, &high, &low);
-            const FLOATV e = clmp_exp_scaled_sum(high - s.base[r], low, CLMP_LEAST);
+            const FLOATV e = clmp_exp_scaled_sum(high - s.base[r], low, CLMP_LEAST_LOG);
 #endif
             const FLOATV g = clmp_pixel_term(factor[r], e, s.others[r], (INTV)(label[r] == (INTV)c));
             above_sum = fma((FLOATV)(1.0f - below[r]), g, above_sum);

@@ -5,8 +5,9 @@
 #include "core/context.h"
 
 /*
- * A new kernel `kernel` of kernels/<source>.cl built with `macros`, as " -DNAME=1".  A program is built once for each
- * pair of source and macros, and kept until the context goes.  Thread-safe; builds of one context wait for each other.
+ * A new kernel `kernel` of kernels/<source>.cl built with `macros`, as " -DNAME=1"; or of several such files in one
+ * program, as far as kernels/meson.build joins them ("loss+gradient").  A program is built once for each pair of source
+ * and macros, and kept until the context goes.  Thread-safe; builds of one context wait for each other.
  */
 clmp_status clmp_kernel_create(clmp_context *context, const char *source, const char *macros, const char *kernel,
                                cl_kernel *out);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 struct clmp_source {
-    const char *name; /* of the file, without ".cl" */
+    const char *name; /* of the file, without ".cl"; "a+b": of a.cl and b.cl */
     const char *text;
     size_t length;
 };

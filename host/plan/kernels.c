@@ -28,7 +28,8 @@ static clmp_status create_counting(struct clmp_plan *plan) {
 static clmp_status create_kernels(struct clmp_plan *plan) {
     if (plan->params.input == CLMP_INPUT_LABELS)
         return create_counting(plan);
-    static const struct clmp_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search", "clmp_threshold_fill"}};
+    static const struct clmp_wanted search[] = {{CLMP_KERNEL_FILL, "threshold_search+weights", "clmp_threshold_fill"},
+                                                {CLMP_KERNEL_WEIGHTS, "threshold_search+weights", "clmp_weights"}};
     static const struct clmp_wanted images[] = {{CLMP_KERNEL_TOTAL, "threshold_total", "clmp_threshold_total"}};
     static const struct clmp_wanted ranks[] = {
         {CLMP_KERNEL_TOTAL_OF_RANKS, "threshold_total", "clmp_threshold_total_of_ranks"}};
@@ -42,15 +43,16 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const bool from_logits = plan->params.input == CLMP_INPUT_LOGITS;
     const bool by_ohem = plan->params.weighting == CLMP_WEIGHTING_OHEM;
     const bool by_balance = plan->params.weighting == CLMP_WEIGHTING_BALANCED;
+    const bool by_search = plan->sort == NULL && !by_balance;
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
-    char tree[96], search_macros[192], weights_macros[160], normalise_macros[256];
+    char tree[96], weights_macros[160], search_macros[320], normalise_macros[256];
     snprintf(tree, sizeof tree, " -DCLMP_GROUP=%" PRIu32 " -DCLMP_LOCAL_TREE=%d", tuning->group_size,
              clmp_plan_tree_is_local(plan));
-    snprintf(search_macros, sizeof search_macros,
-             " -DCLMP_VECTOR=%" PRIu32 " -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d",
-             tuning->vector_width, tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
     snprintf(weights_macros, sizeof weights_macros, " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 "%s",
              tuning->group_size, tuning->vector_width, plan->draws != NULL ? " -DCLMP_DRAWN" : "");
+    snprintf(search_macros, sizeof search_macros,
+             "%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d", weights_macros,
+             tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
 
     char channels[64] = "";
     if (clmp_is_binary(&plan->params))
@@ -66,13 +68,13 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
         size_t count; /* 0: not wanted */
         const char *macros;
     } sets[] = {
-        {search, plan->sort == NULL && !by_balance, search_macros},
+        {search, by_search ? sizeof search / sizeof search[0] : 0, search_macros},
         {select, !by_ohem && !by_balance, tree},
         {ohem, by_ohem, tree},
         {normalise, plan->normalised ? sizeof normalise / sizeof normalise[0] : 0, normalise_macros},
         {images, plan->params.scope == CLMP_SCOPE_IMAGE, ""},
         {ranks, plan->params.scope == CLMP_SCOPE_IMAGE && plan->whole != NULL, ""},
-        {weights, 1, weights_macros},
+        {weights, !by_search, weights_macros},
     };
     clmp_status status = CLMP_OK;
     for (size_t i = 0; i < sizeof sets / sizeof sets[0] && status == CLMP_OK; ++i)

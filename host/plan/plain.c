@@ -3,6 +3,7 @@
 
 #include "core/program.h"
 #include "plan/region.h"
+#include "plan/wanted.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,14 +41,12 @@ static void set_macros(const struct clmp_plan *plan, bool gradient, char text[MA
 }
 
 static clmp_status build(struct clmp_plan *plan) {
-    char macros[MACROS];
-    set_macros(plan, false, macros);
-    const clmp_status status =
-        clmp_kernel_create(plan->context, "loss", macros, "clmp_loss", &plan->kernels[CLMP_KERNEL_LOSS]);
-    if (status != CLMP_OK)
-        return status;
-    set_macros(plan, true, macros);
-    return clmp_kernel_create(plan->context, "gradient", macros, "clmp_gradient", &plan->kernels[CLMP_KERNEL_GRADIENT]);
+    char of_loss[MACROS], of_gradient[MACROS];
+    set_macros(plan, false, of_loss);
+    set_macros(plan, true, of_gradient);
+    const struct clmp_wanted loss = {CLMP_KERNEL_LOSS, "loss", "clmp_loss"},
+                             gradient = {CLMP_KERNEL_GRADIENT, "gradient", "clmp_gradient"};
+    return clmp_wanted_pair(plan, &loss, of_loss, &gradient, of_gradient, "loss+gradient");
 }
 
 static clmp_status build_range(struct clmp_plan *plan) {

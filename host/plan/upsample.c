@@ -5,6 +5,7 @@
 #include "plan/reading.h"
 #include "plan/region.h"
 #include "plan/taps.h"
+#include "plan/wanted.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -140,34 +141,34 @@ static clmp_status build_range(struct clmp_plan *plan) {
 
 static clmp_status build(struct clmp_plan *plan) {
     static const struct {
-        enum clmp_kernel_id id;
-        const char *source, *name;
-        int macros;
-    } wanted[] = {{CLMP_KERNEL_UPSAMPLE_SPLIT, "upsample_split", "clmp_upsample_split", 0},
-                  {CLMP_KERNEL_UPSAMPLE_LOSS, "upsample_loss", "clmp_upsample_loss", 1},
-                  {CLMP_KERNEL_UPSAMPLE_GRADIENT, "upsample_gradient", "clmp_upsample_gradient", 2},
-                  {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather", 0},
-                  {CLMP_KERNEL_STEEP_LOSS, "upsample_steep_loss", "clmp_upsample_steep_loss", 3},
-                  {CLMP_KERNEL_STEEP_GRADIENT, "upsample_steep_gradient", "clmp_upsample_steep_gradient", 4}};
+        struct clmp_wanted one, other;
+        const char *joined;
+    } pairs[] = {{{CLMP_KERNEL_UPSAMPLE_SPLIT, "upsample_split", "clmp_upsample_split"},
+                  {CLMP_KERNEL_UPSAMPLE_GATHER, "upsample_gather", "clmp_upsample_gather"},
+                  "upsample_split+upsample_gather"},
+                 {{CLMP_KERNEL_UPSAMPLE_LOSS, "upsample_loss", "clmp_upsample_loss"},
+                  {CLMP_KERNEL_UPSAMPLE_GRADIENT, "upsample_gradient", "clmp_upsample_gradient"},
+                  "upsample_loss+upsample_gradient"},
+                 {{CLMP_KERNEL_STEEP_LOSS, "upsample_steep_loss", "clmp_upsample_steep_loss"},
+                  {CLMP_KERNEL_STEEP_GRADIENT, "upsample_steep_gradient", "clmp_upsample_steep_gradient"},
+                  "upsample_steep_loss+upsample_steep_gradient"}};
     const char *class_weights = plan->class_weights != NULL ? " -DCLMP_CLASS_WEIGHTS" : "";
-    char tile[256], steep[256], macros[5][512];
-    logits_macros(plan, "", macros[0], sizeof macros[0]);
+    char tile[256], steep[256], macros[3][2][512]; /* of each pair's kernels */
+    for (int i = 0; i < 2; ++i)
+        logits_macros(plan, "", macros[0][i], sizeof macros[0][i]);
     clmp_upsample_macros(plan, tile, sizeof tile);
     clmp_steep_macros(plan, steep, sizeof steep);
-    const char *const walks[] = {tile, tile, steep, steep};
-    for (int i = 0; i < 4; ++i) {
-        const bool loss = i % 2 == 0;
-        snprintf(macros[1 + i], sizeof macros[1 + i], "%s%s%s%s", walks[i], plan->criterion,
-                 loss && clmp_plan_weighs_late(plan) ? "" : class_weights,
-                 !loss && plan->draws != NULL ? " -DCLMP_DRAWN" : "");
+    for (int i = 0; i < 2; ++i) {
+        const char *walk = i == 0 ? tile : steep;
+        snprintf(macros[1 + i][0], sizeof macros[1 + i][0], "%s%s%s", walk, plan->criterion,
+                 clmp_plan_weighs_late(plan) ? "" : class_weights);
+        snprintf(macros[1 + i][1], sizeof macros[1 + i][1], "%s%s%s%s", walk, plan->criterion, class_weights,
+                 plan->draws != NULL ? " -DCLMP_DRAWN" : "");
     }
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i) {
-        const clmp_status status = clmp_kernel_create(plan->context, wanted[i].source, macros[wanted[i].macros],
-                                                      wanted[i].name, &plan->kernels[wanted[i].id]);
-        if (status != CLMP_OK)
-            return status;
-    }
-    return CLMP_OK;
+    clmp_status status = CLMP_OK;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && status == CLMP_OK; ++i)
+        status = clmp_wanted_pair(plan, &pairs[i].one, macros[i][0], &pairs[i].other, macros[i][1], pairs[i].joined);
+    return status;
 }
 
 static bool lay_out(struct clmp_plan *plan) {

@@ -3,6 +3,8 @@
 
 #include "core/program.h"
 
+#include <string.h>
+
 clmp_status clmp_wanted_make(struct clmp_plan *plan, const struct clmp_wanted *wanted, size_t count,
                              const char *macros) {
     clmp_status status = CLMP_OK;
@@ -10,4 +12,14 @@ clmp_status clmp_wanted_make(struct clmp_plan *plan, const struct clmp_wanted *w
         status =
             clmp_kernel_create(plan->context, wanted[i].source, macros, wanted[i].name, &plan->kernels[wanted[i].id]);
     return status;
+}
+
+clmp_status clmp_wanted_pair(struct clmp_plan *plan, const struct clmp_wanted *one, const char *macros,
+                             const struct clmp_wanted *other, const char *other_macros, const char *joined) {
+    const bool same = strcmp(macros, other_macros) == 0;
+    struct clmp_wanted first = *one, second = *other;
+    if (same)
+        first.source = second.source = joined;
+    const clmp_status status = clmp_wanted_make(plan, &first, 1, macros);
+    return status == CLMP_OK ? clmp_wanted_make(plan, &second, 1, other_macros) : status;
 }

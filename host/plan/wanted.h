@@ -13,4 +13,11 @@ struct clmp_wanted {
 clmp_status clmp_wanted_make(struct clmp_plan *plan, const struct clmp_wanted *wanted, size_t count,
                              const char *macros);
 
+/*
+ * Makes a kernel with macros of its own and another; where the macros are the same, of `joined`, the program of both
+ * sources.  Errors: those of clmp_kernel_create().
+ */
+clmp_status clmp_wanted_pair(struct clmp_plan *plan, const struct clmp_wanted *one, const char *macros,
+                             const struct clmp_wanted *other, const char *other_macros, const char *joined);
+
 #endif
