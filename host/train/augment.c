@@ -98,7 +98,8 @@ struct change augment_draw(const struct augmentation *augmentation, uint64_t see
         draw_colours(&chance, augmentation->colour, change.colours);
     }
     struct chance chance = chance_of(seed, CHANCE_CROPS + 16 * (place + 1));
-    change.placement = (struct placement){height, width, 0, 0, chance_below(&chance, 2) == 1};
+    const bool flipped = chance_below(&chance, 2) == 1; /* drawn in any case: the rest is the same with and without */
+    change.placement = (struct placement){height, width, 0, 0, flipped && !augmentation->no_flip};
     change.placement.top = random_start(&chance, change.height, height);
     change.placement.left = random_start(&chance, change.width, width);
     return change;

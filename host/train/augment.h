@@ -16,6 +16,7 @@ struct augmentation {
     double scale_low, scale_high; /* a picture's size is multiplied by a number between; both 1: it stays */
     double colour; /* 0: colours stay; below 1: brightness, contrast and saturation are each multiplied by
                       a number from 1 - colour to 1 + colour, and hues turn by up to 36 colour degrees */
+    bool no_flip;  /* left and right stay; else every other picture is mirrored */
 };
 
 /* What becomes of one picture. */

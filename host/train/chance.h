@@ -16,7 +16,8 @@ enum {
     CHANCE_CROPS = 4,
     CHANCE_SCALES = 5,
     CHANCE_COLOURS = 6,
-    CHANCE_PARTS = 7
+    CHANCE_PARTS = 7,
+    CHANCE_WRONG = 8
 };
 
 struct chance {

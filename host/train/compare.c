@@ -55,7 +55,8 @@ static bool train_all(const struct comparison *comparison, struct failure *failu
         if (complete == runs)
             return true;
         if (!stop && !waited)
-            note_print("clmp-train", NULL, "waiting for %zu runs that other processes are at", runs - complete);
+            note_print("clmp-train", NULL, "waiting for other processes, which are at %zu of %zu runs", runs - complete,
+                       runs);
         if (!stop)
             sleep(WAIT_SECONDS); /* or until a signal */
         if (stop || run_interrupted()) {

@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct sample {
     char *image, *labels; /* paths */
@@ -39,5 +40,11 @@ struct dataset {
  * failure, too. */
 bool dataset_find(const char *folder, bool mapped, struct dataset *dataset, struct failure *failure);
 void dataset_free(struct dataset *dataset);
+
+/* A file's name, without the folders before it. */
+static inline const char *dataset_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
 
 #endif /* CLMP_TRAIN_DATASET_H */

@@ -65,9 +65,8 @@ static void draw_image(struct evolution *evolution, size_t y) {
 static void draw_head(struct evolution *evolution) {
     const struct trainer *trainer = evolution->comparison->trainer;
     char text[512], heads[COLUMNS][32];
-    const char *image = trainer->val.split->samples[trainer->shown].image, *slash = strrchr(image, '/');
     snprintf(text, sizeof text, "How the segmentation of a %s image evolves: %.200s, seed 1",
-             trainer_judges_on(trainer), slash != NULL ? slash + 1 : image);
+             trainer_judges_on(trainer), dataset_name(trainer->val.split->samples[trainer->shown].image));
     canvas_text(&evolution->picture, DRAWING_EDGE, 32, &drawing_title, text);
     snprintf(heads[0], sizeof heads[0], "image");
     snprintf(heads[1], sizeof heads[1], "labels");

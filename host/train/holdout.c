@@ -31,17 +31,12 @@ struct work {
 
 /* ------------------------------------------------------------------------------------------------------------ names */
 
-static const char *base_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
 static struct frame frame_of(const struct dataset *dataset, size_t index) {
-    const char *path = dataset->train.samples[index].image, *name = base_of(path), *dot = strrchr(name, '.');
+    const char *path = dataset->train.samples[index].image, *name = dataset_name(path), *dot = strrchr(name, '.');
     struct frame frame = {.sequence = name, .sequence_length = dot != NULL ? (size_t)(dot - name) : strlen(name)};
     frame.index = index;
     frame.number = name;
@@ -170,7 +165,7 @@ static void divide(const struct dataset *dataset, const struct work *work, struc
         const struct sample sample = dataset->train.samples[i];
         if (work->held[i]) {
             holdout->parts.val.samples[holdout->parts.val.count++] = sample;
-            holdout->hash = hash_of(holdout->hash, base_of(sample.image));
+            holdout->hash = hash_of(holdout->hash, dataset_name(sample.image));
         } else if (!work->spared[i]) {
             holdout->parts.train.samples[holdout->parts.train.count++] = sample;
         }

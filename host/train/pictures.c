@@ -3,6 +3,7 @@
 
 #include "image.h"
 #include "numbers.h"
+#include "wrong.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -70,6 +71,9 @@ static bool read_pair(struct pictures *pictures, size_t index, struct picture *p
         picture_free(picture);
         return false;
     }
+    if (pictures->wrong_labels > 0.0)
+        wrong_labels(dataset_name(sample->image), pictures->wrong_labels, pictures->classes->count, picture->labels,
+                     picture->height * picture->width);
     if (index >= pictures->looked_at && image.warning[0] != '\0' && pictures->warned++ == 0) {
         pictures->warned_of = index;
         memcpy(pictures->warning, image.warning, sizeof pictures->warning);

@@ -27,7 +27,8 @@ struct pictures {
     const struct split *split;
     const struct classes *classes;
     struct picture *kept;
-    size_t room; /* bytes left */
+    size_t room;         /* bytes left */
+    double wrong_labels; /* their share: wrong.h */
     /* what is to be told of the files: each is counted once, as they are first read in their order */
     unsigned seen; /* labels, as in labels.h */
     size_t looked_at, warned, warned_of;

@@ -43,6 +43,9 @@ static const char help_of_all[] =
     "  --colour C             changes colours at random: brightness, contrast and saturation by a factor from 1 - C "  \
     "to\n"                                                                                                             \
     "                         1 + C, and hue by up to 36 C degrees (0)\n"                                              \
+    "  --no-flip              does not mirror every other image, for classes that tell left from right\n"              \
+    "  --wrong-labels SHARE   gives so many training labels another class at random, the same in every run, to see\n"  \
+    "                         what a weighting makes of wrong labels (0)\n"                                            \
     "  --validate N           evaluates after every N steps, too, for log.csv (at the end only)\n"                     \
     "  --classes FILE         one class on each line, 'NAME RED GREEN BLUE', and 'ignore LABEL' for each label that\n" \
     "                         is no class (DATA/classes.txt)\n"                                                        \

@@ -24,6 +24,8 @@ enum option_id {
     OPTION_CROP,
     OPTION_SCALE,
     OPTION_COLOUR,
+    OPTION_NO_FLIP,
+    OPTION_WRONG_LABELS,
     OPTION_VALIDATE,
     OPTION_CLASSES,
     OPTION_LABEL_MAP,
@@ -56,6 +58,8 @@ static const struct {
     {{"crop", required_argument, NULL, OPTION_CROP}, ALL},
     {{"scale", required_argument, NULL, OPTION_SCALE}, ALL},
     {{"colour", required_argument, NULL, OPTION_COLOUR}, ALL},
+    {{"no-flip", no_argument, NULL, OPTION_NO_FLIP}, ALL},
+    {{"wrong-labels", required_argument, NULL, OPTION_WRONG_LABELS}, ALL},
     {{"validate", required_argument, NULL, OPTION_VALIDATE}, ALL},
     {{"classes", required_argument, NULL, OPTION_CLASSES}, ALL},
     {{"label-map", required_argument, NULL, OPTION_LABEL_MAP}, ALL},
@@ -157,6 +161,12 @@ static bool read_option(int id, const char *argument, struct train_options *opti
     case OPTION_COLOUR:
         return rules_read_between("--colour", argument, 0.0, true, 1.0, false, "a number in [0, 1)",
                                   &options->trainer.augmentation.colour, failure);
+    case OPTION_NO_FLIP:
+        options->trainer.augmentation.no_flip = true;
+        return true;
+    case OPTION_WRONG_LABELS:
+        return rules_read_between("--wrong-labels", argument, 0.0, true, 1.0, true, "a number in [0, 1]",
+                                  &options->trainer.wrong_labels, failure);
     case OPTION_VALIDATE:
         return rules_read_whole("--validate", argument, 1, 10000000, &options->trainer.validate, failure);
     case OPTION_CROP:

@@ -113,11 +113,6 @@ static double interest(const struct trainer *trainer, const struct picture *pict
     return sum / (double)(picture->height * picture->width);
 }
 
-static const char *base_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 /* What there is to know of validation images. */
 struct look {
     uint64_t height, width;          /* that hold each */
@@ -136,7 +131,7 @@ static bool look_at(struct trainer *trainer, size_t index, struct look *look, st
     memcpy(&bits, &score, sizeof bits);
     look->labelled |= interesting > 0.0;
     if (wanted == NULL ? look->found == 0 || bits > look->score
-                       : strcmp(base_of(trainer->val.split->samples[index].image), wanted) == 0) {
+                       : strcmp(dataset_name(trainer->val.split->samples[index].image), wanted) == 0) {
         trainer->shown = index;
         look->score = bits;
         look->found = 1;
@@ -216,11 +211,12 @@ bool trainer_open(struct engine *engine, struct team *team, const struct dataset
                   const struct classes *classes, const struct trainer_options *options, struct trainer *trainer,
                   struct failure *failure) {
     *trainer = (struct trainer){.engine = engine, .team = team, .classes = classes, .options = *options};
-    const bool good = pictures_open(&dataset->train, classes, options->memory, &trainer->train, failure) &&
-                      pictures_open(&dataset->val, classes, options->memory / 4, &trainer->val, failure) &&
-                      count_labels(trainer, failure) && check_labels(trainer, failure) &&
-                      look_at_validation(trainer, failure) && make_buffers(trainer, failure) &&
-                      pictures_gather(&trainer->train, team, failure) && pictures_gather(&trainer->val, team, failure);
+    bool good = pictures_open(&dataset->train, classes, options->memory, &trainer->train, failure) &&
+                pictures_open(&dataset->val, classes, options->memory / 4, &trainer->val, failure);
+    trainer->train.wrong_labels = options->wrong_labels;
+    good = good && count_labels(trainer, failure) && check_labels(trainer, failure) &&
+           look_at_validation(trainer, failure) && make_buffers(trainer, failure) &&
+           pictures_gather(&trainer->train, team, failure) && pictures_gather(&trainer->val, team, failure);
     if (good && team_leads(team)) {
         pictures_note(&trainer->train);
         pictures_note(&trainer->val);
@@ -277,6 +273,10 @@ void trainer_settings(const struct trainer *trainer, const struct spec *spec, ui
         add_setting(text, size, " scale %.9g-%.9g", augmentation->scale_low, augmentation->scale_high);
     if (augmentation->colour > 0.0)
         add_setting(text, size, " colour %.9g", augmentation->colour);
+    if (augmentation->no_flip)
+        add_setting(text, size, " no-flip");
+    if (options->wrong_labels > 0.0)
+        add_setting(text, size, " wrong-labels %.9g", options->wrong_labels);
     if (options->held_out != 0)
         add_setting(text, size, " held-out %016" PRIx64, options->held_out);
 }

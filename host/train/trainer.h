@@ -24,6 +24,7 @@ struct trainer_options {
     enum schedule schedule;
     double weight_decay; /* a step multiplies parameters by 1 - rate weight_decay */
     struct augmentation augmentation;
+    double wrong_labels;  /* share of the training labels that are made wrong: wrong.h */
     uint64_t validate;    /* steps after which the validation images are looked at; 0: at the end alone */
     size_t height, width; /* of what is cut out of an image; 0: the first image's */
     const char *shown;    /* name of the validation image whose segmentation is kept as it evolves, or NULL */

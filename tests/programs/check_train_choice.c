@@ -5,11 +5,14 @@
  */
 #include "cli_support.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WIDTH = 40, HEIGHT = 32, PIXELS = WIDTH * HEIGHT, CLASSES = 3, IGNORED = 255 };
@@ -216,6 +219,67 @@ START_TEST(choices_are_made_on_what_is_held_out_and_reported_once) {
 }
 END_TEST
 
+/* A process that has a run, until there is a file of the name. */
+static pid_t take_run(const char *folder, const char *until) {
+    char path[128], byte;
+    int ends[2];
+    ck_assert(pipe(ends) == 0);
+    snprintf(path, sizeof path, "%s/lock", folder);
+    const pid_t child = fork();
+    ck_assert(child >= 0);
+    if (child == 0) {
+        const int file = open(path, O_RDWR | O_CREAT, 0666);
+        const bool taken = file >= 0 && fcntl(file, F_SETLK, &(struct flock){.l_type = F_WRLCK}) == 0;
+        if (!taken || write(ends[1], "t", 1) != 1)
+            _exit(1);
+        for (int i = 0; i < 60000 && access(until, F_OK) != 0; ++i)
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        _exit(0);
+    }
+    close(ends[1]);
+    ck_assert_msg(read(ends[0], &byte, 1) == 1, "%s is taken already", path);
+    close(ends[0]);
+    return child;
+}
+
+static void assert_ended(pid_t child) {
+    int status;
+    ck_assert(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static struct outcome compare_two(void) {
+    return clmp("compare", "data", "-o", "out", "--weightings", "uniform,topk:support=0.5", "--seeds", "1", "--steps",
+                "4", "--batch", "2", NULL);
+}
+
+/* What another process is at is left to it, and waited for, and the rest is done. */
+START_TEST(processes_share_the_runs) {
+    static const char first[] = "out/uniform/seed-1/result.json", second[] = "out/topk_support_0.5/seed-1/result.json";
+    write_data();
+    assert_trained(compare_two());
+    char *csv = read_file("out/table.csv", NULL);
+    ck_assert(unlink(first) == 0 && unlink(second) == 0);
+    pid_t child = take_run("out/uniform/seed-1", second); /* that it has gone: the first was passed over */
+    struct outcome outcome = compare_two();
+    ck_assert_msg(outcome.status == 0 && strstr(outcome.err, "waiting for other processes, which are at 1 of 2 runs"),
+                  "status %d: %s", outcome.status, outcome.err);
+    outcome_free(&outcome);
+    assert_ended(child);
+    char *again = read_file("out/table.csv", NULL);
+    ck_assert_str_eq(csv, again);
+    free(csv);
+    free(again);
+
+    ck_assert(unlink(first) == 0);
+    child = take_run("out/uniform/seed-1", "done");
+    assert_says(
+        clmp("run", "data", "-o", "out/uniform/seed-1", "--weighting", "uniform", "--steps", "4", "--batch", "2", NULL),
+        "another process trains in out/uniform/seed-1", "");
+    write_file("done", "", 0);
+    assert_ended(child);
+}
+END_TEST
+
 START_TEST(choices_that_cannot_be_made_are_refused) {
     static const char both[] = "uniform,lmp";
     write_data();
@@ -325,6 +389,7 @@ int main(void) {
     TCase *full = add_case(suite, "choices", "full");
     tcase_add_checked_fixture(full, enter_folder, leave_folder);
     tcase_add_test(full, choices_are_made_on_what_is_held_out_and_reported_once);
+    tcase_add_test(full, processes_share_the_runs);
     tcase_add_test(full, choices_that_cannot_be_made_are_refused);
     tcase_add_test(full, logs_tell_what_pooling_has_to_do);
     return host_test_main(suite);

@@ -8,6 +8,7 @@
 #include "holdout.h"
 #include "schedule.h"
 #include "support.h"
+#include "wrong.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ END_TEST
 enum { HEIGHT = 37, WIDTH = 51, PIXELS = HEIGHT * WIDTH, IGNORE = 255 };
 static uint8_t pixels[3 * PIXELS], classes[PIXELS];
 static const struct picture picture = {HEIGHT, WIDTH, pixels, classes};
-static const struct augmentation as_it_is = {1.0, 1.0, 0.0}, sizes = {0.5, 2.0, 0.0}, tints = {1.0, 1.0, 0.5};
+static const struct augmentation as_it_is = {1.0, 1.0, 0.0, false}, sizes = {0.5, 2.0, 0.0, false},
+                                 tints = {1.0, 1.0, 0.5, false}, unflipped = {1.0, 1.0, 0.0, true};
 
 static void fill_picture(void) {
     struct rng rng = rng_for("augment", 0);
@@ -79,6 +81,9 @@ START_TEST(what_is_not_changed_stays) {
                     ck_assert_uint_eq(rgb[3 * to + i], inside ? pixels[3 * (row * WIDTH + column) + i] : 128);
             }
         flipped[change.placement.flipped] = true;
+        const struct change straight = augment_draw(&unflipped, 3, place, &picture, height, width);
+        ck_assert(!straight.placement.flipped && straight.placement.top == change.placement.top &&
+                  straight.placement.left == change.placement.left);
         free(rgb);
         free(labels);
     }
@@ -163,7 +168,7 @@ END_TEST
 
 /* Of the seed and the place alone; and what is drawn of one kind is not what another draws. */
 START_TEST(draws_are_of_seed_and_place) {
-    const struct augmentation both = {0.5, 2.0, 0.5};
+    const struct augmentation both = {0.5, 2.0, 0.5, false};
     int others = 0;
     for (uint64_t place = 0; place < 50; ++place) {
         const struct change one = augment_draw(&both, 7, place, &picture, 16, 16);
@@ -179,6 +184,42 @@ START_TEST(draws_are_of_seed_and_place) {
         others += one.height != seed.height;
     }
     ck_assert_int_gt(others, 40);
+}
+END_TEST
+
+/* ----------------------------------------------------------------------------------------------------- wrong labels */
+
+/* As many as are asked for, each class in equal parts; what is ignored stays, and the name alone decides. */
+START_TEST(labels_are_wrong_as_often_as_asked) {
+    enum { CLASSES = 5, COUNT = 100000 };
+    static uint8_t right[COUNT], wrong[COUNT], again[COUNT];
+    static const double asked[] = {0.0, 0.1, 1.0};
+    for (size_t i = 0; i < COUNT; ++i)
+        right[i] = i % 7 == 0 ? IGNORE : (uint8_t)(i % CLASSES);
+    for (size_t k = 0; k < sizeof asked / sizeof *asked; ++k) {
+        size_t valid = 0, changed = 0, to[CLASSES] = {0};
+        memcpy(wrong, right, COUNT);
+        memcpy(again, right, COUNT);
+        wrong_labels("a.png", asked[k], CLASSES, wrong, COUNT);
+        wrong_labels("a.png", asked[k], CLASSES, again, COUNT);
+        ck_assert_mem_eq(wrong, again, COUNT);
+        for (size_t i = 0; i < COUNT; ++i) {
+            ck_assert(right[i] == IGNORE ? wrong[i] == IGNORE : wrong[i] < CLASSES);
+            valid += right[i] != IGNORE;
+            changed += right[i] != wrong[i];
+            to[wrong[i] % CLASSES] += right[i] != wrong[i];
+        }
+        ck_assert_double_eq_tol((double)changed / (double)valid, asked[k], 0.005);
+        for (size_t c = 0; c < CLASSES; ++c)
+            ck_assert_double_eq_tol((double)to[c] / (double)valid, asked[k] / CLASSES, 0.005);
+        memcpy(again, right, COUNT);
+        wrong_labels("b.png", asked[k], CLASSES, again, COUNT);
+        ck_assert((memcmp(wrong, again, COUNT) == 0) == (asked[k] == 0.0));
+    }
+    memset(right, 0, COUNT);
+    wrong_labels("a.png", 1.0, 1, right, COUNT); /* there is no other class */
+    for (size_t i = 0; i < COUNT; ++i)
+        ck_assert_uint_eq(right[i], 0);
 }
 END_TEST
 
@@ -334,6 +375,7 @@ int main(void) {
     tcase_add_test(quick, sizes_change_as_defined);
     tcase_add_test(quick, colours_change_within_bounds);
     tcase_add_test(quick, draws_are_of_seed_and_place);
+    tcase_add_test(quick, labels_are_wrong_as_often_as_asked);
     tcase_add_test(quick, sequences_stay_whole);
     tcase_add_test(quick, cities_stay_whole_and_photographs_stand_alone);
     tcase_add_test(quick, one_sequence_is_cut_with_a_border);
