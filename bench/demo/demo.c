@@ -11,6 +11,7 @@
 #include "demo_pool.h"
 #include "demo_say.h"
 #include "demo_scan.h"
+#include "demo_slices.h"
 #include "demo_table.h"
 #include "numbers.h"
 
@@ -28,6 +29,7 @@ static const size_t logits_limit = (size_t)512 << 20;
 
 typedef struct options {
     const char *data, *device, *output;
+    const char *slices; /* folder for these alone, or NULL */
     double p, support;
 } options;
 
@@ -44,6 +46,7 @@ static void print_help(void) {
         "      --device DEVICE  #N of clmp devices, part of a name, or PLATFORM:NAME (default: a GPU, else the first)\n"
         "      --p P            the norm, at least 1; inf is the plain mean (default: 1.7)\n"
         "      --support S      least share of pixels that carry the weight, in (0, 1] (default: 0.25)\n"
+        "      --slices FOLDER  only writes the scan's slices and their labels as files that clmp-train takes\n"
         "  -h, --help           this text\n"
         "\n"
         "Exit status: 0, 1 if something failed, 2 for bad use.");
@@ -59,13 +62,10 @@ static bool parse_number(const char *name, const char *text, double *value) {
 /* Returns -1 to go on, else the exit status. */
 static int parse(int argc, char **argv, options *to) {
     static const struct option known[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"data", required_argument, NULL, 'd'},
-        {"device", required_argument, NULL, 'D'},
-        {"p", required_argument, NULL, 'p'},
-        {"support", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'},  {"data", required_argument, NULL, 'd'},
+        {"device", required_argument, NULL, 'D'},  {"p", required_argument, NULL, 'p'},
+        {"support", required_argument, NULL, 's'}, {"slices", required_argument, NULL, 'S'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "o:h", known, NULL)) != -1) {
@@ -86,6 +86,9 @@ static int parse(int argc, char **argv, options *to) {
         case 's':
             if (!parse_number("support", optarg, &to->support))
                 return 2;
+            break;
+        case 'S':
+            to->slices = optarg;
             break;
         case 'h':
             print_help();
@@ -238,14 +241,16 @@ static bool show(const options *chosen, const work *w) {
 }
 
 int main(int argc, char **argv) {
-    options chosen = {DEFAULT_DATA, NULL, DEFAULT_OUTPUT, 1.7, 0.25};
+    options chosen = {.data = DEFAULT_DATA, .output = DEFAULT_OUTPUT, .p = 1.7, .support = 0.25};
     numbers_begin();
     const int status = parse(argc, argv, &chosen);
     if (status >= 0)
         return status;
     work w;
     memset(&w, 0, sizeof w);
-    const bool ok = compute(&chosen, &w) && show(&chosen, &w);
+    const bool ok = chosen.slices != NULL
+                        ? demo_scan_load(chosen.data, &w.scan) && demo_slices_write(&w.scan, chosen.slices)
+                        : compute(&chosen, &w) && show(&chosen, &w);
     work_free(&w);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
