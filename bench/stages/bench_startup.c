@@ -81,8 +81,9 @@ static bool run_child(const char *device, const char *folder, struct startup *st
         (void)dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        /* the library's cache, and those of PoCL, Mesa and Nvidia's runtime */
-        static const char *const variables[] = {"CLMP_CACHE_DIR", "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR",
+        /* the library's cache, as it is by default, and those of PoCL, Mesa and Nvidia's runtime */
+        (void)unsetenv("CLMP_CACHE_DIR");
+        static const char *const variables[] = {"XDG_CACHE_HOME", "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR",
                                                 "CUDA_CACHE_PATH"};
         for (size_t i = 0; i < sizeof variables / sizeof variables[0]; ++i) {
             char path[512];

@@ -41,10 +41,12 @@ static char *join(const char *a, const char *b) {
     return text;
 }
 
-char *clmp_cache_folder(const char *asked) {
+char *clmp_cache_folder(const char *asked, bool by_default) {
     const char *folder = asked != NULL ? asked : getenv("CLMP_CACHE_DIR");
     if (folder != NULL)
         return folder[0] != '\0' ? join(folder, "") : NULL;
+    if (!by_default)
+        return NULL;
     const char *base = getenv("XDG_CACHE_HOME");
     if (base != NULL && base[0] == '/') /* what is not absolute is to be ignored, says the XDG specification */
         return join(base, "/libclmp");

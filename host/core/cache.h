@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 /*
- * The folder, to be freed, or NULL for none: `asked`; or if NULL, what CLMP_CACHE_DIR in the environment says, or
- * libclmp in $XDG_CACHE_HOME or in $HOME/.cache.  "": none.  NULL also if there is no memory.
+ * The folder, to be freed, or NULL for none: `asked`; or if NULL, what CLMP_CACHE_DIR in the environment says; or if
+ * that is not there, and only `by_default`, libclmp in $XDG_CACHE_HOME or in $HOME/.cache.  "": none.  NULL also if
+ * there is no memory.
  */
-char *clmp_cache_folder(const char *asked);
+char *clmp_cache_folder(const char *asked, bool by_default);
 
 /* The bytes stored for a key, to be freed; NULL where there are none that can be trusted.  folder may be NULL. */
 unsigned char *clmp_cache_load(const char *folder, const char *key, size_t *size);

@@ -59,6 +59,21 @@ static clmp_status check_device(cl_context cl, cl_device_id device, const struct
     return CLMP_OK;
 }
 
+/*
+ * Whether the device's runtime keeps what it compiled by itself, and better than we can: PoCL, of which a program's
+ * binary has each of its kernels for work-groups of any size.  Those are compiled for nobody else, and take longer than
+ * all that a first plan and its first step need (bench/README.md, "Start-up").
+ */
+static bool keeps_programs(cl_device_id device) {
+    cl_platform_id platform = NULL;
+    if (clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) != CL_SUCCESS)
+        return false;
+    char *name = clmp_platform_text(platform, CL_PLATFORM_NAME);
+    const bool keeps = name != NULL && strcmp(name, "Portable Computing Language") == 0;
+    free(name);
+    return keeps;
+}
+
 clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_context_params *params,
                                 clmp_context **context) {
     clmp_context_params own;
@@ -107,7 +122,7 @@ clmp_status clmp_context_create(cl_context cl, cl_device_id device, const clmp_c
     made->device = device;
     made->facts = facts;
     made->log = log;
-    made->cache_folder = clmp_cache_folder(own.cache_dir);
+    made->cache_folder = clmp_cache_folder(own.cache_dir, !keeps_programs(device));
     made->process = getpid();
     *context = made;
     return CLMP_OK;

@@ -139,10 +139,11 @@ typedef struct clmp_context_params {
     clmp_log_fn log;    /* NULL: no log */
     void *log_user;     /* handed to `log` */
     /* Folder for compiled programs, created if it is missing; the string is copied.  NULL: the environment's
-     * CLMP_CACHE_DIR, else libclmp in $XDG_CACHE_HOME or ~/.cache.  "" (also as the variable's value): no programs are
-     * kept, and every context compiles its own.  Since programs from this folder are run, it is used only if it belongs
-     * to the user and nobody else can write to it.  A program that cannot be used is compiled again; nothing reports
-     * it. */
+     * CLMP_CACHE_DIR, else libclmp in $XDG_CACHE_HOME or ~/.cache; but none for PoCL, which keeps what it compiled
+     * itself (in $POCL_CACHE_DIR or ~/.cache/pocl), and takes longer to hand it out than to compile it.  "" (also as
+     * the variable's value): no programs are kept, and every context compiles its own.  Since programs from this folder
+     * are run, it is used only if it belongs to the user and nobody else can write to it.  A program that cannot be
+     * used is compiled again; nothing reports it. */
     const char *cache_dir;
 } clmp_context_params;
 

@@ -93,7 +93,8 @@ class Context:
             The first supported device whose name or platform has this in it, upper and lower case alike.  None: the
             first GPU, else the first device.
         cache_dir : path, optional
-            Folder for compiled programs; None: ``$CLMP_CACHE_DIR``, else ``~/.cache/libclmp``; "": none.
+            Folder for compiled programs; None: ``$CLMP_CACHE_DIR``, else ``~/.cache/libclmp`` (not for PoCL, which keeps
+            its own); "": none.
 
         Raises
         ------

@@ -283,6 +283,24 @@ START_TEST(no_folder_is_no_error) {
 }
 END_TEST
 
+static bool on_pocl(void) {
+    cl_platform_id platform = NULL;
+    char name[64] = "";
+    ck_cl(clGetDeviceInfo(test_device()->id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
+    (void)clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL);
+    return strcmp(name, "Portable Computing Language") == 0;
+}
+
+/* By default so many programs are kept in `folder`; PoCL's are not, which keeps its own. */
+static void assert_default(int programs) {
+    char *chosen = clmp_cache_folder(NULL, true);
+    ck_assert_str_eq(chosen, folder);
+    free(chosen);
+    ck_assert_ptr_null(clmp_cache_folder(NULL, false));
+    assert_right_bits(NULL);
+    ck_assert_int_eq(count_files(".bin", NULL), on_pocl() ? 0 : programs);
+}
+
 START_TEST(environment_names_the_folder) {
     char home[300], before[512];
     snprintf(before, sizeof before, "%s", getenv("CLMP_CACHE_DIR") ? getenv("CLMP_CACHE_DIR") : "");
@@ -291,17 +309,16 @@ START_TEST(environment_names_the_folder) {
     const int programs = count_files(".bin", NULL);
     clean();
     ck_assert(unsetenv("CLMP_CACHE_DIR") == 0 && setenv("XDG_CACHE_HOME", root, 1) == 0);
-    assert_right_bits(NULL);
-    ck_assert_int_eq(count_files(".bin", NULL), programs);
+    assert_default(programs);
     clean();
     snprintf(home, sizeof home, "%s/home", root);
     snprintf(folder, sizeof folder, "%s/home/.cache/libclmp", root);
     ck_assert(setenv("XDG_CACHE_HOME", "not/absolute", 1) == 0 && setenv("HOME", home, 1) == 0);
-    assert_right_bits(NULL);
-    ck_assert_int_eq(count_files(".bin", NULL), programs);
+    assert_default(programs);
     clean();
     ck_assert(unsetenv("HOME") == 0 && unsetenv("XDG_CACHE_HOME") == 0);
     assert_right_bits(NULL);
+    ck_assert_ptr_null(clmp_cache_folder(NULL, true));
     ck_assert(setenv("CLMP_CACHE_DIR", before, 1) == 0);
     snprintf(folder, sizeof folder, "%s/home/.cache", root);
     ck_assert(programs > 0 && rmdir(folder) == 0 && rmdir(home) == 0);
@@ -408,7 +425,15 @@ END_TEST
 
 START_TEST(child_gives_the_right_bits) {
     const char *cache = getenv("CLMP_TEST_CACHE_CHILD");
-    assert_right_bits(strcmp(cache, "HOME") == 0 ? NULL : cache);
+    if (strcmp(cache, "HOME") != 0) {
+        assert_right_bits(cache);
+        return;
+    }
+    assert_right_bits(NULL);
+    char *home = clmp_cache_folder(NULL, true); /* where PoCL's programs are not kept by default */
+    ck_assert_ptr_nonnull(home);
+    assert_right_bits(home);
+    free(home);
 }
 END_TEST
 
