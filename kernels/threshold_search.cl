@@ -8,7 +8,8 @@
  *
  * A device's choices, none of which shows in a sum of integers:
  *   CLMP_BIN_GROUP    work-items that fill bins together; 1: plain sums, else 32-bit atomics, which every device has
- *   CLMP_LOCAL_BINS   1: a work-group's bins are in local memory, and are added to the set in the end; 0: no such bins
+ *   CLMP_LOCAL_BINS   1: a work-group's bins are in local memory, or on the stack where a processor has one and the group
+ *                     is one work-item, and are added to the set in the end; 0: no such bins
  *   CLMP_SHARED_SETS  1: work-groups share sets, which are 0 to begin with; 0: each has a set of its own
  */
 #include "vector.clh"
@@ -44,9 +45,19 @@ CLMP_FN void clmp_add_to_set(global clmp_bin *bin, ulong2 sum) {
 }
 #endif
 
+/* On a stack, a called function's at that, bins cost no barrier, and PoCL no arrays for what crosses one. */
+#define CLMP_STACK_BINS                                                                                                \
+    (CLMP_LOCAL_BINS && CLMP_BIN_GROUP == 1 && !defined(CLMP_IN_REGISTERS) && !defined(__SPIR__) &&                    \
+     !defined(__SPIRV__))
+
 #if !CLMP_LOCAL_BINS
 #define CLMP_PLACE global clmp_bin
 #define clmp_add clmp_add_to_set
+#elif CLMP_STACK_BINS
+#define CLMP_PLACE ulong2
+CLMP_FN void clmp_add(ulong2 *bin, ulong2 sum) {
+    *bin += sum;
+}
 #else
 #define CLMP_PLACE local ulong2
 CLMP_FN void clmp_add(local ulong2 *bin, ulong2 sum) {
@@ -78,14 +89,19 @@ typedef struct clmp_shares {
     ulong counted[CLMP_VECTOR], powers[CLMP_VECTOR];
 } clmp_shares;
 
+/* A pixel, and its mantissa. */
+CLMP_FN ULONGV clmp_counted(UINTV key) {
+    const UINTV mantissa = (key & (UINTV)0x007fffff) | (UINTV)0x00800000;
+    return TO_ULONGV(mantissa) | (ULONGV)CLMP_ONE_PIXEL;
+}
+
 CLMP_INLINE void clmp_share_out(UINTV key, const clmp_window *window, clmp_shares *shares) {
     const INTV in_upper = (INTV)((key >> (UINTV)window->parent) == (UINTV)window->upper);
     UINTV bin = (key >> (UINTV)window->child) & (UINTV)window->mask;
     bin += select((UINTV)0, (UINTV)window->upper_bins, in_upper);
     const FLOATV power = clmp_power_in_octave(key, key | (UINTV)window->tops, window->q_log2e);
-    const UINTV mantissa = (key & (UINTV)0x007fffff) | (UINTV)0x00800000;
     CLMP_VSTORE(bin, shares->bin);
-    CLMP_VSTORE(TO_ULONGV(mantissa) | (ULONGV)CLMP_ONE_PIXEL, shares->counted);
+    CLMP_VSTORE(clmp_counted(key), shares->counted);
     CLMP_VSTORE(clmp_fixed(AS_UINTV(power), window->fraction_bits), shares->powers);
 }
 
@@ -101,7 +117,7 @@ CLMP_INLINE void clmp_add_keys(UINTV key, uint count, const clmp_window *window,
     clmp_shares shares;
     clmp_share_out(key, window, &shares);
     if (count == CLMP_VECTOR) { /* nearly always */
-#pragma unroll
+#pragma unroll 4
         for (uint i = 0; i < CLMP_VECTOR; ++i)
             clmp_add(bins + shares.bin[i], (ulong2)(shares.counted[i], shares.powers[i]));
         return;
@@ -110,6 +126,43 @@ CLMP_INLINE void clmp_add_keys(UINTV key, uint count, const clmp_window *window,
         clmp_add(bins + shares.bin[i], (ulong2)(shares.counted[i], shares.powers[i]));
 }
 
+#if CLMP_VECTOR > 1
+#define CLMP_HELD 4
+#define CLMP_HELD_PIXELS (CLMP_HELD * CLMP_VECTOR)
+/*
+ * Round one: whole blocks of pixels, each of which has a bin; returns where they end.  A pixel's share is a chain of
+ * some forty operations, each waiting for the one before: in steps, each for all vectors of a block, there is always
+ * something else to do.
+ */
+CLMP_INLINE ulong clmp_fill_blocks(global const float *losses, int marked, ulong begin, ulong end,
+                                   const clmp_window *window, CLMP_PLACE *bins) {
+    uint bin[CLMP_HELD_PIXELS];
+    ulong counted[CLMP_HELD_PIXELS], powers[CLMP_HELD_PIXELS];
+    UINTV key[CLMP_HELD];
+    FLOATV part[CLMP_HELD];
+    for (; end - begin >= CLMP_HELD_PIXELS; begin += CLMP_HELD_PIXELS) {
+#pragma unroll 1
+        for (uint k = 0; k < CLMP_HELD; ++k) {
+            key[k] = clmp_keys(CLMP_VLOAD(losses + begin + k * CLMP_VECTOR), marked);
+            part[k] = clmp_below_in_octave(key[k], key[k] | (UINTV)window->tops);
+            CLMP_VSTORE(key[k] >> (UINTV)window->child, bin + k * CLMP_VECTOR);
+        }
+#pragma unroll 1
+        for (uint k = 0; k < CLMP_HELD; ++k)
+            part[k] = clmp_log_in_octave(part[k], window->q_log2e);
+#pragma unroll 1
+        for (uint k = 0; k < CLMP_HELD; ++k) {
+            CLMP_VSTORE(clmp_counted(key[k]), counted + k * CLMP_VECTOR);
+            CLMP_VSTORE(clmp_fixed(AS_UINTV(clmp_exp2(part[k])), window->fraction_bits), powers + k * CLMP_VECTOR);
+        }
+#pragma unroll 4
+        for (uint i = 0; i < CLMP_HELD_PIXELS; ++i)
+            clmp_add(bins + bin[i], (ulong2)(counted[i], powers[i]));
+    }
+    return begin;
+}
+#endif
+
 /* The pixels from `begin` to before `end`, to bins. */
 CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
                            const clmp_window *window, CLMP_PLACE *bins) {
@@ -117,6 +170,10 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
     uint waiting[2 * CLMP_VECTOR] = {0}; /* whole vectors are read: also what is not counted */
     uint count = 0;
     int more = 1;
+#if CLMP_VECTOR > 1
+    if (window->round == 1)
+        begin = clmp_fill_blocks(losses, marked, begin, end, window, bins);
+#endif
     for (ulong first = begin; more; first += CLMP_VECTOR) {
         UINTV key = (UINTV)0;
         uint ready = 0; /* pixels of key to add; in one place, as a compiler takes its time for it */
@@ -209,6 +266,20 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
 }
 #endif
 
+#if CLMP_STACK_BINS
+/* The same, at most CLMP_PIECE of them, to a set. */
+CLMP_CALLED void clmp_fill_piece(global const float *losses, int marked, ulong begin, ulong end,
+                                 const clmp_window *window, global clmp_bin *set) {
+    ulong2 bins[CLMP_BINS];
+    for (uint i = 0; i < CLMP_BINS; ++i)
+        bins[i] = (ulong2)(0, 0);
+    clmp_fill(losses, marked, begin, end, 0, window, bins);
+    for (uint i = 0; i < CLMP_BINS; ++i)
+        if (bins[i].x != 0)
+            clmp_add_to_set(set + i, bins[i]);
+}
+#endif
+
 /*
  *   losses  float32 (pools, pixels), from losses_at on: losses, or marks where marked
  *   pools   (pools), in work from byte pools_at on
@@ -247,7 +318,10 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
 #endif
     const ulong begin = min(get_group_id(0) * run, pixels);
     const ulong end = min(begin + run, pixels);
-#if CLMP_LOCAL_BINS
+#if CLMP_STACK_BINS
+    for (ulong at = begin; at < end; at += CLMP_PIECE)
+        clmp_fill_piece(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), &window, set);
+#elif CLMP_LOCAL_BINS
     local ulong2 bins[CLMP_BINS];
     for (ulong at = begin; at < end; at += CLMP_PIECE) {
         for (uint i = item; i < CLMP_BINS; i += CLMP_BIN_GROUP)
