@@ -12,6 +12,16 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
+case ${1-} in
+-h | --help)
+    echo 'usage: sh python/build.sh [FOLDER]'
+    exit
+    ;;
+-*)
+    echo 'usage: sh python/build.sh [FOLDER]' >&2
+    exit 2
+    ;;
+esac
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1-$root/build-python}
 python=${PYTHON-/usr/bin/python3}
