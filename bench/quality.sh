@@ -18,8 +18,16 @@ if [ $# -lt 2 ]; then
     echo 'usage: sh bench/quality.sh DATA FOLDER [option of clmp-train compare...]' >&2
     exit 2
 fi
+jobs=${JOBS:-1}
+case $jobs in
+*[!0-9]* | 0*)
+    echo "quality: JOBS is '$jobs', expected a number from 1" >&2
+    exit 2
+    ;;
+esac
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-quality-tools
+train=$build/host/train/clmp-train
 data=$1
 folder=$2
 shift 2
@@ -54,17 +62,37 @@ topk:support=0.5,topk:support=0.25,ohem:thresh=0.7:min-kept=5000,ohem:thresh=0.9
 uniform:loss=focal:gamma=1,uniform:loss=focal:gamma=2,\
 uniform+median-sqrt,lmp:p=1.7:support=0.5+median-sqrt,lmp:p=1.7:support=0.25+median-sqrt" "$@"
 
-jobs=${JOBS:-1}
-if [ "$jobs" -gt 1 ]; then
-    # A thread and a cache of PoCL's for each; other runtimes take no notice of them.
-    export POCL_MAX_PTHREAD_COUNT=1
-    job=2
-    while [ "$job" -le "$jobs" ]; do
-        mkdir -p "$build/cache-$job"
-        POCL_CACHE_DIR=$build/cache-$job "$build/host/train/clmp-train" "$@" >"$build/job-$job.log" 2>&1 &
-        job=$((job + 1))
-    done
-    mkdir -p "$build/cache-1"
-    export POCL_CACHE_DIR="$build/cache-1"
+if [ "$jobs" -eq 1 ]; then
+    exec "$train" "$@"
 fi
-exec "$build/host/train/clmp-train" "$@"
+
+# A thread and a cache of PoCL's for each; other runtimes take no notice of them.  All end with this script.
+export POCL_MAX_PTHREAD_COUNT=1
+mkdir -p "$folder"
+caches=$(cd "$folder" && pwd)
+pids=
+stop() {
+    # shellcheck disable=SC2086
+    kill -TERM $pids 2>/dev/null || true
+}
+trap stop INT TERM
+job=$jobs
+while [ "$job" -ge 1 ]; do
+    mkdir -p "$caches/job-$job"
+    if [ "$job" -eq 1 ]; then
+        POCL_CACHE_DIR=$caches/job-1 "$train" "$@" &
+        first=$!
+    else
+        POCL_CACHE_DIR=$caches/job-$job "$train" "$@" >"$folder/job-$job.log" 2>&1 &
+    fi
+    pids="$pids $!"
+    job=$((job - 1))
+done
+echo "quality: $jobs processes; what the others than this one say is in $folder/job-N.log" >&2
+status=0
+while kill -0 "$first" 2>/dev/null; do # a signal ends a wait early
+    wait "$first" && status=0 || status=$?
+done
+[ "$status" -eq 0 ] || stop # and the others with it
+wait
+exit "$status"

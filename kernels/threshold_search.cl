@@ -8,8 +8,9 @@
  *
  * A device's choices, none of which shows in a sum of integers:
  *   CLMP_BIN_GROUP    work-items that fill bins together; 1: plain sums, else 32-bit atomics, which every device has
- *   CLMP_LOCAL_BINS   1: a work-group's bins are in local memory, or on the stack where a processor has one and the group
- *                     is one work-item, and are added to the set in the end; 0: no such bins
+ *   CLMP_LOCAL_BINS   1: a work-group's bins are in local memory, and are added to the set in the end; 0: no such bins
+ *   CLMP_STACK_BINS   1: they are on the stack, a called function's at that, which costs no barrier, and PoCL no arrays
+ *                     for what crosses one; for CPUs, with one work-item in a group
  *   CLMP_SHARED_SETS  1: work-groups share sets, which are 0 to begin with; 0: each has a set of its own
  */
 #include "vector.clh"
@@ -45,10 +46,11 @@ CLMP_FN void clmp_add_to_set(global clmp_bin *bin, ulong2 sum) {
 }
 #endif
 
-/* On a stack, a called function's at that, bins cost no barrier, and PoCL no arrays for what crosses one. */
-#define CLMP_STACK_BINS                                                                                                \
-    (CLMP_LOCAL_BINS && CLMP_BIN_GROUP == 1 && !defined(CLMP_IN_REGISTERS) && !defined(__SPIR__) &&                    \
-     !defined(__SPIRV__))
+/* What goes by way of SPIR may have little room for a work-item's own. */
+#if defined(__SPIR__) || defined(__SPIRV__) || !defined(CLMP_STACK_BINS)
+#undef CLMP_STACK_BINS
+#define CLMP_STACK_BINS 0
+#endif
 
 #if !CLMP_LOCAL_BINS
 #define CLMP_PLACE global clmp_bin
@@ -126,7 +128,7 @@ CLMP_INLINE void clmp_add_keys(UINTV key, uint count, const clmp_window *window,
         clmp_add(bins + shares.bin[i], (ulong2)(shares.counted[i], shares.powers[i]));
 }
 
-#if CLMP_VECTOR > 1
+#if CLMP_VECTOR > 1 && !defined(CLMP_IN_REGISTERS)
 #define CLMP_HELD 4
 #define CLMP_HELD_PIXELS (CLMP_HELD * CLMP_VECTOR)
 /*
@@ -170,7 +172,7 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
     uint waiting[2 * CLMP_VECTOR] = {0}; /* whole vectors are read: also what is not counted */
     uint count = 0;
     int more = 1;
-#if CLMP_VECTOR > 1
+#ifdef CLMP_HELD
     if (window->round == 1)
         begin = clmp_fill_blocks(losses, marked, begin, end, window, bins);
 #endif
@@ -292,7 +294,6 @@ kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
 clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulong pixels, ulong run, uint round,
                     global const clmp_problem *problem, global uchar *work, ulong pools_at, ulong sets_at,
                     uint set_count) {
-    const uint item = get_local_id(0);
     const ulong pool = get_global_id(1);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
     global clmp_bin *set =
@@ -310,7 +311,7 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
     window.fraction_bits = problem->fraction_bits;
 
 #if !CLMP_SHARED_SETS
-    for (uint i = item; i < CLMP_BINS; i += CLMP_BIN_GROUP) {
+    for (uint i = get_local_id(0); i < CLMP_BINS; i += CLMP_BIN_GROUP) {
         set[i].count = 0;
         set[i].mantissas = 0;
         set[i].powers = 0;
@@ -324,12 +325,13 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
 #elif CLMP_LOCAL_BINS
     local ulong2 bins[CLMP_BINS];
     for (ulong at = begin; at < end; at += CLMP_PIECE) {
-        for (uint i = item; i < CLMP_BINS; i += CLMP_BIN_GROUP)
+        for (uint i = get_local_id(0); i < CLMP_BINS; i += CLMP_BIN_GROUP)
             bins[i] = (ulong2)(0, 0);
         barrier(CLK_LOCAL_MEM_FENCE);
-        clmp_fill(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), item, &window, bins);
+        clmp_fill(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), get_local_id(0), &window,
+                  bins);
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (uint i = item; i < CLMP_BINS; i += CLMP_BIN_GROUP) {
+        for (uint i = get_local_id(0); i < CLMP_BINS; i += CLMP_BIN_GROUP) {
             const ulong2 bin = bins[i];
             if (bin.x != 0)
                 clmp_add_to_set(set + i, bin);
@@ -338,6 +340,7 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
 #else
     barrier(CLK_GLOBAL_MEM_FENCE);
     for (ulong at = begin; at < end; at += CLMP_PIECE)
-        clmp_fill(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), item, &window, set);
+        clmp_fill(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), get_local_id(0), &window,
+                  set);
 #endif
 }

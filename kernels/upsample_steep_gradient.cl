@@ -91,7 +91,8 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsampl
             pixel.label = clmp_label_codes((long)labels[labels_at + at], ignore_index);
             clmp_site_weights(taps, &site, i, j, &weights);
             clmp_site_top(&site, &weights, &pixel.top);
-            clmp_site_softmax(taps, &site, &weights, &pixel.top, pixel.label, CLMP_LEAST_LOG, &label_exp, &pixel.others);
+            clmp_site_softmax(taps, &site, &weights, &pixel.top, pixel.label, CLMP_LEAST_LOG, &label_exp,
+                              &pixel.others);
             pixel.factor = clmp_pixel_factor(plane[plane_at + at], pixel.label, pixel.others, label_exp, pool,
                                              problem->slope, class_weights, head->class_down);
             pixel.others = -pixel.others;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { PATH = 4096, BLOCK = 16 /* slices, of which half are for training */ };
 
@@ -25,7 +26,7 @@ static bool finish(const char *draft, const char *path) {
     if (rename(draft, path) == 0)
         return true;
     const int error = errno;
-    remove(draft);
+    unlink(draft);
     return demo_fail("cannot write %s: %s", path, strerror(error));
 }
 
@@ -44,7 +45,7 @@ static bool write_grey(const demo_scan *scan, const char *folder, const char *pa
     /* rows of the scan go to the front, and those of a picture go down: a stride below 0 turns them round */
     const uint8_t *slice = voxels + z * scan->height * scan->width;
     if (!png_image_write_to_file(&image, draft, 0, slice, -(png_int_32)scan->width, NULL)) {
-        remove(draft);
+        unlink(draft);
         return demo_fail("cannot write %s: %s", path, image.message);
     }
     return finish(draft, path);
@@ -72,11 +73,13 @@ static bool write_classes(const demo_scan *scan, const char *folder) {
     for (size_t c = 0; c < scan->classes; ++c) {
         int rgb[3];
         colour_of(c, rgb);
-        good = fprintf(file, "%s %d %d %d\n", scan->names[c], rgb[0], rgb[1], rgb[2]) > 0 && good;
+        for (const char *letter = scan->names[c]; *letter != '\0'; ++letter) /* a name is one word there */
+            good = fputc(*letter == ' ' ? '_' : *letter, file) != EOF && good;
+        good = fprintf(file, " %d %d %d\n", rgb[0], rgb[1], rgb[2]) > 0 && good;
     }
     const int error = errno;
     if (fclose(file) != 0 || !good) {
-        remove(draft);
+        unlink(draft);
         return demo_fail("cannot write %s: %s", path, strerror(good ? errno : error));
     }
     return finish(draft, path);

@@ -19,7 +19,7 @@ static const char help_of_clmp[] =
     "  clmp --version        prints the version\n"
     "\n"
     "environment:\n"
-    "  CLMP_CACHE_DIR        folder of compiled programs (default ~/.cache/libclmp, or PoCL's own; empty: none)\n"
+    "  CLMP_CACHE_DIR        folder of compiled programs (default ~/.cache/libclmp, on PoCL none; empty: none)\n"
     "  CLMP_TUNING           fields of clmp_tuning in clmp/clmp.h, name=number,...; changes speed, never results\n"
     "\n"
     "An output file is either complete or what it was before.  A process that is killed (SIGKILL) may leave a file\n"

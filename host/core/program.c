@@ -36,8 +36,8 @@ static clmp_status build_failed(const clmp_context *context, const char *source,
         context->log.call != NULL)
         context->log.call(context->log.user, words);
     free(words);
-    return clmp_fail(&context->log, CLMP_BUILD_FAILED, "%s.cl with %s failed to build: %s (%d)", source, options,
-                     clmp_cl_error_name(error), (int)error);
+    return clmp_fail(&context->log, CLMP_BUILD_FAILED, "kernel source %s with %s failed to build: %s (%d)", source,
+                     options, clmp_cl_error_name(error), (int)error);
 }
 
 /* Adds a line to a key.  False if there is no memory, or no value. */
@@ -172,7 +172,7 @@ static struct clmp_program *build(clmp_context *context, const char *name, const
                                   clmp_status *status) {
     const struct clmp_source *source = find_source(name);
     if (source == NULL) {
-        *status = clmp_fail(&context->log, CLMP_BUILD_FAILED, "there is no kernel source %s.cl", name);
+        *status = clmp_fail(&context->log, CLMP_BUILD_FAILED, "there is no kernel source %s", name);
         return NULL;
     }
     struct clmp_program *program = calloc(1, sizeof *program);
@@ -203,7 +203,7 @@ clmp_status clmp_kernel_create(clmp_context *context, const char *source, const 
     /* -w: some compilers write what they think of a vector's ABI to standard error, which is the program's alone. */
     const int length = snprintf(options, sizeof options, "-cl-std=CL1.2 -w%s", macros);
     if (length < 0 || (size_t)length >= sizeof options)
-        return clmp_fail(&context->log, CLMP_BUILD_FAILED, "the options of %s.cl are too long", source);
+        return clmp_fail(&context->log, CLMP_BUILD_FAILED, "the options of kernel source %s are too long", source);
 
     pthread_mutex_lock(&context->lock);
     struct clmp_program *program = context->programs;

@@ -44,6 +44,8 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     const bool by_ohem = plan->params.weighting == CLMP_WEIGHTING_OHEM;
     const bool by_balance = plan->params.weighting == CLMP_WEIGHTING_BALANCED;
     const bool by_search = plan->sort == NULL && !by_balance;
+    const bool on_stack =
+        tuning->bin_memory == 2 && tuning->bin_group == 1 && plan->context->facts.type == CL_DEVICE_TYPE_CPU;
     /* each program gets the macros that it looks at, so that plans share programs wherever they can */
     char tree[96], weights_macros[160], search_macros[320], normalise_macros[256];
     snprintf(tree, sizeof tree, " -DCLMP_GROUP=%" PRIu32 " -DCLMP_LOCAL_TREE=%d", tuning->group_size,
@@ -51,8 +53,9 @@ static clmp_status create_kernels(struct clmp_plan *plan) {
     snprintf(weights_macros, sizeof weights_macros, " -DCLMP_GROUP=%" PRIu32 " -DCLMP_VECTOR=%" PRIu32 "%s",
              tuning->group_size, tuning->vector_width, plan->draws != NULL ? " -DCLMP_DRAWN" : "");
     snprintf(search_macros, sizeof search_macros,
-             "%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d", weights_macros,
-             tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks);
+             "%s -DCLMP_BIN_GROUP=%" PRIu32 " -DCLMP_LOCAL_BINS=%d -DCLMP_SHARED_SETS=%d%s", weights_macros,
+             tuning->bin_group, tuning->bin_memory == 2, tuning->bin_sets < tuning->chunks,
+             on_stack ? " -DCLMP_STACK_BINS=1" : "");
 
     char channels[64] = "";
     if (clmp_is_binary(&plan->params))

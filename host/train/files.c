@@ -46,23 +46,36 @@ bool file_folder(const char *path, struct failure *failure) {
     return true;
 }
 
+/* Whether the open file is still the one of this name. */
+static bool is_named(int file, const char *path) {
+    struct stat here, there;
+    return fstat(file, &here) == 0 && stat(path, &there) == 0 && here.st_dev == there.st_dev &&
+           here.st_ino == there.st_ino;
+}
+
 bool file_take(const char *folder, int *lock, struct failure *failure) {
     char path[FILE_PATH];
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     *lock = -1;
-    if (!file_folder(folder, failure) || !file_path(path, failure, "%s/lock", folder))
+    if (!file_path(path, failure, "%s/lock", folder))
         return false;
-    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file < 0)
-        return fail_with(failure, EXIT_OF_INPUT, "cannot open %s: %s", path, strerror(errno));
-    if (fcntl(file, F_SETLK, &whole) == 0) {
-        *lock = file;
-        return true;
+    for (;;) {
+        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        if (!file_folder(folder, failure))
+            return false;
+        const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (file < 0)
+            return fail_with(failure, EXIT_OF_INPUT, "cannot open %s: %s", path, strerror(errno));
+        const bool locked = fcntl(file, F_SETLK, &whole) == 0;
+        const bool taken = !locked && (errno == EACCES || errno == EAGAIN);
+        if (taken || is_named(file, path)) { /* else somebody has removed the folder meanwhile */
+            if (taken)
+                close(file);
+            else
+                *lock = file; /* even without a lock, which some file systems do not have */
+            return true;
+        }
+        close(file);
     }
-    const int error = errno;
-    close(file);
-    return error == EACCES || error == EAGAIN ||
-           fail_with(failure, EXIT_OF_INPUT, "cannot lock %s: %s", path, strerror(error));
 }
 
 void file_release(int lock) {

@@ -23,7 +23,7 @@ bool file_text(const char *path, const char *text, struct failure *failure);
 
 /*
  * Takes a folder for this process, until file_release() or its end; `*lock` is -1 where another process has it.  What
- * tells is a lock on the file "lock" in there, which stays.
+ * tells is a lock on the file "lock" in there, which stays; a file system without locks tells nothing.
  */
 bool file_take(const char *folder, int *lock, struct failure *failure);
 void file_release(int lock);

@@ -137,7 +137,7 @@ static void put_choice(const struct choice *choice, struct growing *text) {
 
 static void put_origin(const struct comparison *comparison, struct growing *text) {
     const struct origin *origin = comparison->trainer->options.origin;
-    put(text, "\n%zu runs of %" PRIu64 " steps by clmp-train %s in %.3g hours on %s\n",
+    put(text, "\n%zu runs of %" PRIu64 " steps by clmp-train %s, %.3g hours of training on %s\n",
         comparison->count * comparison->seeds, comparison->trainer->options.steps, clmp_version(),
         comparison_hours(comparison), origin->machine);
     if (origin->note != NULL)

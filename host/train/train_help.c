@@ -65,7 +65,7 @@ static const char help_of_run[] =
     "Trains with one weighting, evaluates on the validation split, and prints IoU and accuracy of each class.\n"
     "\n" HELP_DATA
     "  -o, --output FOLDER    gets result.json, log.csv, network.ckpt and step-*.png; an interrupted run continues\n"
-    "                         from there\n"
+    "                         from there; lock: no other process trains in this folder\n"
     "  --weighting SPEC       the weighting, see below (lmp)\n"
     "  --seed N               seed of initial weights, order, flips, cuts, sizes and colours (1)\n"
     "  --mpi                  under mpirun: the processes share the images of each step, at most one process for each\n"
@@ -82,7 +82,8 @@ static const char help_of_compare[] =
     "\n"
     "Trains with each weighting and each seed, and compares with the first weighting.  Complete runs are not "
     "repeated,\n"
-    "and an interrupted run continues.  Several processes that are started with the same command share the runs.\n"
+    "and an interrupted run continues.  Several processes with the same command, but for --device, share the runs; on\n"
+    "PoCL each needs a POCL_CACHE_DIR of its own.\n"
     "\n" HELP_DATA
     "  -o, --output FOLDER    gets a folder for each run, WEIGHTING/seed-N, and the comparison: table.txt and\n"
     "                         table.csv, comparison.json, plot.png, curves.png (over the steps) and evolution.png\n"

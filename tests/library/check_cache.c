@@ -315,6 +315,7 @@ START_TEST(environment_names_the_folder) {
     snprintf(folder, sizeof folder, "%s/home/.cache/libclmp", root);
     ck_assert(setenv("XDG_CACHE_HOME", "not/absolute", 1) == 0 && setenv("HOME", home, 1) == 0);
     assert_default(programs);
+    assert_right_bits(folder); /* for there to be a folder in any case */
     clean();
     ck_assert(unsetenv("HOME") == 0 && unsetenv("XDG_CACHE_HOME") == 0);
     assert_right_bits(NULL);
@@ -383,6 +384,14 @@ START_TEST(many_processes_share_a_folder) {
 }
 END_TEST
 
+static void assert_right_bits_at_home(void) {
+    char *home = clmp_cache_folder(NULL, true); /* where PoCL's programs are not kept by default */
+    ck_assert_ptr_nonnull(home);
+    assert_right_bits(NULL);
+    assert_right_bits(home);
+    free(home);
+}
+
 /* Somebody who may not even enter the home that HOME names, and somebody without one. */
 START_TEST(home_may_be_out_of_reach) {
     char home[300], cache[512], pocl[300], command[700];
@@ -396,7 +405,7 @@ START_TEST(home_may_be_out_of_reach) {
     ck_assert(mkdir(home, 0500) == 0 && mkdir(pocl, 0700) == 0);
     ck_assert(unsetenv("CLMP_CACHE_DIR") == 0 && unsetenv("XDG_CACHE_HOME") == 0 && setenv("HOME", home, 1) == 0);
     if (geteuid() != 0) {
-        assert_right_bits(NULL);
+        assert_right_bits_at_home();
     } else { /* another user, who has a folder for what PoCL keeps */
         ck_assert(chown(pocl, 65534, 65534) == 0 && setenv("POCL_CACHE_DIR", pocl, 1) == 0);
         const pid_t child = fork();
@@ -429,11 +438,7 @@ START_TEST(child_gives_the_right_bits) {
         assert_right_bits(cache);
         return;
     }
-    assert_right_bits(NULL);
-    char *home = clmp_cache_folder(NULL, true); /* where PoCL's programs are not kept by default */
-    ck_assert_ptr_nonnull(home);
-    assert_right_bits(home);
-    free(home);
+    assert_right_bits_at_home();
 }
 END_TEST
 

@@ -231,13 +231,15 @@ static clmp_plan *plan_by_default(const struct problem *problem, clmp_context **
 
 /* GPUs have more extensions than fit into the 512 characters that a key of the cache once had for them. */
 START_TEST(texts_of_any_length_do) {
-    char root[] = "/tmp/clmp-limits-XXXXXX", folder[64], path[512], before[512];
+    static const char *const variables[] = {"CLMP_CACHE_DIR", "XDG_CACHE_HOME"};
+    char root[] = "/tmp/clmp-limits-XXXXXX", folder[64], path[512], *before[2];
     struct problem *problem = make_problem(LOSSES);
     const struct run run = {.solver = problem->in.params.solver};
     clmp_device_info infos[16];
     clmp_context *context = NULL;
     size_t count = 0;
-    snprintf(before, sizeof before, "%s", getenv("CLMP_CACHE_DIR") != NULL ? getenv("CLMP_CACHE_DIR") : "");
+    for (int i = 0; i < 2; i++)
+        before[i] = getenv(variables[i]) != NULL ? strdup(getenv(variables[i])) : NULL;
     ck_assert(mkdtemp(root) != NULL && setenv("XDG_CACHE_HOME", root, 1) == 0 && unsetenv("CLMP_CACHE_DIR") == 0);
     snprintf(folder, sizeof folder, "%s/libclmp", root);
     fault_limit(&(struct fault_limits){.long_texts = true});
@@ -269,7 +271,10 @@ START_TEST(texts_of_any_length_do) {
     }
     closedir(list);
     ck_assert(rmdir(folder) == 0 && rmdir(root) == 0 && files > 0);
-    ck_assert(setenv("CLMP_CACHE_DIR", before, 1) == 0 && unsetenv("XDG_CACHE_HOME") == 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert((before[i] != NULL ? setenv(variables[i], before[i], 1) : unsetenv(variables[i])) == 0);
+        free(before[i]);
+    }
     problem_free(problem);
 }
 END_TEST

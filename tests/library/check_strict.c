@@ -22,6 +22,7 @@ static int built;
  * headers functions, that some of their variants do not use. */
 static const char pragmas[] = "#pragma clang diagnostic error \"-Wall\"\n"
                               "#pragma clang diagnostic error \"-Wextra\"\n"
+                              "#pragma clang diagnostic error \"-Wexpansion-to-defined\"\n"
                               "#pragma clang diagnostic ignored \"-Wpsabi\"\n"
                               "#pragma clang diagnostic ignored \"-Wunused-parameter\"\n"
                               "#pragma clang diagnostic ignored \"-Wunused-function\"\n";
@@ -115,6 +116,14 @@ START_TEST(interpolation_and_counts) {
     make_plan(params);
     params.input = CLMP_INPUT_LOSSES;
     make_plan(params);
+    params.tuning.chunks = 4; /* that share a set of bins */
+    params.tuning.bin_sets = 1;
+    for (uint32_t place = 1; place <= 2; place++)
+        for (uint32_t group = 1; group <= 16; group *= 16) {
+            params.tuning.bin_memory = place;
+            params.tuning.bin_group = group;
+            make_plan(params);
+        }
 }
 END_TEST
 

@@ -219,6 +219,35 @@ START_TEST(choices_are_made_on_what_is_held_out_and_reported_once) {
 }
 END_TEST
 
+static struct outcome run_with(const char *output, const char *option, const char *value) {
+    return clmp("run", "data", "-o", output, "--steps", "3", "--batch", "2", option, value, NULL);
+}
+
+/* Both are told, and reach what is trained. */
+START_TEST(flips_and_wrong_labels_are_options) {
+    static const char *const outputs[] = {"plain", "unflipped", "wrong"};
+    static const char *const told[] = {NULL, " no-flip", " wrong-labels 0.25"};
+    write_data();
+    assert_trained(run_with("plain", NULL, NULL));
+    assert_trained(run_with("unflipped", "--no-flip", NULL));
+    assert_trained(run_with("wrong", "--wrong-labels", "0.25"));
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/result.json", outputs[i]);
+        json_t *result = load(name);
+        const char *settings = json_string_value(json_object_get(result, "settings"));
+        for (int k = 1; k < 3; k++)
+            ck_assert_msg((strstr(settings, told[k]) != NULL) == (i == k), "%s", settings);
+        json_decref(result);
+        snprintf(name, sizeof name, "%s/log.csv", outputs[i]);
+        assert_same(name, "plain/log.csv", i == 0); /* of the losses */
+    }
+    assert_says(run_with("plain", "--no-flip", NULL), "is the result of another run", "");
+    assert_says(run_with("out", "--wrong-labels", "1.5"), "--wrong-labels is '1.5'", "a number in [0, 1]");
+    assert_says(run_with("out", "--wrong-labels", "nan"), "--wrong-labels is 'nan'", "");
+}
+END_TEST
+
 /* A process that has a run, until there is a file of the name. */
 static pid_t take_run(const char *folder, const char *until) {
     char path[128], byte;
@@ -389,6 +418,7 @@ int main(void) {
     TCase *full = add_case(suite, "choices", "full");
     tcase_add_checked_fixture(full, enter_folder, leave_folder);
     tcase_add_test(full, choices_are_made_on_what_is_held_out_and_reported_once);
+    tcase_add_test(full, flips_and_wrong_labels_are_options);
     tcase_add_test(full, processes_share_the_runs);
     tcase_add_test(full, choices_that_cannot_be_made_are_refused);
     tcase_add_test(full, logs_tell_what_pooling_has_to_do);
