@@ -47,17 +47,17 @@ static bool train_free(const struct comparison *comparison, size_t *complete, bo
 static bool train_all(const struct comparison *comparison, struct failure *failure) {
     const size_t runs = comparison->count * comparison->seeds;
     const bool choosing = comparison->trainer->options.held_out != 0;
-    for (bool waited = false;; waited = true) {
+    for (int pass = 0;; ++pass) { /* the second finds what others have completed during the first */
         size_t complete = 0;
         bool stop = false;
         if (!train_free(comparison, &complete, &stop, failure))
             return false;
         if (complete == runs)
             return true;
-        if (!stop && !waited)
+        if (!stop && pass == 1)
             note_print("clmp-train", NULL, "waiting for other processes, which are at %zu of %zu runs", runs - complete,
                        runs);
-        if (!stop)
+        if (!stop && pass > 0)
             sleep(WAIT_SECONDS); /* or until a signal */
         if (stop || run_interrupted()) {
             fprintf(stderr, "clmp-train: interrupted after %zu of %zu runs%s; the same command continues\n", complete,
