@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "demo_slices.h"
 
+#include "canvas.h"
 #include "demo_say.h"
 
 #include <errno.h>
 #include <math.h>
-#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,33 +31,23 @@ static bool finish(const char *draft, const char *path) {
 }
 
 static bool write_grey(const demo_scan *scan, const char *folder, const char *part, size_t z, const uint8_t *voxels) {
-    char path[PATH], draft[PATH];
+    char path[PATH];
     if (snprintf(path, sizeof path, "%s/%s/block%zu_%04zu.png", folder, part, z / BLOCK, scan->first_slice + z) >=
-            (int)sizeof path ||
-        snprintf(draft, sizeof draft, "%s.part", path) >= (int)sizeof draft)
+        (int)sizeof path)
         return demo_fail("the name of the folder for the slices is too long");
-    png_image image;
-    memset(&image, 0, sizeof image);
-    image.version = PNG_IMAGE_VERSION;
-    image.width = (png_uint_32)scan->width;
-    image.height = (png_uint_32)scan->height;
-    image.format = PNG_FORMAT_GRAY;
     /* rows of the scan go to the front, and those of a picture go down: a stride below 0 turns them round */
-    const uint8_t *slice = voxels + z * scan->height * scan->width;
-    if (!png_image_write_to_file(&image, draft, 0, slice, -(png_int_32)scan->width, NULL)) {
-        unlink(draft);
-        return demo_fail("cannot write %s: %s", path, image.message);
-    }
-    return finish(draft, path);
+    return canvas_write_pixels(path, true, scan->width, scan->height, voxels + z * scan->height * scan->width,
+                               -(ptrdiff_t)scan->width) ||
+           demo_fail("cannot write %s: %s", path, strerror(errno));
 }
 
 /* Hues a golden angle apart, in three brightnesses: neighbours in the list are never alike. */
-static void colour_of(size_t class_index, int rgb[3]) {
+static void colour_of(size_t class_index, int colour[3]) {
     const double hue = fmod((double)class_index * 0.61803398875, 1.0) * 6.0;
     const double value = 255.0 - 50.0 * (double)(class_index % 3);
     for (int i = 0; i < 3; ++i) {
         const double at = fmod(hue + (i == 0 ? 5.0 : i == 1 ? 3.0 : 1.0), 6.0);
-        rgb[i] = class_index == 0 ? 0 : (int)(value * (1.0 - 0.85 * fmax(0.0, fmin(1.0, fmin(at, 4.0 - at)))));
+        colour[i] = class_index == 0 ? 0 : (int)(value * (1.0 - 0.85 * fmax(0.0, fmin(1.0, fmin(at, 4.0 - at)))));
     }
 }
 
@@ -71,11 +61,11 @@ static bool write_classes(const demo_scan *scan, const char *folder) {
         return demo_fail("cannot write %s: %s", path, strerror(errno));
     bool good = true;
     for (size_t c = 0; c < scan->classes; ++c) {
-        int rgb[3];
-        colour_of(c, rgb);
+        int colour[3];
+        colour_of(c, colour);
         for (const char *letter = scan->names[c]; *letter != '\0'; ++letter) /* a name is one word there */
             good = fputc(*letter == ' ' ? '_' : *letter, file) != EOF && good;
-        good = fprintf(file, " %d %d %d\n", rgb[0], rgb[1], rgb[2]) > 0 && good;
+        good = fprintf(file, " %d %d %d\n", colour[0], colour[1], colour[2]) > 0 && good;
     }
     const int error = errno;
     if (fclose(file) != 0 || !good) {

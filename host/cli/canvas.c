@@ -41,7 +41,8 @@ void canvas_blend(canvas *to, size_t x, size_t y, rgb colour, double share) {
     *pixel = (rgb){mix(pixel->r, colour.r, share), mix(pixel->g, colour.g, share), mix(pixel->b, colour.b, share)};
 }
 
-bool canvas_write_png(const canvas *from, const char *path) {
+bool canvas_write_pixels(const char *path, bool grey, size_t width, size_t height, const void *pixels,
+                         ptrdiff_t stride) {
     char temporary[4096];
     if (snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof temporary) {
         errno = ENAMETOOLONG;
@@ -50,14 +51,18 @@ bool canvas_write_png(const canvas *from, const char *path) {
     png_image image;
     memset(&image, 0, sizeof image);
     image.version = PNG_IMAGE_VERSION;
-    image.width = (png_uint_32)from->width;
-    image.height = (png_uint_32)from->height;
-    image.format = PNG_FORMAT_RGB;
+    image.width = (png_uint_32)width;
+    image.height = (png_uint_32)height;
+    image.format = grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
     errno = EIO; /* what to say when libpng fails without the system's saying why */
-    if (png_image_write_to_file(&image, temporary, 0, from->pixels, 0, NULL) && rename(temporary, path) == 0)
+    if (png_image_write_to_file(&image, temporary, 0, pixels, (png_int_32)stride, NULL) && rename(temporary, path) == 0)
         return true;
     const int why = errno;
     remove(temporary);
     errno = why;
     return false;
+}
+
+bool canvas_write_png(const canvas *from, const char *path) {
+    return canvas_write_pixels(path, false, from->width, from->height, from->pixels, 0);
 }

@@ -32,6 +32,11 @@ void canvas_blend(canvas *to, size_t x, size_t y, rgb colour, double share);
 /* Writes to a temporary name beside `path` and renames.  False with errno set. */
 bool canvas_write_png(const canvas *from, const char *path);
 
+/* The same for pixels of 8 bits, grey or else RGB.  `stride`: bytes from a row to the next; 0: they lie side by side;
+ * below 0: the last row is the first in memory. */
+bool canvas_write_pixels(const char *path, bool grey, size_t width, size_t height, const void *pixels,
+                         ptrdiff_t stride);
+
 /* ASCII text in strokes; other characters are left blank. */
 typedef struct text_style {
     double height; /* of a capital letter, in pixels */

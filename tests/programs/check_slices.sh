@@ -38,4 +38,4 @@ if "$demo" --slices "$folder/other" >"$folder/out" 2>"$folder/err"; then
 fi
 [ ! -s "$folder/out" ] || fail 'it says what it made'
 [ "$(wc -l <"$folder/err")" -eq 1 ] || fail 'not one line of an error'
-[ -z "$(find "$folder/other" -name '*.part')" ] || fail 'a part of a file is left'
+[ -z "$(find "$folder/other" -name '*.part' -o -name '*.tmp')" ] || fail 'a part of a file is left'
