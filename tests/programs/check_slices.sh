@@ -24,9 +24,9 @@ for part in train val; do
     (cd "$folder/brain/${part}annot" && ls) >"$folder/labels"
     cmp "$folder/images" "$folder/labels" || fail "images and labels of $part have other names"
     [ "$(wc -l <"$folder/images")" -eq 73 ] || fail "$part has not 73 images"
-    ! grep -Evq '^block[0-9]_[0-9]{4}\.png$' "$folder/images" || fail "names of $part"
+    ! grep -Evq '^block[0-9]+_[0-9]{4}\.png$' "$folder/images" || fail "names of $part"
 done
-[ "$(cut -d_ -f1 "$folder/images" | sort -u | wc -l)" -eq 10 ] || fail 'there are not 10 blocks'
+[ "$(cut -d_ -f1 "$folder/images" | sort -u | wc -l)" -eq 19 ] || fail 'there are not 19 blocks'
 [ "$(wc -l <"$folder/brain/classes.txt")" -eq 117 ] || fail 'there are not 117 classes'
 [ "$(cut -d' ' -f2- "$folder/brain/classes.txt" | sort -u | wc -l)" -eq 117 ] || fail 'two classes have one colour'
 grep -q '^Hippocampus_L ' "$folder/brain/classes.txt" || fail 'there is no Hippocampus_L'
