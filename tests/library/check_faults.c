@@ -9,6 +9,7 @@
  * released, every context, buffer, program, kernel and event that was made is gone.
  */
 #define _XOPEN_SOURCE 700 /* mkdtemp() */
+#include "fault_programs.h"
 #include "faults.h"
 #include "support.h"
 
@@ -336,7 +337,8 @@ static bool try_enqueueing(const struct trial *trial, clmp_context *context) {
 
 static char folder[32]; /* of compiled programs, which all trials share */
 
-static void make_folder(void) {
+static void begin(void) {
+    fault_keep_programs(test_device()->cl);
     strcpy(folder, "/tmp/clmp-faults-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }
@@ -549,13 +551,13 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("faults");
     TCase *tcase = add_case(suite, "faults", "full");
-    tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
+    tcase_add_unchecked_fixture(tcase, begin, remove_folder);
     tcase_add_loop_test(tcase, making_a_plan_survives_every_fault, 0, SCENARIOS);
     tcase_add_loop_test(tcase, enqueueing_a_step_survives_every_fault, 0, SCENARIOS);
     tcase_add_loop_test(tcase, a_wait_list_without_memory_is_told, 0, SCENARIOS);
     tcase_add_test(tcase, class_weights_without_memory_are_told);
     tcase = add_case(suite, "pairs", "full");
-    tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
+    tcase_add_unchecked_fixture(tcase, begin, remove_folder);
     tcase_add_loop_test(tcase, two_faults_are_survived, 0, 2 * SCENARIOS);
     return test_main(suite);
 }

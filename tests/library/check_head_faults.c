@@ -6,6 +6,7 @@
  * After each fault: the status and the log say so, nothing of the library's is left, and the same head, or a new one,
  * gives the bits of a head that met none.  CLBlast keeps programs and kernels of its own.
  */
+#include "fault_programs.h"
 #include "faults.h"
 #include "support.h"
 
@@ -249,13 +250,19 @@ START_TEST(a_head_survives_clblast_failing) {
 }
 END_TEST
 
+static void keep_programs(void) {
+    fault_keep_programs(test_device()->cl);
+}
+
 int main(void) {
     Suite *suite = suite_create("head faults");
     TCase *tcase = add_case(suite, "faults", "full");
     tcase_set_timeout(tcase, 0);
+    tcase_add_unchecked_fixture(tcase, keep_programs, NULL);
     tcase_add_loop_test(tcase, a_head_survives_every_fault, 0, 4);
     tcase = add_case(suite, "clblast", "full"); /* last: its calls count from then on */
     tcase_set_timeout(tcase, 0);
+    tcase_add_unchecked_fixture(tcase, keep_programs, NULL);
     tcase_add_loop_test(tcase, a_head_survives_clblast_failing, 0, 2);
     return test_main(suite);
 }

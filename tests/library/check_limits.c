@@ -5,6 +5,7 @@
  *
  * faults.h imposes a device's limits.  tests/limits.sh runs the other suites under them, too.
  */
+#include "fault_programs.h"
 #include "faults.h"
 #include "support.h"
 
@@ -428,9 +429,14 @@ START_TEST(logits_at_the_ends_of_the_floats) {
 }
 END_TEST
 
+static void keep_programs(void) {
+    fault_keep_programs(test_device()->cl);
+}
+
 int main(void) {
     Suite *suite = suite_create("limits");
     TCase *tcase = add_case(suite, "answers", "full");
+    tcase_add_unchecked_fixture(tcase, keep_programs, NULL); /* for all cases, which follow in this process */
     tcase_add_test(tcase, limits_are_imposed);
     tcase_add_test(tcase, what_a_device_has_no_room_for_is_refused);
     tcase_add_test(tcase, texts_of_any_length_do);

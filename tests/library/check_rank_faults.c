@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "fault_programs.h"
 #include "faults.h"
 #include "ranks.h"
 
@@ -211,9 +212,14 @@ START_TEST(every_call_of_one_rank_that_fails_fails_all) {
 }
 END_TEST
 
+static void keep_programs(void) {
+    fault_keep_programs(test_device()->cl);
+}
+
 int main(void) {
     Suite *suite = suite_create("rank faults");
     TCase *tcase = add_case(suite, "one rank", "full");
+    tcase_add_unchecked_fixture(tcase, keep_programs, NULL);
     tcase_add_loop_test(tcase, every_call_of_one_rank_that_fails_fails_all, 0, SCENARIOS);
     return test_main(suite);
 }

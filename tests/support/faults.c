@@ -4,6 +4,7 @@
 #include "faults.h"
 
 #include "fault_limits.h"
+#include "fault_programs.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -276,13 +277,25 @@ STATUS(clGetContextInfo, (cl_context c, cl_context_info w, size_t s, void *v, si
 STATUS(clGetCommandQueueInfo, (cl_command_queue q, cl_command_queue_info w, size_t s, void *v, size_t *r),
        (q, w, s, v, r), )
 STATUS(clGetMemObjectInfo, (cl_mem m, cl_mem_info w, size_t s, void *v, size_t *r), (m, w, s, v, r), )
-STATUS(clBuildProgram,
-       (cl_program p, cl_uint n, const cl_device_id *d, const char *o, void(CL_CALLBACK *f)(cl_program, void *),
-        void *u),
-       (p, n, d, o, f, u), )
-STATUS(clGetProgramInfo, (cl_program p, cl_program_info w, size_t s, void *v, size_t *r), (p, w, s, v, r), )
+cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
+                      void(CL_CALLBACK *done)(cl_program, void *), void *user) {
+    NEXT(clBuildProgram);
+    const cl_int fault = fault_of(FAULT_clBuildProgram, CALLER);
+    if (fault != CL_SUCCESS)
+        return fault;
+    const char *known_options = options != NULL ? options : "";
+    if (done == NULL && kept_find(program, known_options))
+        return CL_SUCCESS;
+    const cl_int status = real(program, count, devices, options, done, user);
+    if (done == NULL && status == CL_SUCCESS)
+        kept_built(program, known_options);
+    return status;
+}
+
+STATUS(clGetProgramInfo, (cl_program p, cl_program_info w, size_t s, void *v, size_t *r),
+       (kept_program(p), w, s, v, r), )
 STATUS(clGetProgramBuildInfo, (cl_program p, cl_device_id d, cl_program_build_info w, size_t s, void *v, size_t *r),
-       (p, d, w, s, v, r), )
+       (kept_program(p), d, w, s, v, r), )
 STATUS(clGetKernelWorkGroupInfo,
        (cl_kernel k, cl_device_id d, cl_kernel_work_group_info w, size_t s, void *v, size_t *r), (k, d, w, s, v, r),
        limit_kernel_info(w, s, v))
@@ -435,7 +448,7 @@ cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const ch
                                      cl_int *error) {
     NEXT(clCreateProgramWithSource);
     const char *all[MOST_TEXTS] = {""};
-    size_t all_lengths[MOST_TEXTS] = {0}; /* 0: up to the end */
+    size_t all_lengths[MOST_TEXTS] = {0};
     const cl_int fault = fault_of(FAULT_clCreateProgramWithSource, CALLER);
     if (count >= MOST_TEXTS)
         abort();
@@ -451,17 +464,32 @@ cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const ch
         all[i + 1] = texts[i];
         all_lengths[i + 1] = length;
     }
-    cl_program made = all[0][0] == '\0' ? real(context, count, texts, lengths, error)
-                                        : real(context, count + 1, all, all_lengths, error);
+    all_lengths[0] = strlen(all[0]);
+    cl_program made = all_lengths[0] == 0 ? real(context, count, texts, lengths, error)
+                                          : real(context, count + 1, all, all_lengths, error);
     balances[OBJECT_PROGRAM] += made != NULL;
+    kept_note(made, context, count + 1, (const unsigned char *const *)all, all_lengths);
     return made;
 }
 
-CREATE(cl_program, clCreateProgramWithBinary,
-       (cl_context c, cl_uint n, const cl_device_id *d, const size_t *l, const unsigned char **b, cl_int *s,
-        cl_int *error),
-       (c, n, d, l, b, s, error), OBJECT_PROGRAM)
-CREATE(cl_kernel, clCreateKernel, (cl_program p, const char *n, cl_int *error), (p, n, error), OBJECT_KERNEL)
+cl_program clCreateProgramWithBinary(cl_context context, cl_uint count, const cl_device_id *devices,
+                                     const size_t *sizes, const unsigned char **binaries, cl_int *states,
+                                     cl_int *error) {
+    NEXT(clCreateProgramWithBinary);
+    const cl_int fault = fault_of(FAULT_clCreateProgramWithBinary, CALLER);
+    if (fault != CL_SUCCESS) {
+        if (error != NULL)
+            *error = fault;
+        return NULL;
+    }
+    cl_program made = real(context, count, devices, sizes, binaries, states, error);
+    balances[OBJECT_PROGRAM] += made != NULL;
+    kept_note(made, context, count, binaries, sizes);
+    return made;
+}
+
+CREATE(cl_kernel, clCreateKernel, (cl_program p, const char *n, cl_int *error), (kept_program(p), n, error),
+       OBJECT_KERNEL)
 
 CREATE(cl_command_queue, clCreateCommandQueue,
        (cl_context c, cl_device_id d, cl_command_queue_properties p, cl_int *error), (c, d, p, error), OBJECT_QUEUE)
@@ -476,7 +504,16 @@ cl_event clCreateUserEvent(cl_context c, cl_int *error) {
 RELEASE(clReleaseContext, cl_context, OBJECT_CONTEXT, )
 RELEASE(clReleaseCommandQueue, cl_command_queue, OBJECT_QUEUE, )
 RELEASE(clReleaseMemObject, cl_mem, OBJECT_BUFFER, limit_buffer_released(x))
-RELEASE(clReleaseProgram, cl_program, OBJECT_PROGRAM, )
+
+cl_int clReleaseProgram(cl_program program) {
+    NEXT(clReleaseProgram);
+    const cl_int fault = fault_of(FAULT_clReleaseProgram, CALLER);
+    kept_forget(program); /* before its handle may be another's */
+    const cl_int status = real(program);
+    balances[OBJECT_PROGRAM] -= status == CL_SUCCESS;
+    return fault != CL_SUCCESS ? fault : status;
+}
+
 RELEASE(clReleaseKernel, cl_kernel, OBJECT_KERNEL, )
 RELEASE(clReleaseDevice, cl_device_id, OBJECT_DEVICE, )
 
