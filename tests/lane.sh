@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs a test with kernels that other tests have compiled, which takes most of a test's time, and still alone in its cache:
 # two processes that fill one cache of PoCL's at once can fail.  So there are as many caches as tests run at once, and each
-# test takes one that is free.
+# test takes one that is free.  What others have compiled meanwhile it links into its own: files of PoCL's cache come to be whole,
+# by being renamed, and stay as they are.
 #
 # usage: lane.sh FOLDER PROGRAM [ARGUMENT...]
 #
@@ -20,6 +21,11 @@ if command -v flock >/dev/null; then
             POCL_CACHE_DIR=$folder/$lane
             mkdir -p "$POCL_CACHE_DIR"
             export POCL_CACHE_DIR
+            for other in "$folder"/[1-9]; do # links that are there are refused, and the tree's folders made
+                [ "$other" = "$POCL_CACHE_DIR" ] ||
+                    (cd "$other" && find . -type f \( -name '*.so' -o -name program.bc -o -name last_accessed \) \
+                        -exec cp -lnu --parents -t "$POCL_CACHE_DIR" {} +) 2>/dev/null || true
+            done
             break
         fi
     done

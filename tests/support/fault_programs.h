@@ -1,11 +1,11 @@
 /*
- * Programs that are compiled once, for tests that make the same ones thousands of times: a fault leaves what a compiler does
- * untouched, and without this nearly all of these tests' time is its.
+ * Programs that are compiled once, for tests that make the same ones thousands of times: a fault leaves what a compiler
+ * does untouched, and without this nearly all of these tests' time is its.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A program that is built has a handle of its own, as ever, but stands for one that was built earlier of the same text or
- * binary with the same options, and gives that one's kernels, log and binary.  What is kept is never released.
+ * A program that is built has a handle of its own, as ever, but stands for one that was built earlier of the same text
+ * or binary with the same options, and gives that one's kernels, log and binary.  What is kept is never released.
  */
 #ifndef CLMP_TESTS_FAULT_PROGRAMS_H
 #define CLMP_TESTS_FAULT_PROGRAMS_H
@@ -13,7 +13,8 @@
 #include <CL/cl.h>
 #include <stdbool.h>
 
-/* Keeps programs of this OpenCL context from now on: of one that lives as long as the process.  Of no other are any kept. */
+/* Keeps programs of this OpenCL context from now on: of one that lives as long as the process.  Of no other are any
+ * kept. */
 void fault_keep_programs(cl_context context);
 
 /* What faults.c tells: a program of this text or binary was made, built, or released. */
