@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_COLUMNS = 24 }; /* of classes beside each other, in the table */
+
 static const char *const figure_names[FIGURES] = {"mean IoU", "mean class accuracy", "pixel accuracy"};
 
 /* ------------------------------------------------------------------------------------------------------------ tables
@@ -145,6 +147,35 @@ static void put_origin(const struct comparison *comparison, struct growing *text
     put(text, "again: %s\n", origin->command);
 }
 
+/* The IoU of each class: one row for each weighting. */
+static void put_classes_in_columns(const struct comparison *comparison, int width, struct growing *text) {
+    const struct classes *classes = comparison->trainer->classes;
+    put(text, "\nIoU of each class\n\n%-*s", width, "");
+    for (size_t c = 0; c < classes->count; ++c)
+        put_name(text, classes->names[c]);
+    put(text, "\n");
+    for (size_t w = 0; w < comparison->count; ++w) {
+        put(text, "%-*s", width, comparison->specs[w].text);
+        for (size_t c = 0; c < classes->count; ++c)
+            put_share(text, comparison_figure(comparison, w, c).mean);
+        put(text, "\n");
+    }
+}
+
+/* The same where a row would be too long to read: one row for each class, and columns with numbers for names. */
+static void put_classes_in_rows(const struct comparison *comparison, struct growing *text) {
+    const struct classes *classes = comparison->trainer->classes;
+    put(text, "\nIoU of each class; columns are the weightings in the order above\n\n");
+    for (size_t w = 0; w < comparison->count; ++w)
+        put(text, "%12zu", w + 1);
+    put(text, "\n");
+    for (size_t c = 0; c < classes->count; ++c) {
+        for (size_t w = 0; w < comparison->count; ++w)
+            put_share(text, comparison_figure(comparison, w, c).mean);
+        put(text, "  %s\n", classes->names[c]);
+    }
+}
+
 /* One row for each weighting; first the figures, as what is looked at first, then the classes. */
 static void make_table(const struct comparison *comparison, struct growing *text) {
     const struct classes *classes = comparison->trainer->classes;
@@ -170,16 +201,10 @@ static void make_table(const struct comparison *comparison, struct growing *text
     }
     if (several && comparison->count > 1)
         put_intervals(comparison, (int)width, text);
-    put(text, "\nIoU of each class\n\n%-*s", (int)width, "");
-    for (size_t c = 0; c < classes->count; ++c)
-        put_name(text, classes->names[c]);
-    put(text, "\n");
-    for (size_t w = 0; w < comparison->count; ++w) {
-        put(text, "%-*s", (int)width, comparison->specs[w].text);
-        for (size_t c = 0; c < classes->count; ++c)
-            put_share(text, comparison_figure(comparison, w, c).mean);
-        put(text, "\n");
-    }
+    if (classes->count <= MOST_COLUMNS)
+        put_classes_in_columns(comparison, (int)width, text);
+    else
+        put_classes_in_rows(comparison, text);
     if (comparison->choice != NULL)
         put_choice(comparison->choice, text);
     put_origin(comparison, text);

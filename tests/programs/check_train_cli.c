@@ -679,6 +679,27 @@ START_TEST(names_of_classes_keep_their_letters) {
 }
 END_TEST
 
+/* More classes than one can read beside each other are below each other, with whole names. */
+START_TEST(many_classes_are_rows_of_the_table) {
+    char list[1024] = "", line[64];
+    write_camvid();
+    for (int i = 0; i < 25; ++i)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "a_long_name_%d %d 0 0\n", i, i);
+    write_file("data/classes.txt", list, strlen(list));
+    assert_trained(clmp("compare", "data", "-o", "out", "--weightings", "uniform,lmp", "--seeds", "1", "--steps", "2",
+                        "--batch", "2", NULL));
+    char *table = read_file("out/table.txt", NULL);
+    json_t *result = load("out/lmp/seed-1/result.json");
+    const double iou = number(json_array_get(json_object_get(result, "classes"), 0), "iou");
+    const char *begin = strstr(table, "columns are the weightings in the order above\n\n           1           2\n");
+    snprintf(line, sizeof line, "%12.1f  a_long_name_0\n", 100.0 * iou);
+    ck_assert_msg(begin != NULL && strstr(begin, line) != NULL, "no %s in %s", line, table);
+    ck_assert_msg(strstr(begin, "           -           -  a_long_name_24\n") != NULL, "%s", table);
+    json_decref(result);
+    free(table);
+}
+END_TEST
+
 START_TEST(labels_of_cityscapes_may_be_ids) {
     static const int ids[CLASSES] = {7, 8, 11};
     write_cityscapes();
@@ -832,6 +853,7 @@ int main(void) {
     tcase_add_loop_test(names, names_may_be_as_other_systems_have_them, 0, 3);
     tcase_add_test(names, labels_of_cityscapes_may_be_ids);
     tcase_add_test(names, names_of_classes_keep_their_letters);
+    tcase_add_test(names, many_classes_are_rows_of_the_table);
     TCase *warnings = add_case(suite, "warnings", "full");
     tcase_add_checked_fixture(warnings, enter_folder, leave_folder);
     tcase_add_test(warnings, pictures_with_bytes_to_spare_are_told_once);
