@@ -143,7 +143,8 @@ bool plot_write(const struct comparison *comparison, const char *path, struct fa
     if (cells > 0)
         draw_classes(&picture, comparison, third);
     canvas_text(&picture, DRAWING_EDGE, (double)(HEAD + comparison->count * ROW) + 36.0, &drawing_small,
-                "Dots: runs, one for each seed.  Bars: their mean.  Cells: points of IoU, mean over the seeds; blue is "
-                "more, red is less.");
+                cells > 0 ? "Dots: runs, one for each seed.  Bars: their mean.  Cells: points of IoU, mean over the "
+                            "seeds; blue is more, red is less."
+                          : "Dots: runs, one for each seed.  Bars: their mean.");
     return drawing_write(&picture, path, failure);
 }
