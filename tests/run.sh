@@ -20,7 +20,7 @@ case ${1-} in
 '') suites='--suite quick --suite default --suite sse41' minutes=5 ;;
 quick) suites='--suite quick' minutes=3 ;;
 cpus) suites='--suite quick --suite default --suite sse41 --suite avx2 --suite faults' minutes=8 ;;
-all) suites='--no-suite twice' minutes=45 ;; # what is twice here is once in the suite full, too
+all) suites='--no-suite twice' minutes=55 ;; # what is twice here is once in the suite full, too
 *)
     echo 'usage: sh tests/run.sh [quick|cpus|all]' >&2
     exit 2
