@@ -109,12 +109,11 @@ static bool compare_all(const struct contest *contest, const struct choice *choi
 /* ----------------------------------------------------------------------------------------------------------- choosing
  */
 
-/* The first weighting is what the others are compared with.  Of these, each family's best: the largest mean IoU, and of
- * several that have it the first. */
+/* The first weighting is what the others are compared with.  Of these, each family's best: the largest mean IoU of the
+ * classes that are held out, and of several that have it the first. */
 static void choose(const struct comparison *comparison, double *mean_iou, bool *chosen) {
-    const size_t number = comparison->trainer->classes->count + FIGURE_MEAN_IOU;
     for (size_t w = 0; w < comparison->count; ++w)
-        mean_iou[w] = comparison_figure(comparison, w, number).mean;
+        mean_iou[w] = comparison_labelled_iou(comparison, w);
     for (size_t w = 0; w < comparison->count; ++w) {
         size_t best = w;
         for (size_t other = 1; w > 0 && other < comparison->count; ++other)

@@ -15,7 +15,7 @@ struct choice {
     const struct holdout *holdout;
     const struct spec *specs; /* that there were to choose from, */
     size_t count;
-    const double *mean_iou; /* on what was held out, mean over the seeds */
+    const double *mean_iou; /* on what was held out: comparison_labelled_iou() */
     const bool *chosen;     /* the first weighting, too, which is not chosen but what the others are compared with */
     size_t seeds;           /* that the choice was made with */
 };
@@ -42,6 +42,11 @@ struct figure {
 enum { FIGURE_MEAN_IOU, FIGURE_MEAN_ACCURACY, FIGURE_PIXEL_ACCURACY, FIGURES };
 double comparison_number(const struct comparison *comparison, size_t weighting, size_t seed, size_t number);
 struct figure comparison_figure(const struct comparison *comparison, size_t weighting, size_t number);
+
+/* The mean over the seeds of the mean IoU of those classes that the labels have.  The usual mean IoU is over those that
+ * are labelled or predicted: where few pictures lack classes, a single pixel of a class that none has adds a 0, and
+ * settings are compared by different classes. */
+double comparison_labelled_iou(const struct comparison *comparison, size_t weighting);
 
 /* Of training, of all runs. */
 double comparison_hours(const struct comparison *comparison);

@@ -128,7 +128,9 @@ static void put_choice(const struct choice *choice, struct growing *text) {
     char words[512];
     const int width = (int)longest_name(choice->specs, choice->count);
     holdout_words(choice->holdout, words, sizeof words);
-    put(text, "\nchosen on %s: mean IoU there, %%, mean over %zu seed%s; each family's best is reported above\n\n",
+    put(text,
+        "\nchosen on %s: mean IoU of the classes there, %%, mean over %zu seed%s; each family's best is reported "
+        "above\n\n",
         words, choice->seeds, plural_s(choice->seeds));
     for (size_t w = 0; w < choice->count; ++w)
         put(text, "%-*s  %5.1f%s\n", width, choice->specs[w].text, 100.0 * choice->mean_iou[w],
@@ -176,7 +178,7 @@ static void put_classes_in_rows(const struct comparison *comparison, struct grow
     }
 }
 
-/* One row for each weighting; first the figures, as what is looked at first, then the classes. */
+/* First the figures, as what is looked at first: one row for each weighting.  Then the classes. */
 static void make_table(const struct comparison *comparison, struct growing *text) {
     const struct classes *classes = comparison->trainer->classes;
     const bool several = comparison->seeds > 1;

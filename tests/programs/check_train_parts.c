@@ -367,6 +367,24 @@ START_TEST(intervals_are_students) {
 }
 END_TEST
 
+/* Two seeds of one weighting, 4 classes of which two are labelled; one pixel is predicted as a third, in one seed. */
+START_TEST(settings_are_compared_by_the_classes_that_are_labelled) {
+    enum { CLASSES = 4 };
+    uint64_t one[CLMP_CONFUSION(CLASSES)] = {0}, two[CLMP_CONFUSION(CLASSES)] = {0};
+    one[0 * CLASSES + 0] = two[0 * CLASSES + 0] = 6;
+    one[1 * CLASSES + 1] = two[1 * CLASSES + 1] = 2;
+    one[1 * CLASSES + 0] = 2;
+    one[0 * CLASSES + 3] = 1;
+    struct classes four = {.count = CLASSES};
+    struct trainer trainer = {.classes = &four};
+    struct run_result results[] = {{.confusion = one}, {.confusion = two}};
+    const struct comparison comparison = {.trainer = &trainer, .count = 1, .seeds = 2, .results = results};
+    const double first = (6.0 / 9.0 + 2.0 / 4.0) / 2.0; /* a mean with class 3 would be of three */
+    ck_assert_double_eq_tol(comparison_labelled_iou(&comparison, 0), (first + 1.0) / 2.0, 1e-12);
+    ck_assert_double_eq_tol(comparison_number(&comparison, 0, 0, CLASSES + FIGURE_MEAN_IOU), first * 2.0 / 3.0, 1e-12);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("train parts");
     TCase *quick = add_case(suite, "parts", "quick full");
@@ -380,5 +398,6 @@ int main(void) {
     tcase_add_test(quick, cities_stay_whole_and_photographs_stand_alone);
     tcase_add_test(quick, one_sequence_is_cut_with_a_border);
     tcase_add_test(quick, intervals_are_students);
+    tcase_add_test(quick, settings_are_compared_by_the_classes_that_are_labelled);
     return host_test_main(suite);
 }

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A program that exists, or that is kept: then with the options that it was built with. */
+/* A program that exists, or that is kept. */
 struct known {
-    cl_program program, stands_for;
-    uint64_t text; /* its hash */
-    char *options; /* NULL: it is not kept */
+    cl_program program, stands_for; /* NULL: for itself */
+    uint64_t text;                  /* its hash: these are our own texts, a few hundred */
+    char *options;                  /* that it was built with; NULL: it was not */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -22,6 +22,13 @@ void fault_keep_programs(cl_context context) {
     pthread_mutex_lock(&lock);
     kept_context = context;
     pthread_mutex_unlock(&lock);
+}
+
+static char *copy_of(const char *options) {
+    char *copy = strdup(options);
+    if (copy == NULL)
+        abort();
+    return copy;
 }
 
 /* The entry of a program that exists; NULL: there is none.  The caller holds the lock. */
@@ -56,31 +63,36 @@ void kept_note(cl_program program, cl_context context, cl_uint count, const unsi
 bool kept_find(cl_program program, const char *options) {
     pthread_mutex_lock(&lock);
     struct known *asked = entry_of(program);
-    for (size_t i = 0; asked != NULL && asked->stands_for == NULL && i < count_of_all; i++)
-        if (all[i].options != NULL && all[i].text == asked->text && strcmp(all[i].options, options) == 0)
-            asked->stands_for = all[i].program;
-    const bool found = asked != NULL && asked->stands_for != NULL;
+    if (asked != NULL && asked->options != NULL)
+        abort(); /* built twice: nobody does, and what it stands for need not be the second */
+    cl_program found = NULL;
+    for (size_t i = 0; asked != NULL && found == NULL && i < count_of_all; i++)
+        if (all[i].options != NULL && all[i].stands_for == NULL && all[i].text == asked->text &&
+            strcmp(all[i].options, options) == 0)
+            found = all[i].program;
+    if (found != NULL) {
+        asked->stands_for = found;
+        asked->options = copy_of(options);
+    }
     pthread_mutex_unlock(&lock);
-    return found;
+    return found != NULL;
 }
 
 void kept_built(cl_program program, const char *options) {
     pthread_mutex_lock(&lock);
     struct known *built = entry_of(program);
-    if (built != NULL && built->options == NULL && built->stands_for == NULL &&
-        clRetainProgram(program) == CL_SUCCESS) {
-        built->options = strdup(options);
-        if (built->options == NULL)
-            abort();
-    }
+    if (built != NULL && clRetainProgram(program) == CL_SUCCESS)
+        built->options = copy_of(options);
     pthread_mutex_unlock(&lock);
 }
 
 void kept_forget(cl_program program) {
     pthread_mutex_lock(&lock);
     struct known *released = entry_of(program);
-    if (released != NULL && released->options == NULL)
+    if (released != NULL && (released->options == NULL || released->stands_for != NULL)) {
+        free(released->options);
         *released = all[--count_of_all];
+    }
     pthread_mutex_unlock(&lock);
 }
 

@@ -5,7 +5,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A program that is built has a handle of its own, as ever, but stands for one that was built earlier of the same text
- * or binary with the same options, and gives that one's kernels, log and binary.  What is kept is never released.
+ * or binary with the same options, and gives that one's kernels, log and binary.  What is kept is never released.  A
+ * handle has one owner: clRetainProgram() is not looked at, which nobody here calls.
  */
 #ifndef CLMP_TESTS_FAULT_PROGRAMS_H
 #define CLMP_TESTS_FAULT_PROGRAMS_H
