@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH = 4096, BLOCK = 8 /* slices, of which half are for training: smaller than most regions, so that the rest shows them */ };
+enum { PATH = 4096, BLOCK = 8 /* slices, of which half are for training */ };
 
 static bool make_folder(const char *folder, const char *name) {
     char path[PATH];
