@@ -17,24 +17,15 @@ double comparison_number(const struct comparison *comparison, size_t weighting, 
 }
 
 double comparison_labelled_iou(const struct comparison *comparison, size_t weighting) {
-    const size_t classes = comparison->trainer->classes->count;
-    double over_seeds = 0.0;
+    const struct run_result *results = &comparison->results[weighting * comparison->seeds];
+    double sum = 0.0;
     for (size_t seed = 0; seed < comparison->seeds; ++seed) {
-        const uint64_t *confusion = comparison->results[weighting * comparison->seeds + seed].confusion;
-        double sum = 0.0;
-        size_t labelled = 0;
-        for (size_t c = 0; c < classes; ++c) {
-            bool occurs = false;
-            for (size_t predicted = 0; predicted < classes; ++predicted)
-                occurs = occurs || confusion[c * classes + predicted] > 0;
-            if (occurs) {
-                sum += comparison_number(comparison, weighting, seed, c);
-                ++labelled;
-            }
-        }
-        over_seeds += labelled > 0 ? sum / (double)labelled : 0.0;
+        clmp_metrics metrics;
+        clmp_confusion_metrics(results[seed].confusion, comparison->trainer->classes->count, &metrics, NULL, NULL);
+        if (metrics.labelled > 0) /* the others that are present add 0 */
+            sum += metrics.mean_iou * (double)metrics.present / (double)metrics.labelled;
     }
-    return over_seeds / (double)comparison->seeds;
+    return sum / (double)comparison->seeds;
 }
 
 /* Mean and deviation of a sample; the deviation of one number is NaN. */
