@@ -286,34 +286,11 @@ CLMP_FN ulong2 clmp_sum_keys(uint item, global const uint *keys, uint tops, glob
 }
 
 /*
- * The bins of a round: the whole pieces of a bin's keys, the whole blocks before and behind these, and the keys before and
- * behind those.
- *   bins  (pools, CLMP_BINS) out
- * Grid: (CLMP_BINS * CLMP_BIN_GROUP, pools), a work-group a bin.
+ * The work-item's share of the sum over the sorted keys from `begin` to before `end`: of the whole pieces, of the whole blocks
+ * before and behind these, and of the keys before and behind those.
  */
-CLMP_GROUP_KERNEL clmp_sort_bins(global uchar *work, ulong sorted_at, ulong blocks_at, ulong pieces_at, ulong pools_at,
-                                 ulong bins_at, ulong pixels, uint round, global const clmp_problem *problem) {
-    const uint item = get_local_id(0), i = get_group_id(0);
-    const ulong pool = get_global_id(1);
-    global const clmp_pool *of = CLMP_IN(const clmp_pool, work, pools_at) + pool;
-    global const uint *keys = CLMP_IN(const uint, work, sorted_at) + pool * pixels;
-    global const ulong2 *blocks = CLMP_IN(const ulong2, work, blocks_at) + pool * (pixels / CLMP_SORT_BLOCK);
-    global const ulong2 *pieces = CLMP_IN(const ulong2, work, pieces_at) + pool * (pixels / CLMP_SORT_PIECE);
-    const uint window_bins = CLMP_WINDOW_BINS(round);
-    const uint prefix = round == 1 ? 0 : i < window_bins ? of->window[1] : of->window[0];
-    const uint tops = (1u << CLMP_CHILD(round)) - 1;
-    ulong begin = 0, end = 0;
-    if (prefix != CLMP_NO_WINDOW) {
-        const ulong low = ((ulong)prefix << CLMP_PARENT(round)) | ((ulong)(i & (window_bins - 1)) << CLMP_CHILD(round));
-        begin = clmp_rank(keys, pixels, low);
-        end = begin < pixels && keys[begin] <= (low | tops) ? clmp_rank(keys, pixels, low + tops + 1) : begin;
-    }
-    local ulong mantissas, powers;
-    if (item == 0) {
-        mantissas = 0;
-        powers = 0;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
+CLMP_FN ulong2 clmp_sort_sum(uint item, global const uint *keys, global const ulong2 *blocks, global const ulong2 *pieces,
+                             ulong begin, ulong end, uint tops, global const clmp_problem *problem) {
     /* where there is no whole block, all keys are behind the last; and likewise of pieces */
     const ulong block_end = end / CLMP_SORT_BLOCK, block_begin = min((begin + CLMP_SORT_BLOCK - 1) / CLMP_SORT_BLOCK, block_end);
     const ulong of_piece = CLMP_SORT_PIECE / CLMP_SORT_BLOCK;
@@ -324,16 +301,61 @@ CLMP_GROUP_KERNEL clmp_sort_bins(global uchar *work, ulong sorted_at, ulong bloc
     const ulong middle = max(piece_begin * of_piece, block_begin);
     sum += clmp_sum_numbers(item, blocks, block_begin, middle);
     sum += clmp_sum_numbers(item, blocks, max(piece_end * of_piece, middle), block_end);
-    sum += clmp_sum_numbers(item, pieces, piece_begin, piece_end);
-    if (sum.x != 0) {
-        clmp_count_local(&mantissas, sum.x);
-        clmp_count_local(&powers, sum.y);
+    return sum + clmp_sum_numbers(item, pieces, piece_begin, piece_end);
+}
+
+/* Ranks of a bin's first key and of the first behind it. */
+CLMP_FN ulong2 clmp_sort_bounds(uint bin, uint round, global const clmp_pool *of, global const uint *keys, ulong pixels) {
+    const uint window_bins = CLMP_WINDOW_BINS(round), child = CLMP_CHILD(round);
+    const uint prefix = round == 1 ? 0 : bin < window_bins ? of->window[1] : of->window[0];
+    if (prefix == CLMP_NO_WINDOW)
+        return (ulong2)(0, 0);
+    const ulong low = ((ulong)prefix << CLMP_PARENT(round)) | ((ulong)(bin & (window_bins - 1)) << child);
+    const ulong above = low + (1ul << child), begin = clmp_rank(keys, pixels, low);
+    const ulong end = begin < pixels && keys[begin] < above ? clmp_rank(keys, pixels, above) : begin;
+    return (ulong2)(begin, end);
+}
+
+/*
+ * The bins of a round: a work-group looks up where the keys of several bins are, each by a work-item, and then adds them up,
+ * bin after bin, together.
+ *   bins  (pools, CLMP_BINS) out
+ * Grid: (CLMP_BINS / CLMP_SORT_TOGETHER(CLMP_BIN_GROUP) * CLMP_BIN_GROUP, pools).
+ */
+CLMP_GROUP_KERNEL clmp_sort_bins(global uchar *work, ulong sorted_at, ulong blocks_at, ulong pieces_at, ulong pools_at,
+                                 ulong bins_at, ulong pixels, uint round, global const clmp_problem *problem) {
+    const uint item = get_local_id(0), together = CLMP_SORT_TOGETHER(CLMP_BIN_GROUP);
+    const ulong pool = get_global_id(1);
+    global const clmp_pool *of = CLMP_IN(const clmp_pool, work, pools_at) + pool;
+    global const uint *keys = CLMP_IN(const uint, work, sorted_at) + pool * pixels;
+    global const ulong2 *blocks = CLMP_IN(const ulong2, work, blocks_at) + pool * (pixels / CLMP_SORT_BLOCK);
+    global const ulong2 *pieces = CLMP_IN(const ulong2, work, pieces_at) + pool * (pixels / CLMP_SORT_PIECE);
+    global clmp_bin *bins = CLMP_IN(clmp_bin, work, bins_at) + pool * CLMP_BINS + get_group_id(0) * together;
+    const uint tops = (1u << CLMP_CHILD(round)) - 1;
+    local ulong begins[CLMP_SORT_TOGETHER(CLMP_BIN_GROUP)], ends[CLMP_SORT_TOGETHER(CLMP_BIN_GROUP)];
+    local ulong mantissas[CLMP_SORT_TOGETHER(CLMP_BIN_GROUP)], powers[CLMP_SORT_TOGETHER(CLMP_BIN_GROUP)];
+    if (item < together) {
+        const ulong2 bounds = clmp_sort_bounds(get_group_id(0) * together + item, round, of, keys, pixels);
+        begins[item] = bounds.x;
+        ends[item] = bounds.y;
+        mantissas[item] = 0;
+        powers[item] = 0;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (item == 0) {
-        global clmp_bin *bin = CLMP_IN(clmp_bin, work, bins_at) + pool * CLMP_BINS + i;
-        bin->count = end - begin;
-        bin->mantissas = mantissas;
-        bin->powers = powers;
+    for (uint i = 0; i < together; ++i) {
+        const ulong begin = begins[i], end = ends[i];
+        if (begin >= end)
+            continue;
+        const ulong2 sum = clmp_sort_sum(item, keys, blocks, pieces, begin, end, tops, problem);
+        if (sum.x != 0) {
+            clmp_count_local(mantissas + i, sum.x);
+            clmp_count_local(powers + i, sum.y);
+        }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (item < together) {
+        bins[item].count = ends[item] - begins[item];
+        bins[item].mantissas = mantissas[item];
+        bins[item].powers = powers[item];
     }
 }

@@ -130,6 +130,8 @@ static uint64_t local_memory(const struct clmp_plan *plan, enum clmp_kernel_id i
     case CLMP_KERNEL_SORT_SCATTER: /* places; and where keys move by tiles, sums, the digits' firsts and the tile */
         return CLMP_DIGITS * sizeof(cl_ulong) + (group > 1 ? group * sizeof(cl_ulong) : 0) +
                (group > 1 ? (CLMP_DIGITS + CLMP_SORT_HELD * group) * sizeof(cl_uint) : 0);
+    case CLMP_KERNEL_SORT_BINS:
+        return 4 * sizeof(cl_ulong) * CLMP_SORT_TOGETHER(group);
     case CLMP_KERNEL_SELECT:
         return clmp_plan_tree_is_local(plan) ? sizeof(clmp_tree) : 0;
     case CLMP_KERNEL_DRAW_RESULT:

@@ -82,5 +82,5 @@ clmp_status clmp_sort_fill(struct clmp_step *step, uint32_t round) {
     clmp_argument_ulong(&bins, plan->pool_pixels);
     clmp_argument_uint(&bins, round);
     clmp_argument_mem(&bins, plan->problem);
-    return launch(step, &bins, CLMP_BINS);
+    return launch(step, &bins, CLMP_BINS / CLMP_SORT_TOGETHER(plan->tuning.bin_group));
 }
