@@ -1,11 +1,13 @@
 #!/bin/sh
 # Builds and runs the tests.  The last line counts them: N passed, N failed.
 #
-# usage: sh tests/run.sh [quick|cpus|all]
+# usage: sh tests/run.sh [quick|cpus|all [N]]
 #
 # Without a word: the short tests, which cover every stage, solver, program and file reader on PoCL, and the stages' small
 # cases as on a CPU that has no more than SSE4.1.  quick: PoCL as it is alone.  cpus: as without a word, and as on a CPU
-# without AVX-512, and injected faults, which is what continuous integration runs.  all: everything.  CONTRIBUTING.md has a table.
+# without AVX-512, and injected faults.  all: everything.  With N, which continuous integration has: all of cpus, and of what
+# else there is each N-th case alone, another one for another commit (CLMP_TEST_FRACTION=K/N chooses, K from 0).
+# CONTRIBUTING.md has a table.
 #
 # A test is one of Check's tests, or a whole program that is none of Check's; a build that fails is a failed test.
 # With CI set, warnings are errors.
@@ -16,15 +18,28 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-tests
 
+usage() {
+    echo 'usage: sh tests/run.sh [quick|cpus|all [N]]' >&2
+    exit 2
+}
+
+rest= # suites of which each n-th case is run
+n=${2-}
 case ${1-} in
 '') suites='--suite quick --suite default --suite sse41' minutes=5 ;;
 quick) suites='--suite quick' minutes=3 ;;
-cpus) suites='--suite quick --suite default --suite sse41 --suite avx2 --suite faults' minutes=8 ;;
-all) suites='--no-suite twice' minutes=55 ;; # what is twice here is once in the suite full, too
-*)
-    echo 'usage: sh tests/run.sh [quick|cpus|all]' >&2
-    exit 2
+cpus | all) suites='--suite quick --suite default --suite sse41 --suite avx2 --suite faults' minutes=8 ;;
+*) usage ;;
+esac
+case ${1-}$# in
+all1) suites='--no-suite twice' minutes=45 ;; # what is twice here is once in the suite full, too
+all2)
+    case $n in
+    '' | 0* | *[!0-9]*) usage ;;
+    esac
+    rest="--no-suite twice $(echo "$suites" | sed 's/--suite/--no-suite/g')" minutes=20
     ;;
+*[!01]) usage ;;
 esac
 werror=false
 if [ -n "${CI-}" ]; then
@@ -53,27 +68,39 @@ else
 fi
 meson compile -C "$build" >>"$log" 2>&1 || fail_build
 
-# A log of an earlier run must not be counted as this one's.
-results=$build/meson-logs/testlog.json
-rm -f "$results"
+# Logs of an earlier run must not be counted as this one's.
+logs=$build/meson-logs
+rm -f "$logs/testlog.json" "$logs/restlog.json"
 # Time-outs are for quick machines: three times as long is for slow ones, and for those that do something else besides.
+run_suites() {
+    meson test -C "$build" --no-rebuild --timeout-multiplier 3 "$@" || true # what failed is told, and counted, from the log
+}
 echo "running the tests, some $minutes minutes on two cores; a line for each that ends"
 # shellcheck disable=SC2086
-meson test -C "$build" --no-rebuild --timeout-multiplier 3 $suites || true # what failed is told, and counted, from the log
-if [ ! -f "$results" ]; then
+run_suites --logbase testlog $suites
+if [ -n "$rest" ]; then
+    # the commit's number, or the day's where this is no checkout
+    number=$(git -C "$root" rev-parse --short=7 HEAD 2>/dev/null | cut -c 1-7) || true
+    number=$((${number:+0x}${number:-$(date +%s) / 86400} % n))
+    export CLMP_TEST_FRACTION="${CLMP_TEST_FRACTION:-$number/$n}"
+    echo "CLMP_TEST_FRACTION=$CLMP_TEST_FRACTION"
+    # shellcheck disable=SC2086
+    run_suites --logbase restlog $rest
+fi
+if [ ! -f "$logs/testlog.json" ]; then
     echo 'no test ran'
     echo '0 passed, 1 failed'
     exit 1
 fi
 
 # Names and output of what failed, then the count.  Python is there: meson is written in it.
-exec python3 - "$results" <<'PYTHON'
+exec python3 - "$logs"/*log.json <<'PYTHON'
 import json
 import re
 import sys
 
 passed = failed = skipped = 0
-for line in open(sys.argv[1], encoding='utf-8'):
+for line in (line for log in sys.argv[1:] for line in open(log, encoding='utf-8')):
     test = json.loads(line)
     counts = [tuple(map(int, c)) for c in
               re.findall(r'^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)', test['stdout'] or '', re.M)]
@@ -102,7 +129,7 @@ for line in open(sys.argv[1], encoding='utf-8'):
             for text in lines[-60:]:
                 print('    ' + text)
 
-print('\nlog: ' + sys.argv[1].replace('.json', '.txt'))
+print('\nlog: ' + ', '.join(sys.argv[1:]).replace('.json', '.txt'))
 print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''))
 sys.exit(1 if failed or not passed else 0)
 PYTHON

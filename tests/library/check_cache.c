@@ -448,6 +448,7 @@ int main(void) {
     if (getenv("CLMP_TEST_CACHE_CHILD") != NULL) {
         (void)unsetenv("CK_INCLUDE_TAGS");
         (void)unsetenv("CK_RUN_CASE");
+        (void)unsetenv("CLMP_TEST_FRACTION");
         tcase = add_case(suite, "child", "full");
         tcase_add_test(tcase, child_gives_the_right_bits);
         return test_main(suite);

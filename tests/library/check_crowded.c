@@ -510,6 +510,7 @@ int main(int count, char **arguments) {
     TCase *tcase = add_case(suite, "process", "full quick small device");
     if (count == 2 && strncmp(arguments[1], "--end", 5) == 0) {
         in_flight = strcmp(arguments[1], "--end-in-flight") == 0;
+        (void)unsetenv("CLMP_TEST_FRACTION"); /* its parent is chosen */
         tcase_add_test(tcase, ends_here);
         return test_main(suite);
     }

@@ -180,6 +180,20 @@ TCase *add_case(Suite *suite, const char *name, const char *tags) {
     return tcase;
 }
 
+int test_next_case(const char *test, int from, int to) {
+    const char *text = getenv("CLMP_TEST_FRACTION");
+    unsigned which = 0, of = 1;
+    if (text && *text && (sscanf(text, "%u/%u", &which, &of) != 2 || which >= of)) {
+        fprintf(stderr, "CLMP_TEST_FRACTION is %s, not K/N with K from 0 to N - 1\n", text);
+        exit(EXIT_FAILURE);
+    }
+    struct rng rng = rng_for(test, 0);
+    const unsigned first = (unsigned)rng_below(&rng, of);
+    while (from < to && ((unsigned)from + first) % of != which)
+        from++;
+    return from;
+}
+
 int host_test_main(Suite *suite) {
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK); /* an OpenCL runtime does not survive a fork */

@@ -9,6 +9,7 @@
  *   CLMP_TEST_PARTS   set, with CLMP_TEST_INDEX: the n-th sub-device of one compute unit, in a context of all parts
  *   CLMP_TEST_SEED    seed of all random numbers; a failure prints the one in use
  *   CLMP_TEST_SMALL   set: small cases only, for a device that is simulated
+ *   CLMP_TEST_FRACTION  K/N: of each N cases of a test in a row, one; K, from 0, chooses which
  *   CLMP_TEST_MAX_GROUP  largest work-group to ask for, where kernels allow fewer than the device does
  *   CLMP_TEST_MAX_WIDTH  widest vector to ask for, where a compiler takes minutes for wider ones
  *   CLMP_TEST_REPORT  set: print how near to their bounds the errors came
@@ -34,6 +35,15 @@ int host_test_main(Suite *suite);
 
 /* Adds a test case whose tests each get `timeout` seconds; `tags` as "quick small" choose it (CK_INCLUDE_TAGS). */
 TCase *add_case(Suite *suite, const char *name, const char *tags);
+
+/* Check's macros, for CLMP_TEST_FRACTION: tests begin at different cases, so that those of one case take turns, too. */
+int test_next_case(const char *test, int from, int to);
+#undef tcase_add_test
+#undef tcase_add_loop_test
+#define tcase_add_test(tcase, test) tcase_add_loop_test(tcase, test, 0, 1)
+#define tcase_add_loop_test(tcase, test, from, to)                                                                     \
+    for (int case_ = test_next_case(#test, from, to); case_ < (int)(to); case_ = test_next_case(#test, case_ + 1, to)) \
+    _tcase_add_test(tcase, test, 0, 0, case_, case_ + 1)
 
 bool test_small(void);
 bool test_huge(void);
