@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * It prints:
- *     L = 0.339435, where the mean would be 0.154
+ *     L = 0.339435, where the mean would be 0.153
  *     loss 0.01  weight 0.067  gradient +0.013
  *     loss 0.00  weight 0.000  gradient +0.000
  *     loss 0.00  weight 0.000  gradient +0.000
@@ -24,9 +24,11 @@ enum { PIXELS = 10 };
 int main(void) {
     const float truth[PIXELS] = {1.0f, 1.1f, 1.2f, 1.3f, 4.0f, 4.1f, 4.2f, 4.3f, 4.4f, 4.5f};
     const float depth[PIXELS] = {1.1f, 1.1f, 1.2f, 2.0f, 3.0f, 4.0f, 4.2f, 4.2f, 4.4f, 4.6f};
-    float losses[PIXELS], weights[PIXELS], gradient[PIXELS];
-    for (int u = 0; u < PIXELS; ++u)
+    float losses[PIXELS], weights[PIXELS], gradient[PIXELS], sum = 0.0f;
+    for (int u = 0; u < PIXELS; ++u) {
         losses[u] = (depth[u] - truth[u]) * (depth[u] - truth[u]); /* any loss that is never negative */
+        sum += losses[u];
+    }
 
     clmp_plan_params params;
     clmp_plan_params_init(&params);
@@ -54,7 +56,7 @@ int main(void) {
     /* L is a maximum over weights, so its gradient is that of the losses with the weights held constant. */
     for (int u = 0; u < PIXELS; ++u)
         gradient[u] = weights[u] * 2.0f * (depth[u] - truth[u]);
-    printf("L = %g, where the mean would be 0.154\n", result.loss);
+    printf("L = %g, where the mean would be %.3f\n", result.loss, (double)(sum / PIXELS));
     for (int u = 0; u < PIXELS; ++u)
         printf("loss %.2f  weight %.3f  gradient %+.3f\n", losses[u], weights[u], gradient[u]);
 

@@ -1,5 +1,7 @@
 /* A training step in your own pipeline: your context, out-of-order queue and workspace, and events that lead from the
- * network's logits to their gradient, so that the host waits for nothing.  SPDX-License-Identifier: Apache-2.0
+ * network's logits to their gradient, so that the host waits only for what it reads.
+ *
+ * SPDX-License-Identifier: Apache-2.0
  *
  * It prints:
  *     step 0: L = 1.0986, of 4096 pixels
@@ -15,26 +17,45 @@
 
 enum { CLASSES = 3, HEIGHT = 64, WIDTH = 64, PIXELS = HEIGHT * WIDTH };
 
+/* Why a call of the library failed, in words: a status does not say all. */
+static void say(void *user, const char *message) {
+    (void)user;
+    fprintf(stderr, "libclmp: %s\n", message);
+}
+
+static cl_mem buffer(cl_context cl, size_t size) {
+    cl_int error;
+    cl_mem mem = clCreateBuffer(cl, CL_MEM_READ_WRITE, size, NULL, &error);
+    CHECK(error);
+    return mem;
+}
+
 int main(void) {
     cl_platform_id platform;
     cl_device_id device;
+    cl_int error;
     CHECK(clGetPlatformIDs(1, &platform, NULL));
     CHECK(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL));
-    cl_context cl = clCreateContext(NULL, 1, &device, NULL, NULL, NULL);
-    cl_command_queue queue = clCreateCommandQueue(cl, device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, NULL);
+    cl_context cl = clCreateContext(NULL, 1, &device, NULL, NULL, &error);
+    CHECK(error);
+    cl_command_queue queue = clCreateCommandQueue(cl, device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &error);
+    CHECK(error);
     clmp_context *context;
+    clmp_context_params how;
+    clmp_context_params_init(&how);
+    how.log = say;
     clmp_plan *plan; /* made once for a shape; its steps allocate nothing */
     clmp_plan_params params;
     clmp_plan_params_init(&params);
     params.classes = CLASSES, params.height = HEIGHT, params.width = WIDTH;
-    CHECK(clmp_context_create(cl, device, NULL, &context));
+    CHECK(clmp_context_create(cl, device, &how, &context));
     CHECK(clmp_plan_create(context, &params, &plan));
     clmp_buffers b;
     clmp_buffers_init(&b);
-    b.logits.mem = clCreateBuffer(cl, CL_MEM_READ_WRITE, sizeof(float[CLASSES * PIXELS]), NULL, NULL);
-    b.labels.mem = clCreateBuffer(cl, CL_MEM_READ_ONLY, PIXELS, NULL, NULL);
-    b.result.mem = clCreateBuffer(cl, CL_MEM_READ_WRITE, sizeof(clmp_result), NULL, NULL);
-    b.workspace.mem = clCreateBuffer(cl, CL_MEM_READ_WRITE, clmp_plan_workspace_size(plan), NULL, NULL);
+    b.logits.mem = buffer(cl, sizeof(float[CLASSES * PIXELS]));
+    b.labels.mem = buffer(cl, PIXELS);
+    b.result.mem = buffer(cl, sizeof(clmp_result));
+    b.workspace.mem = buffer(cl, clmp_plan_workspace_size(plan));
     b.gradient = b.logits, b.in_place = true; /* the gradient overwrites the logits */
     b.gradient_scale = 1024.0f;               /* the loss scale of mixed precision */
 

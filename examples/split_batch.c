@@ -29,6 +29,7 @@ struct worker {
     double seconds;    /* for an image */
     float loss;
     int failed;
+    clmp_local_ranks *group;
 };
 
 static double now(void) {
@@ -82,6 +83,8 @@ static int run(struct worker *worker, const clmp_ranks *ranks, int steps) {
 static void *work(void *of) {
     struct worker *worker = of;
     worker->failed = run(worker, &worker->ranks, 1);
+    if (worker->failed)
+        clmp_local_ranks_abort(worker->group); /* or the other would wait for this one */
     return NULL;
 }
 
@@ -100,6 +103,7 @@ int main(int argc, char **argv) {
     for (int d = 0; d < DEVICES; ++d) {
         struct worker *worker = &workers[d];
         cl_int error;
+        worker->group = group;
         clmp_ranks_init(&worker->ranks);
         if (clmp_local_ranks_get(group, (uint32_t)d, &worker->ranks) ||
             clmp_context_open(argc > DEVICES ? argv[1 + d] : NULL, NULL, &worker->context))

@@ -6,7 +6,7 @@ The buffers of tinygrad's CL device are OpenCL's own, so logits and labels are r
 where tinygrad reads it, and all of it goes through tinygrad's queue: nothing is copied.  That makes a network that trains
 on any GPU with an OpenCL driver.
 
-    pip install tinygrad libclmp
+    pip install tinygrad && pip install .    # the latter in a clone of libclmp
     python tinygrad_training.py
 
 It prints:
