@@ -30,7 +30,7 @@
 
 /* A work-group counts in local memory where that takes at most 8 KiB. */
 #define CLMP_LOCAL_COUNTS CLMP_COUNTS_ARE_LOCAL(CLMP_CLASSES)
-#define CLMP_PIECE (1ul << 31) /* pixels that 32 bits can count */
+#define CLMP_PIECE (1ul << 31) /* pixels that the 32 bits of a work-item's sum can count */
 
 #if CLMP_LOCAL_COUNTS
 #define CLMP_PLACE local uint
@@ -97,7 +97,8 @@ clmp_count_labels(global const CLMP_LABEL *labels, ulong labels_at, global const
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #else
-    clmp_count_run(labels, plane, ignore_index, begin, end, counts);
+    for (ulong at = begin; at < end; at += CLMP_PIECE)
+        clmp_count_run(labels, plane, ignore_index, at, min(at + CLMP_PIECE, end), counts);
 #endif
 }
 

@@ -35,6 +35,9 @@ static clmp_status check_params(const struct clmp_log *log, const clmp_head_para
         problem->logits_layout != CLMP_LAYOUT_NCHW || problem->logits_row_pitch != 0)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT,
                          "a head's problem is one of float32 logits in NCHW, without row pitch");
+    if (problem->ranks != NULL) /* who would tell the others of a failed product? */
+        return clmp_fail(log, CLMP_INVALID_ARGUMENT,
+                         "a head's problem has ranks: make a plan with them, and a head without");
     if (params->features == 0 || params->features > UINT32_MAX)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "features is %" PRIu64 ", expected 1 to 2^32 - 1",
                          params->features);

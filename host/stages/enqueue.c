@@ -1,6 +1,7 @@
 /* The entries.  SPDX-License-Identifier: Apache-2.0 */
 #include "core/places.h"
 #include "core/sized.h"
+#include "plan/kernels.h"
 #include "stages/buffers.h"
 #include "stages/ranks.h"
 #include "stages/stages.h"
@@ -59,6 +60,8 @@ static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry, clm
                                 clmp_count_confusion);
     if (status == CLMP_OK && entry == CLMP_ENTRY_GRADIENT_PART)
         return clmp_stage_gradient(step);
+    if (status == CLMP_OK && entry == CLMP_ENTRY_GRADIENT && step->buffers->gradient_range.mem != NULL)
+        status = clmp_plan_build_range(step->plan); /* compiled when it is first asked for, which can fail */
     if (status == CLMP_OK && entry != CLMP_ENTRY_WEIGHTS && entry != CLMP_ENTRY_THRESHOLD)
         status = clmp_stage_loss(step);
     if (entry == CLMP_ENTRY_LOSS_PART || entry == CLMP_ENTRY_GRADIENT_PART)

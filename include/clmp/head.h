@@ -43,7 +43,7 @@ typedef struct clmp_head clmp_head;
 
 typedef struct clmp_head_params {
     size_t struct_size;              /* set by clmp_head_params_init() */
-    const clmp_plan_params *problem; /* with input logits, float32, NCHW, without row pitch; copied */
+    const clmp_plan_params *problem; /* with input logits, float32, NCHW, without row pitch or ranks; copied */
     uint64_t features;               /* D */
     uint64_t slab_pixels;            /* pixels of an image whose logits are held at a time, at most; 0: the whole
                                         batch.  Not with interpolation, nor with binary losses */

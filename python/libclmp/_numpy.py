@@ -14,8 +14,8 @@ from libclmp import _header, _library, _opencl
 from libclmp._arrays import Array, Logits, take_labels, take_logits
 from libclmp._engine import Memory, engine, list_devices
 from libclmp._errors import InvalidArgument, InvalidType
-from libclmp._fields import SCHEMES, class_weights_array, flag, integer, real, set_field, unknown
-from libclmp._header import ClassWeightsParams, FloatType, Metrics, PlanFields, Result, Status
+from libclmp._fields import SCHEMES, class_weights_array, enum_value, flag, integer, real, set_field, unknown
+from libclmp._header import ClassWeightsParams, FloatType, Loss, Metrics, PlanFields, Result, Scope, Status
 from libclmp._plan import Context, check, fields_of
 from libclmp._ranks import Ranks, ranks_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Unpack
 
-BINARY = ("binary-cross-entropy", "binary_cross_entropy", "bce", "binary-focal", "binary_focal", 2, 3)
+BINARY = (Loss.BINARY_CROSS_ENTROPY, Loss.BINARY_FOCAL)
 _TYPES = {_opencl.TYPE_CPU: "CPU", _opencl.TYPE_GPU: "GPU", 8: "accelerator"}
 
 
@@ -136,6 +136,10 @@ class WeightsResult(Result):
 
     weights: Array = dataclasses.field(default_factory=lambda: np.empty(0, np.float32), repr=False)
     images: tuple[Result, ...] = ()
+
+
+def _is_binary(loss: Any) -> bool:
+    return loss is not None and enum_value("loss", Loss, loss) in BINARY
 
 
 def _options(fields: dict[str, Any], what: str) -> tuple[tuple[str, Any], ...]:
@@ -320,7 +324,7 @@ def loss(
     options = _options(given, "loss()")
     x = take_logits(logits, layout)
     shape = x.array.shape
-    y, label_type, label_shape = _labels_like(labels, shape, given.get("loss") in BINARY)
+    y, label_type, label_shape = _labels_like(labels, shape, _is_binary(given.get("loss")))
     key = (*_shape_fields(x, y, label_type), *options, *_ranks(group))
     inputs = [Memory("logits", x.array.ctypes.data, x.size), _memory("labels", y)]
     outputs: list[Memory] = []
@@ -372,7 +376,8 @@ def weights(
     Other Parameters
     ----------------
     weighting, p, support, scope, topk_count, ohem_thresh, ohem_min_kept, solver
-        As for `loss`.  With ``scope="image"`` the first axis is that of images.
+        As for `loss`.  The first axis is that of images where there are three or more, and with ``scope="image"``
+        where there are two; else the losses are those of one image, of which ohem keeps `ohem_min_kept`.
 
     Returns
     -------
@@ -395,8 +400,9 @@ def weights(
         raise InvalidType(f"losses has the dtype {array.dtype}, expected float32")
     if array.size == 0:
         raise InvalidArgument(f"losses has the shape {array.shape}, expected at least one pixel")
-    array = np.ascontiguousarray(array, np.float32)
-    images = array.shape[0] if array.ndim >= 2 else 1
+    array = np.require(array, np.float32, ["C", "ALIGNED"])
+    by_image = enum_value("scope", Scope, fields.get("scope", Scope.BATCH)) == Scope.IMAGE
+    images = array.shape[0] if array.ndim >= (2 if by_image else 3) else 1
     options = _options(dict(fields), "weights()")
     key = (("input", 1), ("images", images), ("height", 1), ("width", array.size // images), *options, *_ranks(group))
     out = np.empty(array.shape, np.float32)

@@ -181,6 +181,11 @@ def _named(device: Any) -> Any:
     return None if device == "auto" else device
 
 
+def _can_scale(made_with: float, scale: float) -> bool:
+    """Whether a gradient made with one scale has the other's digits: a small one loses them, a large one is cut off."""
+    return 2.0**-32 <= abs(made_with) <= 2.0**32 and abs(scale) <= 2.0**32
+
+
 class _Once(torch.autograd.Function):
     """A gradient that knows that there is no second one."""
 
@@ -229,7 +234,7 @@ class Pool(torch.autograd.Function):
         ctx.gradient = None  # whoever gets it may change it
         if math.isfinite(scale):
             ctx.state._scale = scale
-        if gradient is not None and scale != made_with and gradient.dtype == torch.float32 and made_with != 0.0:
+        if gradient is not None and scale != made_with and gradient.dtype == torch.float32 and _can_scale(made_with, scale):
             gradient.mul_(scale / made_with)
         elif gradient is None or scale != made_with:
             logits, labels, *weight = ctx.saved_tensors

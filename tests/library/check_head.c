@@ -404,6 +404,11 @@ START_TEST(bad_heads_are_refused) {
     plan.p = 0.5;
     refuse_params(&params, "p is 0.5");
     plan.p = 1.7;
+    clmp_ranks ranks;
+    clmp_ranks_init(&ranks);
+    plan.ranks = &ranks;
+    refuse_params(&params, "ranks");
+    plan.ranks = NULL;
     params.slab_pixels = 10;
     plan.logits_height = 4;
     plan.logits_width = 4;

@@ -223,6 +223,15 @@ class Others(unittest.TestCase):
             self.assertEqual((pooled.loss, pooled.alpha, pooled.tau), (step.loss, step.alpha, step.tau))
             self.assertEqual(pooled.nonfinite, step.ignored)
             self.assertEqual(len(pooled.images), len(step.images))
+        ohem = {"weighting": "ohem", "ohem_thresh": 0.999, "ohem_min_kept": 20}  # of each image
+        step = libclmp.loss(logits, labels, losses=True, weights=True, **ohem)
+        losses = np.where(labels == 255, np.nan, step.losses).astype(np.float32)
+        self.assertTrue(same_bits(libclmp.weights(losses, **ohem).weights, step.weights))
+        one = libclmp.weights(losses[0], **ohem)  # rows of pixels are no images
+        self.assertTrue(same_bits(one.weights.ravel(), libclmp.weights(losses[0].ravel(), **ohem).weights))
+        self.assertLess(one.support, losses[0].size)
+        odd = np.frombuffer(bytes(1) + losses[0].tobytes(), np.float32, offset=1)  # aligned to nothing
+        self.assertTrue(same_bits(libclmp.weights(odd, **ohem).weights, one.weights.ravel()))
         flat = libclmp.weights(np.array([1, 2, 3, 4], np.float32), p=1, support=0.5)
         self.assertEqual(flat.weights.tolist(), [0.0, 0.0, 0.5, 0.5])
 

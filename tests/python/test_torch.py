@@ -219,6 +219,11 @@ class Autograd(unittest.TestCase):
                 logits.grad = None
                 (module(logits, labels) * scale).backward()
                 self.assertTrue(torch.equal(logits.grad, wanted(scale)), (kind, scale))
+            for lost in (1e-37, 1e37):  # most of a gradient made with it is 0, or the largest float
+                (module(logits, labels) * lost).backward()
+                logits.grad = None
+                module(logits, labels).backward()
+                self.assertTrue(torch.equal(logits.grad, wanted(1.0)), (kind, lost))
             logits.grad = None
             for _ in range(3):
                 module(logits, labels).backward()

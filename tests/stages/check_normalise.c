@@ -61,7 +61,7 @@ START_TEST(means_of_nothing_are_0) {
     fill_logits(problem, &rng);
     for (uint64_t i = 0; i < 8; i++)
         set_label(problem, i, _i % 2 ? 0 : (int64_t)(i % 3 == 0));
-    problem->class_weights[0] = 0.0f;
+    problem->class_weights[0] = _i % 4 < 2 ? 0.0f : -0.0f;
     problem->class_weights[1] = 3.0f;
     problem->in.params.class_weights = problem->class_weights;
     problem->in.params.normalise = CLMP_NORMALISE_WEIGHTS;

@@ -329,6 +329,15 @@ static bool has_range(const struct exact *exact, size_t records) {
     return true;
 }
 
+/* L is as smooth as the losses whatever the weights are, but those of a threshold: it carries their error, and its own. */
+static void check_pooled(const struct problem *problem, const struct outputs *got, const struct exact *exact) {
+    for (size_t i = 0; problem->in.params.weighting != CLMP_WEIGHTING_OHEM && i < got->records; i++) {
+        const long double want = exact->result[i].loss, bound = (LOSS_RELATIVE + loss_error(want)) * want;
+        check(flushed(got->result[i].loss, want) || within(POOLED_END_TO_END, got->result[i].loss, want, bound), "loss",
+              i, got->result[i].loss, want);
+    }
+}
+
 static void assert_accurate_logits(const struct problem *problem, const struct outputs *got) {
     struct reference_input plain_input = problem->in;
     plain_input.params.p = INFINITY;
@@ -344,6 +353,8 @@ static void assert_accurate_logits(const struct problem *problem, const struct o
         check_gradient_upsampled(problem, got, &given, GIVEN);
     else if (got->gradient)
         check_gradient(problem, got, &plain, &given, GIVEN);
+    if (has_range(&exact, got->records))
+        check_pooled(problem, got, &exact);
     if (is_smooth(&problem->in.params) && has_range(&exact, got->records)) {
         check_weighting(problem, got, &exact, FROM_LOGITS);
         if (got->gradient && upsampled)
