@@ -71,6 +71,8 @@ meson compile -C "$build" >>"$log" 2>&1 || fail_build
 # Logs of an earlier run must not be counted as this one's.
 logs=$build/meson-logs
 rm -f "$logs/testlog.json" "$logs/restlog.json"
+fraction=${CLMP_TEST_FRACTION-}
+unset CLMP_TEST_FRACTION # but where N is given, all of the suites is run
 # Time-outs are for quick machines: three times as long is for slow ones, and for those that do something else besides.
 run_suites() {
     meson test -C "$build" --no-rebuild --timeout-multiplier 3 "$@" || true # what failed is told, and counted, from the log
@@ -82,19 +84,20 @@ if [ -n "$rest" ]; then
     # the commit's number, or the day's where this is no checkout
     number=$(git -C "$root" rev-parse --short=7 HEAD 2>/dev/null | cut -c 1-7) || true
     number=$((${number:+0x}${number:-$(date +%s) / 86400} % n))
-    export CLMP_TEST_FRACTION="${CLMP_TEST_FRACTION:-$number/$n}"
+    export CLMP_TEST_FRACTION="${fraction:-$number/$n}"
     echo "CLMP_TEST_FRACTION=$CLMP_TEST_FRACTION"
     # shellcheck disable=SC2086
     run_suites --logbase restlog $rest
 fi
-if [ ! -f "$logs/testlog.json" ]; then
+set -- "$logs/testlog.json" ${rest:+"$logs/restlog.json"}
+if [ ! -f "$1" ] || { [ -n "$rest" ] && [ ! -f "$2" ]; }; then
     echo 'no test ran'
     echo '0 passed, 1 failed'
     exit 1
 fi
 
 # Names and output of what failed, then the count.  Python is there: meson is written in it.
-exec python3 - "$logs"/*log.json <<'PYTHON'
+exec python3 - "$@" <<'PYTHON'
 import json
 import re
 import sys

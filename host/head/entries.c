@@ -215,8 +215,10 @@ static clmp_status begin(struct head_step *step, cl_event **list) {
 static void end(struct head_step *step, clmp_status status, cl_event *event) {
     clmp_head *head = step->head;
     cl_event all = NULL;
-    /* an entry of the plan that fails may have enqueued commands of which nobody has an event */
-    if (status != CLMP_OK && clEnqueueBarrierWithWaitList(step->chain.queue, 0, NULL, &all) == CL_SUCCESS)
+    /* an entry of the plan that fails may have enqueued commands of which nobody has an event, behind others of the
+     * step */
+    if (status != CLMP_OK && step->chain.last != NULL &&
+        clEnqueueBarrierWithWaitList(step->chain.queue, 0, NULL, &all) == CL_SUCCESS)
         clmp_chain_advance(&step->chain, all);
     const cl_event last = step->chain.last;
     if (last == NULL)

@@ -557,6 +557,8 @@ static inline void clmp_buffers_init(clmp_buffers *buffers) {
  * in the meantime and share the plan's own workspace.  The plan stays usable: its next step makes a new workspace.
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL, BUFFER_OVERLAP, OUT_OF_MEMORY, OPENCL_ERROR; the first three before
  * anything is enqueued.  After an OPENCL_ERROR part of the step may have been enqueued, and outputs are undefined.
+ * Where gradient_range is asked for, the first time also BUILD_FAILED and DEVICE_UNSUPPORTED, before anything is
+ * enqueued; with ranks, RANKS_FAILED.
  *
  * clmp_enqueue_weights     plan with CLMP_INPUT_LOSSES.  In: losses.  Out: weights (may be absent), result.
  *                          A loss that is NaN, infinite or negative counts as nonfinite and gets weight 0; -0 is 0,

@@ -183,7 +183,7 @@ def _named(device: Any) -> Any:
 
 def _can_scale(made_with: float, scale: float) -> bool:
     """Whether a gradient made with one scale has the other's digits: a small one loses them, a large one is cut off."""
-    return 2.0**-32 <= abs(made_with) <= 2.0**32 and abs(scale) <= 2.0**32
+    return 2.0**-32 <= abs(made_with) <= 2.0**32 and (not math.isfinite(scale) or abs(scale) <= 2.0**32)
 
 
 class _Once(torch.autograd.Function):
