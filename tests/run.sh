@@ -25,21 +25,19 @@ usage() {
 
 rest= # suites of which each n-th case is run
 n=${2-}
-case ${1-} in
-'') suites='--suite quick --suite default --suite sse41' minutes=5 ;;
-quick) suites='--suite quick' minutes=3 ;;
-cpus | all) suites='--suite quick --suite default --suite sse41 --suite avx2 --suite faults' minutes=8 ;;
-*) usage ;;
-esac
-case ${1-}$# in
-all1) suites='--no-suite twice' minutes=45 ;; # what is twice here is once in the suite full, too
-all2)
+cpus='--suite quick --suite default --suite sse41 --suite avx2 --suite faults'
+case $#${1-} in
+0 | 1) suites='--suite quick --suite default --suite sse41' minutes=5 ;;
+1quick) suites='--suite quick' minutes=3 ;;
+1cpus) suites=$cpus minutes=8 ;;
+1all) suites='--no-suite twice' minutes=45 ;; # what is twice here is once in the suite full, too
+2all)
     case $n in
     '' | 0* | *[!0-9]*) usage ;;
     esac
-    rest="--no-suite twice $(echo "$suites" | sed 's/--suite/--no-suite/g')" minutes=20
+    suites=$cpus rest="--no-suite twice $(echo "$cpus" | sed 's/--suite/--no-suite/g')" minutes=20
     ;;
-*[!01]) usage ;;
+*) usage ;;
 esac
 werror=false
 if [ -n "${CI-}" ]; then

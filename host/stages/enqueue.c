@@ -58,10 +58,11 @@ static clmp_status run_stages(struct clmp_step *step, enum clmp_entry entry, clm
     if (entry == CLMP_ENTRY_CONFUSION)
         return clmp_ranks_count(step, status, step->buffers->confusion, (size_t)clmp_confusion_words(step->plan),
                                 clmp_count_confusion);
+    const bool stores = entry == CLMP_ENTRY_GRADIENT || entry == CLMP_ENTRY_GRADIENT_PART;
+    if (status == CLMP_OK && stores && step->buffers->gradient_range.mem != NULL)
+        status = clmp_plan_build_range(step->plan); /* compiled when it is first asked for, which can fail */
     if (status == CLMP_OK && entry == CLMP_ENTRY_GRADIENT_PART)
         return clmp_stage_gradient(step);
-    if (status == CLMP_OK && entry == CLMP_ENTRY_GRADIENT && step->buffers->gradient_range.mem != NULL)
-        status = clmp_plan_build_range(step->plan); /* compiled when it is first asked for, which can fail */
     if (status == CLMP_OK && entry != CLMP_ENTRY_WEIGHTS && entry != CLMP_ENTRY_THRESHOLD)
         status = clmp_stage_loss(step);
     if (entry == CLMP_ENTRY_LOSS_PART || entry == CLMP_ENTRY_GRADIENT_PART)

@@ -3,10 +3,8 @@
 #include "plan/kernels.h"
 #include "stages/stages.h"
 
-clmp_status clmp_range_kernel(const struct clmp_step *step, enum clmp_kernel_id plain, enum clmp_kernel_id *id) {
-    const bool counts = step->buffers->gradient_range.mem != NULL;
-    *id = counts ? CLMP_KERNEL_RANGE : plain;
-    return counts ? clmp_plan_build_range(step->plan) : CLMP_OK;
+enum clmp_kernel_id clmp_range_kernel(const struct clmp_step *step, enum clmp_kernel_id plain) {
+    return step->buffers->gradient_range.mem != NULL ? CLMP_KERNEL_RANGE : plain;
 }
 
 void clmp_argument_range(struct clmp_arguments *arguments, const struct clmp_step *step) {
@@ -20,11 +18,7 @@ void clmp_argument_range(struct clmp_arguments *arguments, const struct clmp_ste
 clmp_status clmp_plain_gradient(struct clmp_step *step) {
     const clmp_plan *plan = step->plan;
     const clmp_buffer plane = {step->workspace.mem, step->workspace.offset + clmp_plan_weighed_plane(plan)};
-    enum clmp_kernel_id id;
-    const clmp_status status = clmp_range_kernel(step, CLMP_KERNEL_GRADIENT, &id);
-    if (status != CLMP_OK)
-        return status;
-    struct clmp_arguments arguments = clmp_arguments_begin(step, id);
+    struct clmp_arguments arguments = clmp_arguments_begin(step, clmp_range_kernel(step, CLMP_KERNEL_GRADIENT));
     clmp_argument_inputs(&arguments, step);
     clmp_argument_floats(&arguments, clmp_from_first_pixel(step, plane));
     clmp_argument_mem(&arguments, plan->problem);

@@ -28,9 +28,10 @@ clmp_status clmp_stage_normalise(struct clmp_step *step, clmp_status status);
 clmp_status clmp_stage_weights(struct clmp_step *step);
 
 clmp_status clmp_stage_gradient(struct clmp_step *step);
+
 /* The kernel that stores a gradient: `plain`, or where a step is asked to count what overflows or underflows, one that
- * does so; and its last arguments. */
-clmp_status clmp_range_kernel(const struct clmp_step *step, enum clmp_kernel_id plain, enum clmp_kernel_id *id);
+ * does so, which is built by then (clmp_plan_build_range()); and its last arguments. */
+enum clmp_kernel_id clmp_range_kernel(const struct clmp_step *step, enum clmp_kernel_id plain);
 void clmp_argument_range(struct clmp_arguments *arguments, const struct clmp_step *step);
 
 /* Counts of labels, and of predictions against them: no stage of a step. */

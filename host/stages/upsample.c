@@ -100,11 +100,7 @@ static clmp_status tile_sums(struct clmp_step *step, const struct clmp_band *ban
 static clmp_status gather(struct clmp_step *step, const struct clmp_band *band) {
     const clmp_plan *plan = step->plan;
     const clmp_plan_params *params = &plan->params;
-    enum clmp_kernel_id id;
-    const clmp_status status = clmp_range_kernel(step, CLMP_KERNEL_UPSAMPLE_GATHER, &id);
-    if (status != CLMP_OK)
-        return status;
-    struct clmp_arguments arguments = clmp_arguments_begin(step, id);
+    struct clmp_arguments arguments = clmp_arguments_begin(step, clmp_range_kernel(step, CLMP_KERNEL_UPSAMPLE_GATHER));
     clmp_argument_mem(&arguments, plan->upsample->tables);
     clmp_argument_workspace(&arguments, step);
     clmp_argument_offset(&arguments, step, plan->upsample->tile_sums);

@@ -13,8 +13,10 @@ import numpy as np
 
 from libclmp import _library
 from libclmp._errors import InvalidArgument, InvalidType
-from libclmp._header import FIELD_ENUMS, ClassScheme, PlanParams
+from libclmp._header import FIELD_ENUMS, ClassScheme, Loss, PlanParams
 
+# losses with planes of their own for each class
+BINARY = (Loss.BINARY_CROSS_ENTROPY, Loss.BINARY_FOCAL)
 _ALIASES = {("loss", "BCE"): "BINARY_CROSS_ENTROPY"}  # as the command has it
 
 

@@ -14,7 +14,7 @@ from libclmp import _header, _library, _opencl
 from libclmp._arrays import Array, Logits, take_labels, take_logits
 from libclmp._engine import Memory, engine, list_devices
 from libclmp._errors import InvalidArgument, InvalidType
-from libclmp._fields import SCHEMES, class_weights_array, enum_value, flag, integer, real, set_field, unknown
+from libclmp._fields import BINARY, SCHEMES, class_weights_array, enum_value, flag, integer, real, set_field, unknown
 from libclmp._header import ClassWeightsParams, FloatType, Loss, Metrics, PlanFields, Result, Scope, Status
 from libclmp._plan import Context, check, fields_of
 from libclmp._ranks import Ranks, ranks_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from typing_extensions import Unpack
 
-BINARY = (Loss.BINARY_CROSS_ENTROPY, Loss.BINARY_FOCAL)
 _TYPES = {_opencl.TYPE_CPU: "CPU", _opencl.TYPE_GPU: "GPU", 8: "accelerator"}
 
 

@@ -26,7 +26,7 @@ from torch import nn
 
 from libclmp import _header, _torch
 from libclmp._errors import InvalidArgument, InvalidType
-from libclmp._fields import enum_value, flag, integer, real, unknown
+from libclmp._fields import BINARY, enum_value, flag, integer, real, unknown
 from libclmp._header import PlanFields, Result, ResultRecord
 from libclmp._plan import Context, result_of
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CrossEntropyLoss", "FocalLoss", "LossMaxPooling", "OhemCrossEntropy", "PooledLoss", "TopKCrossEntropy"]
 
-_BINARY = (_header.Loss.BINARY_CROSS_ENTROPY, _header.Loss.BINARY_FOCAL)
 _NO_LABEL = -(2**63)  # an ignore_index that no label has
 
 
@@ -109,7 +108,7 @@ class PooledLoss(nn.Module):
 
     def _set_problem(self, device: str | Context, group: Any, averaged: bool) -> None:
         fields = self._fields
-        options, binary = tuple(sorted(fields.items())), fields.get("loss") in _BINARY
+        options, binary = tuple(sorted(fields.items())), fields.get("loss") in BINARY
         self._problem = _torch.Problem(options, binary, device, group, averaged)
         self._text = _torch.problem_text(self._problem) if isinstance(device, str) and group is None else None
         self._draws = fields.get("weighting") == _header.Weighting.BALANCED

@@ -357,13 +357,14 @@ static void assert_accurate_logits(const struct problem *problem, const struct o
         check_gradient_upsampled(problem, got, &given, GIVEN);
     else if (got->gradient)
         check_gradient(problem, got, &plain, &given, GIVEN);
-    if (has_range(&exact, got->records))
+    if (has_range(&exact, got->records)) {
+        const bool smooth = is_smooth(&problem->in.params);
         check_pooled(problem, got, &exact);
-    if (is_smooth(&problem->in.params) && has_range(&exact, got->records)) {
-        check_weighting(problem, got, &exact, FROM_LOGITS);
-        if (got->gradient && upsampled)
+        if (smooth)
+            check_weighting(problem, got, &exact, FROM_LOGITS);
+        if (smooth && got->gradient && upsampled)
             check_gradient_upsampled(problem, got, &exact, FROM_LOGITS);
-        else if (got->gradient)
+        else if (smooth && got->gradient)
             check_gradient(problem, got, &plain, &exact, FROM_LOGITS);
     }
     exact_free(&exact);
