@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/chain.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 const cl_event *clmp_chain_wait(const struct clmp_chain *chain, cl_uint *count) {
     *count = chain->last == NULL ? chain->wait_count : 1;
     return *count == 0 ? NULL : chain->last == NULL ? chain->wait : &chain->last;
@@ -15,22 +12,28 @@ void clmp_chain_advance(struct clmp_chain *chain, cl_event event) {
     chain->last = event;
 }
 
-clmp_status clmp_chain_also_wait(struct clmp_chain *chain, const cl_event *event, cl_event **list) {
-    *list = NULL;
-    if (chain->wait == NULL) { /* clmp_check_wait(): just where wait_count is 0 */
-        chain->wait = event;
-        chain->wait_count = 1;
+/* A command that does nothing, once all of `wait` are done. */
+static clmp_status mark(struct clmp_chain *chain, cl_uint wait_count, const cl_event *wait) {
+    cl_event event = NULL;
+    const cl_int error = clEnqueueMarkerWithWaitList(chain->queue, wait_count, wait, &event);
+    if (error != CL_SUCCESS)
+        return clmp_fail_cl(chain->log, error, "clEnqueueMarkerWithWaitList");
+    clmp_chain_advance(chain, event);
+    return CLMP_OK;
+}
+
+clmp_status clmp_chain_also_wait(struct clmp_chain *chain, cl_event event) {
+    if (chain->wait_count < CLMP_OWN_WAIT) {
+        for (cl_uint i = 0; i < chain->wait_count; ++i)
+            chain->own[i] = chain->wait[i];
+        chain->own[chain->wait_count++] = event;
+        chain->wait = chain->own;
         return CLMP_OK;
     }
-    cl_event *longer = malloc(((size_t)chain->wait_count + 1) * sizeof *longer);
-    if (longer == NULL)
-        return clmp_fail(chain->log, CLMP_OUT_OF_MEMORY, "no memory for a list of %u events",
-                         (unsigned)chain->wait_count + 1);
-    memcpy(longer, chain->wait, chain->wait_count * sizeof *longer);
-    longer[chain->wait_count++] = *event;
-    chain->wait = longer;
-    *list = longer;
-    return CLMP_OK;
+    /* no room for a list of them all: one command for the caller's events, and one that waits for that, too */
+    const clmp_status status = mark(chain, chain->wait_count, chain->wait);
+    const cl_event both[2] = {chain->last, event};
+    return status == CLMP_OK ? mark(chain, 2, both) : status;
 }
 
 struct clmp_arguments clmp_arguments_of(cl_kernel kernel) {

@@ -4,22 +4,24 @@
 
 #include "core/log.h"
 
+#define CLMP_OWN_WAIT 16
+
 /* The first command waits for the caller's events, each other one for the one before it, whatever the queue's order. */
 struct clmp_chain {
     const struct clmp_log *log;
     cl_command_queue queue;
     cl_uint wait_count; /* of the first command */
     const cl_event *wait;
-    cl_event last; /* of the last command, held; NULL before the first */
+    cl_event last;               /* of the last command, held; NULL before the first */
+    cl_event own[CLMP_OWN_WAIT]; /* what `wait` points to, where that is longer than the caller's list */
 };
 
 /* What the next command waits for; and the next command's event, which the chain takes over. */
 const cl_event *clmp_chain_wait(const struct clmp_chain *chain, cl_uint *count);
 void clmp_chain_advance(struct clmp_chain *chain, cl_event event);
 
-/* Has a chain without a command wait for one event more, which must live as long as the chain.  `*list` is to be freed
- * after the last command, if it is not NULL. */
-clmp_status clmp_chain_also_wait(struct clmp_chain *chain, const cl_event *event, cl_event **list);
+/* Has a chain without a command, which stays where it is from now on, wait for one event more. */
+clmp_status clmp_chain_also_wait(struct clmp_chain *chain, cl_event event);
 
 /* Arguments of a kernel, typed: a size that is off goes unnoticed by some runtimes. */
 struct clmp_arguments {

@@ -36,9 +36,10 @@ static clmp_status check_place(struct clmp_place *place, cl_context wanted, cons
     place->begin += place->buffer.offset;
     if (cl != wanted)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s is a buffer of another OpenCL context", place->name);
-    if ((flags & (place->written ? CL_MEM_READ_ONLY : CL_MEM_WRITE_ONLY)) != 0)
+    const bool read_only = (flags & CL_MEM_READ_ONLY) != 0, write_only = (flags & CL_MEM_WRITE_ONLY) != 0;
+    if ((read_only && (place->access & CLMP_WRITE) != 0) || (write_only && (place->access & CLMP_READ) != 0))
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "%s was created for kernels to %s only, but is %s", place->name,
-                         place->written ? "read" : "write", place->written ? "written" : "read");
+                         read_only ? "read" : "write", read_only ? "written" : "read");
     if (place->buffer.offset % place->align != 0)
         return clmp_fail(log, CLMP_INVALID_ARGUMENT, "the offset of %s is %zu, expected a multiple of %zu", place->name,
                          place->buffer.offset, place->align);
@@ -66,7 +67,8 @@ bool clmp_places_overlap(const struct clmp_place *places, size_t count, size_t f
     for (*a = 0; *a < count; ++*a)
         for (*b = *a + 1; *b < count; ++*b) {
             const bool meant = *a == from && *b == to;
-            if (!meant && (places[*a].written || places[*b].written) && overlap(&places[*a], &places[*b]))
+            const bool written = ((places[*a].access | places[*b].access) & CLMP_WRITE) != 0;
+            if (!meant && written && overlap(&places[*a], &places[*b]))
                 return true;
         }
     return false;

@@ -4,13 +4,17 @@
 
 #include "core/log.h"
 
+/* What kernels do with a buffer, in bits. */
+enum clmp_access { CLMP_READ = 1, CLMP_WRITE = 2, CLMP_READ_WRITE = 3 };
+
 /* One buffer of a step, and where it lies: sub-buffers lie in a root buffer. */
 struct clmp_place {
     const char *name;
     clmp_buffer buffer;
     uint64_t size; /* bytes that are read or written */
     size_t align;  /* of the offset, in bytes */
-    bool needed, written;
+    bool needed;
+    enum clmp_access access;
     cl_mem root; /* found by the check, as is `begin` */
     size_t begin;
 };

@@ -4,7 +4,6 @@
 #include "head/head_internal.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define FIRST_HEAD_BUFFERS CLMP_SIZED_UP_TO(clmp_head_buffers, bias_gradient)
@@ -42,23 +41,28 @@ static clmp_status check_buffers(struct head_step *step) {
     const uint64_t labels = head->label_pixels * head->label_size, plane = head->label_pixels * sizeof(float);
     const clmp_buffer absent = {NULL, 0};
     const bool gradient = step->entry == GRADIENT, writes_logits = step->entry == LOGITS;
-    const size_t results = clmp_plan_result_count(head->plan) * sizeof(clmp_result);
+    const size_t records = clmp_plan_result_count(head->plan), results = records * sizeof(clmp_result);
+    const bool by_image = records > 1; /* then the first is made from the others */
     struct clmp_place places[] = {
-        {"features", own->features, features, sizeof(float), true, false, NULL, 0},
-        {"weight", own->weight, weight, sizeof(float), true, false, NULL, 0},
-        {"bias", own->bias, classes, sizeof(float), false, false, NULL, 0},
-        {"features_gradient", gradient ? own->features_gradient : absent, features, sizeof(float), false, true, NULL,
-         0},
-        {"weight_gradient", gradient ? own->weight_gradient : absent, weight, sizeof(float), false, true, NULL, 0},
-        {"bias_gradient", gradient ? own->bias_gradient : absent, classes, sizeof(float), false, true, NULL, 0},
-        {"logits", writes_logits ? buffers->logits : absent, logits, sizeof(float), writes_logits, true, NULL, 0},
-        {"labels", writes_logits ? absent : buffers->labels, labels, (size_t)head->label_size, !writes_logits, false,
+        {"features", own->features, features, sizeof(float), true, CLMP_READ, NULL, 0},
+        {"weight", own->weight, weight, sizeof(float), true, CLMP_READ, NULL, 0},
+        {"bias", own->bias, classes, sizeof(float), false, CLMP_READ, NULL, 0},
+        {"features_gradient", gradient ? own->features_gradient : absent, features, sizeof(float), false, CLMP_WRITE,
          NULL, 0},
-        {"losses", writes_logits ? absent : buffers->losses, plane, sizeof(float), false, true, NULL, 0},
-        {"weights", writes_logits ? absent : buffers->weights, plane, sizeof(float), false, true, NULL, 0},
-        {"result", writes_logits ? absent : buffers->result, results, 8, !writes_logits, true, NULL, 0},
+        {"weight_gradient", gradient ? own->weight_gradient : absent, weight, sizeof(float), false, CLMP_READ_WRITE,
+         NULL, 0},
+        {"bias_gradient", gradient ? own->bias_gradient : absent, classes, sizeof(float), false, CLMP_READ_WRITE, NULL,
+         0},
+        {"logits", writes_logits ? buffers->logits : absent, logits, sizeof(float), writes_logits, CLMP_READ_WRITE,
+         NULL, 0},
+        {"labels", writes_logits ? absent : buffers->labels, labels, (size_t)head->label_size, !writes_logits,
+         CLMP_READ, NULL, 0},
+        {"losses", writes_logits ? absent : buffers->losses, plane, sizeof(float), false, CLMP_WRITE, NULL, 0},
+        {"weights", writes_logits ? absent : buffers->weights, plane, sizeof(float), false, CLMP_WRITE, NULL, 0},
+        {"result", writes_logits ? absent : buffers->result, results, 8, !writes_logits,
+         by_image ? CLMP_READ_WRITE : CLMP_WRITE, NULL, 0},
         {"workspace", writes_logits ? absent : buffers->workspace, clmp_plan_workspace_size(head->plan), 128, false,
-         true, NULL, 0},
+         CLMP_READ_WRITE, NULL, 0},
     };
     enum { COUNT = sizeof places / sizeof places[0] };
     const clmp_status status = clmp_places_check(places, COUNT, head->cl, &head->log);
@@ -189,7 +193,7 @@ static void give_up_workspace(clmp_head *head) {
 }
 
 /* The step waits for the last one, unless that failed, and has a workspace. */
-static clmp_status begin(struct head_step *step, cl_event **list) {
+static clmp_status begin(struct head_step *step) {
     clmp_head *head = step->head;
     cl_int state = CL_COMPLETE;
     if (head->last != NULL &&
@@ -208,7 +212,7 @@ static clmp_status begin(struct head_step *step, cl_event **list) {
         }
         step->buffers.workspace = (clmp_buffer){head->workspace, 0};
     }
-    return head->last == NULL ? CLMP_OK : clmp_chain_also_wait(&step->chain, &head->last, list);
+    return head->last == NULL ? CLMP_OK : clmp_chain_also_wait(&step->chain, head->last);
 }
 
 /* The step's last event goes to the caller, and the next step waits for it. */
@@ -243,16 +247,16 @@ static clmp_status enqueue(clmp_head *head, enum entry entry, cl_command_queue q
         *event = NULL;
     if (head == NULL)
         return CLMP_INVALID_ARGUMENT; /* and no log to tell */
-    struct head_step step = {.head = head, .entry = entry, .chain = {&head->log, queue, num_wait, wait, NULL}};
+    struct head_step step = {.head = head,
+                             .entry = entry,
+                             .chain = {.log = &head->log, .queue = queue, .wait_count = num_wait, .wait = wait}};
     clmp_status status = check_step(&step, head_buffers, buffers);
     if (status != CLMP_OK)
         return status;
-    cl_event *list = NULL;
-    status = begin(&step, &list);
+    status = begin(&step);
     if (status == CLMP_OK)
         status = head->slab_pixels == 0 || entry == LOGITS ? run_whole(&step) : run_slabs(&step);
     end(&step, status, event);
-    free(list);
     return status;
 }
 

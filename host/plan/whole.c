@@ -108,7 +108,17 @@ void clmp_whole_destroy(struct clmp_whole *whole, bool ours) {
         clReleaseMemObject(whole->losses);
     free(whole->message);
     free(whole->read);
+    free(whole->numbers);
     free(whole);
+}
+
+uint64_t *clmp_whole_numbers(struct clmp_whole *whole, size_t count) {
+    if (count > whole->numbers_count) {
+        free(whole->numbers);
+        whole->numbers = calloc(count, sizeof *whole->numbers);
+        whole->numbers_count = whole->numbers != NULL ? count : 0;
+    }
+    return whole->numbers;
 }
 
 clmp_status clmp_whole_check(const struct clmp_plan *plan, uint64_t images) {

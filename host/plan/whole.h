@@ -12,6 +12,8 @@ struct clmp_whole {
     uint64_t class_weights;       /* a hash; 0: none */
     uint64_t *message;            /* CLMP_MESSAGE_WORDS(ranks) numbers, and one more, to be summed over ranks */
     uint64_t *read;               /* what is read of the device for that */
+    uint64_t *numbers;            /* longer sums: clmp_whole_numbers() */
+    size_t numbers_count;
     cl_mem losses;                /* of all images, each one clmp_real; scope image only, from the first use on */
     uint64_t losses_images;
 };
@@ -36,6 +38,9 @@ size_t clmp_whole_list(const struct clmp_plan *plan, struct clmp_alike list[CLMP
 
 /* Whether a plan may be a part of a batch of `images` images.  Errors: SIZE_OVERFLOW. */
 clmp_status clmp_whole_check(const struct clmp_plan *plan, uint64_t images);
+
+/* Memory of the host for `count` numbers, which the next call may hand out once more.  NULL: there is none. */
+uint64_t *clmp_whole_numbers(struct clmp_whole *whole, size_t count);
 
 /* Takes note of the images of all ranks, and of how many stand before this one's; all that depends on them follows. */
 clmp_status clmp_whole_set(struct clmp_plan *plan, uint64_t images, uint64_t first_image);

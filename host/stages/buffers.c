@@ -57,6 +57,7 @@ clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, con
     const bool losses = weighs || entry == CLMP_ENTRY_LOSS_PART;
     /* in place, logits are an output, and gradient is no other buffer */
     const bool in_place = gradient && buffers->in_place;
+    const bool by_image = plan->params.scope == CLMP_SCOPE_IMAGE; /* then record 0 is made from the others */
     const clmp_buffer absent = {NULL, 0};
     if (of_part) {
         const clmp_status status = check_part(plan, part);
@@ -70,22 +71,22 @@ clmp_status clmp_buffers_check(const clmp_plan *plan, enum clmp_entry entry, con
          of_part        ? part->logits
          : whole_logits ? buffers->logits
                         : absent,
-         logits, element, whole_logits || of_part, in_place || gradient_part, NULL, 0},
-        {"labels", labels ? buffers->labels : absent, plan->pixels * plan->label_size, plan->label_size, labels, false,
-         NULL, 0},
+         logits, element, whole_logits || of_part, in_place || gradient_part ? CLMP_READ_WRITE : CLMP_READ, NULL, 0},
+        {"labels", labels ? buffers->labels : absent, plan->pixels * plan->label_size, plan->label_size, labels,
+         CLMP_READ, NULL, 0},
         {"losses", losses ? buffers->losses : absent, plane, sizeof(float), entry == CLMP_ENTRY_WEIGHTS,
-         entry != CLMP_ENTRY_WEIGHTS, NULL, 0},
-        {"weights", weighs ? buffers->weights : absent, plane, sizeof(float), false, true, NULL, 0},
-        {"gradient", gradient ? buffers->gradient : absent, plan->logits.bytes, element, gradient, true, NULL, 0},
+         entry == CLMP_ENTRY_WEIGHTS ? CLMP_READ : CLMP_WRITE, NULL, 0},
+        {"weights", weighs ? buffers->weights : absent, plane, sizeof(float), false, CLMP_WRITE, NULL, 0},
+        {"gradient", gradient ? buffers->gradient : absent, plan->logits.bytes, element, gradient, CLMP_WRITE, NULL, 0},
         {"label_counts", counts ? buffers->label_counts : absent, CLMP_LABEL_COUNTS(classes) * sizeof(cl_ulong),
-         sizeof(cl_ulong), counts, true, NULL, 0},
+         sizeof(cl_ulong), counts, CLMP_READ_WRITE, NULL, 0},
         {"confusion", confusion ? buffers->confusion : absent, clmp_confusion_words(plan) * sizeof(cl_ulong),
-         sizeof(cl_ulong), confusion, true, NULL, 0},
+         sizeof(cl_ulong), confusion, CLMP_READ_WRITE, NULL, 0},
         {"gradient_range", gradient || gradient_part ? buffers->gradient_range : absent, sizeof(clmp_gradient_range),
-         sizeof(cl_ulong), false, true, NULL, 0},
+         sizeof(cl_ulong), false, CLMP_READ_WRITE, NULL, 0},
         {"result", weighs ? buffers->result : absent, clmp_plan_result_count(plan) * sizeof(clmp_result), 8, weighs,
-         true, NULL, 0},
-        {"workspace", buffers->workspace, plan->layout.size, 128, of_part || threshold, true, NULL, 0},
+         by_image ? CLMP_READ_WRITE : CLMP_WRITE, NULL, 0},
+        {"workspace", buffers->workspace, plan->layout.size, 128, of_part || threshold, CLMP_READ_WRITE, NULL, 0},
     };
     enum { FROM = 0, TO = 4, COUNT = sizeof places / sizeof places[0] };
     const clmp_status status = clmp_places_check(places, COUNT, plan->context->cl, log);

@@ -6,8 +6,6 @@
 #include "stages/ranks.h"
 #include "stages/stages.h"
 
-#include <stdlib.h>
-
 /* What a call of an entry hands over. */
 struct call {
     enum clmp_entry entry;
@@ -95,7 +93,7 @@ static bool workspace_failed(const clmp_plan *plan) {
 }
 
 /* The caller's workspace, or the plan's own: then the step also waits for the last one that used it. */
-static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_event **own_wait) {
+static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step) {
     step->workspace = step->buffers->workspace;
     if (step->workspace.mem != NULL)
         return CLMP_OK;
@@ -110,7 +108,7 @@ static clmp_status find_workspace(clmp_plan *plan, struct clmp_step *step, cl_ev
         }
     }
     step->workspace = (clmp_buffer){plan->workspace, 0};
-    return plan->workspace_free == NULL ? CLMP_OK : clmp_chain_also_wait(&step->chain, &plan->workspace_free, own_wait);
+    return plan->workspace_free == NULL ? CLMP_OK : clmp_chain_also_wait(&step->chain, plan->workspace_free);
 }
 
 /* The step's last event goes to the caller, and guards the plan's own workspace. */
@@ -142,21 +140,20 @@ static clmp_status enqueue_call(clmp_plan *plan, const struct call *call, cl_com
     clmp_part part;
     clmp_buffers_init(&own);
     clmp_part_init(&part);
-    struct clmp_step step = {.plan = plan,
-                             .chain = {&plan->context->log, queue, call->wait_count, call->wait, NULL},
-                             .buffers = &own,
-                             .part = clmp_entry_takes_part(call->entry) ? &part : NULL,
-                             .alone = plan->whole == NULL};
+    struct clmp_step step = {
+        .plan = plan,
+        .chain = {.log = &plan->context->log, .queue = queue, .wait_count = call->wait_count, .wait = call->wait},
+        .buffers = &own,
+        .part = clmp_entry_takes_part(call->entry) ? &part : NULL,
+        .alone = plan->whole == NULL};
     clmp_status status = check_call(plan, call, queue, &own, &part);
     status = clmp_ranks_agree(&step, status, call->entry);
     if (status != CLMP_OK && step.alone)
         return status;
-    cl_event *own_wait = NULL;
     if (status == CLMP_OK)
-        status = find_workspace(plan, &step, &own_wait);
+        status = find_workspace(plan, &step);
     status = run_stages(&step, call->entry, status);
     finish(plan, &step, status, event);
-    free(own_wait);
     return status;
 }
 

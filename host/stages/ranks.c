@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct clmp_log *log_of(const struct clmp_step *step) {
@@ -306,15 +305,16 @@ clmp_status clmp_ranks_total(struct clmp_step *step, clmp_status status) {
     if (step->alone)
         return status;
     const uint64_t words = LOSSES + 2 * step->plan->whole->images;
-    uint64_t *numbers = calloc((size_t)words, sizeof *numbers);
-    if (numbers == NULL && status == CLMP_OK)
+    uint64_t *numbers = clmp_whole_numbers(step->plan->whole, (size_t)words);
+    if (numbers != NULL)
+        memset(numbers, 0, (size_t)words * sizeof *numbers);
+    else if (status == CLMP_OK)
         status = clmp_fail(log_of(step), CLMP_OUT_OF_MEMORY, "no memory for the losses of all ranks' images");
     if (status == CLMP_OK)
         status = read_total(step, numbers);
     status = exchange(step, status, numbers, (size_t)words);
     if (status == CLMP_OK)
         status = write_total(step, numbers);
-    free(numbers);
     return status;
 }
 
@@ -324,7 +324,8 @@ clmp_status clmp_ranks_count(struct clmp_step *step, clmp_status status, clmp_bu
                              clmp_status (*count)(struct clmp_step *)) {
     if (step->alone)
         return status == CLMP_OK ? count(step) : status;
-    uint64_t *before = malloc(2 * words * sizeof *before), *added = before + (before != NULL ? words : 0);
+    uint64_t *before = clmp_whole_numbers(step->plan->whole, 2 * words);
+    uint64_t *added = before + (before != NULL ? words : 0);
     bool changed = false;
     if (before == NULL && status == CLMP_OK)
         status = clmp_fail(log_of(step), CLMP_OUT_OF_MEMORY, "no memory for the counts of ranks");
@@ -345,6 +346,5 @@ clmp_status clmp_ranks_count(struct clmp_step *step, clmp_status status, clmp_bu
     status = clmp_ranks_end(step, status);
     if (status != CLMP_OK && changed) /* nobody adds, where one could not */
         (void)clmp_chain_write(&step->chain, place, words * sizeof *before, before);
-    free(before);
     return status;
 }

@@ -518,7 +518,8 @@ typedef struct clmp_buffer {
 } clmp_buffer;
 
 /* What an enqueue reads and writes.  Each function says which buffers it uses, and ignores the others.  Outputs must
- * not overlap anything else. */
+ * not overlap anything else.  Kernels read the workspace, what they add to (label_counts, confusion, gradient_range)
+ * and, with scope image, the result, too: these must not be CL_MEM_WRITE_ONLY. */
 typedef struct clmp_buffers {
     size_t struct_size;       /* set by ..._init(); not to be changed */
     clmp_buffer logits;       /* logits_type (N, C, H, W), or (N, C, h, w) where the plan interpolates; in logits_layout
@@ -552,7 +553,7 @@ static inline void clmp_buffers_init(clmp_buffers *buffers) {
  * The three entries.  Each enqueues one step on `queue` (in-order or out-of-order, of the plan's device and context)
  * after the `num_wait` events of `wait`, and returns without waiting.  If `event` is not NULL, it is set to an event of
  * the last command, which the caller releases (on failure: NULL).  After the first use they allocate no memory of
- * the device, and none of the host but for lists of events, and for ranks.
+ * their own, of the device or of the host; with ranks, after the first use with as many images.
  * If an event of `wait` fails, the step's own event fails and its outputs are undefined; so do steps that were enqueued
  * in the meantime and share the plan's own workspace.  The plan stays usable: its next step makes a new workspace.
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL, BUFFER_OVERLAP, OUT_OF_MEMORY, OPENCL_ERROR; the first three before

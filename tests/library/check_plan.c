@@ -390,7 +390,7 @@ struct bench {
     struct device_buffers buffers;
 };
 
-static struct bench bench_new(clmp_input input) {
+static struct bench bench_of(clmp_input input, clmp_scope scope) {
     struct bench b = {0};
     struct rng rng = rng_for("bench", (uint64_t)input);
     b.run.shift = 1;
@@ -402,9 +402,14 @@ static struct bench bench_new(clmp_input input) {
         b.problem = problem_of_logits(2, 3, 5, 7, CLMP_LABEL_INT32);
         fill_logits(b.problem, &rng);
     }
+    b.problem->in.params.scope = scope;
     b.plan = plan_of(b.problem, &b.run);
     buffers_make(&b.buffers, b.problem, b.plan, &b.run);
     return b;
+}
+
+static struct bench bench_new(clmp_input input) {
+    return bench_of(input, CLMP_SCOPE_BATCH);
 }
 
 static clmp_status enqueue(const struct bench *b, const clmp_buffers *buffers, cl_event *event) {
@@ -418,6 +423,12 @@ static void assert_not_enqueued(const struct bench *b, const clmp_buffers *buffe
     ck_status(enqueue(b, buffers, &event), status);
     ck_assert_ptr_null(event);
     ck_assert_msg(last_log()[0], "a refusal that the log does not explain");
+}
+
+static void bench_release(struct bench *b) {
+    buffers_release(&b->buffers);
+    clmp_plan_destroy(b->plan);
+    problem_free(b->problem);
 }
 
 /* After all the refusals nothing has been written; then a good enqueue still works. */
@@ -434,9 +445,7 @@ static void bench_free(struct bench *b) {
     outputs_free(got);
     outputs_free(want);
     outputs_free(untouched);
-    buffers_release(&b->buffers);
-    clmp_plan_destroy(b->plan);
-    problem_free(b->problem);
+    bench_release(b);
 }
 
 #define PLACES 8
@@ -636,6 +645,34 @@ START_TEST(queue_of_another_context_is_refused) {
 }
 END_TEST
 
+/* What kernels add to, or read again, is to be for both; what they only write may be for writing alone. */
+START_TEST(memory_for_writing_alone_is_taken_where_nothing_is_read) {
+    enum { ENOUGH = 1 << 16 };
+    const bool by_image = _i % 2 == 1;
+    struct bench b = bench_of((clmp_input)(_i / 2), by_image ? CLMP_SCOPE_IMAGE : CLMP_SCOPE_BATCH);
+    const bool reads[PLACES] = {true, true, b.problem->in.params.input == CLMP_INPUT_LOSSES, false, false, by_image,
+                                true, true};
+    cl_int error;
+    cl_mem memory = clCreateBuffer(test_device()->cl, CL_MEM_WRITE_ONLY, ENOUGH, NULL, &error);
+    ck_cl(error);
+    for (int k = 0; k < PLACES; k++) {
+        clmp_buffers buffers = b.buffers.use;
+        if (!place(&buffers, k)->mem)
+            continue;
+        *place(&buffers, k) = (clmp_buffer){memory, 0};
+        if (reads[k]) {
+            assert_not_enqueued(&b, &buffers, CLMP_INVALID_ARGUMENT);
+            ck_assert_ptr_nonnull(strstr(last_log(), "to write only, but is read"));
+        } else {
+            ck_status(enqueue(&b, &buffers, NULL), CLMP_OK);
+        }
+    }
+    ck_cl(clFinish(test_device()->queue));
+    ck_cl(clReleaseMemObject(memory));
+    bench_release(&b);
+}
+END_TEST
+
 /* Result and weights are written, the losses or the logits are read. */
 START_TEST(memory_of_another_kind_context_or_access_is_refused) {
     enum { ENOUGH = 1 << 16 };
@@ -788,6 +825,7 @@ int main(void) {
     tcase_add_test(tcase, entries_refuse_plans_of_the_other_input);
     tcase_add_loop_test(tcase, null_plan_queue_or_buffers_are_refused, 0, 2);
     tcase_add_loop_test(tcase, queue_of_another_context_is_refused, 0, 2);
+    tcase_add_loop_test(tcase, memory_for_writing_alone_is_taken_where_nothing_is_read, 0, 4);
     tcase_add_loop_test(tcase, memory_of_another_kind_context_or_access_is_refused, 0, 2);
     tcase_add_loop_test(tcase, wait_lists_that_are_not_whole_are_refused, 0, 2);
     tcase_add_loop_test(tcase, a_child_of_a_fork_is_refused, 0, 2);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* An enqueue that waits for the host's event would hang: the alarm ends the process. */
@@ -196,6 +197,58 @@ START_TEST(enqueues_that_share_the_plans_workspace_are_ordered) {
     step_free(&first);
     ck_cl(clReleaseCommandQueue(queues[0]));
     ck_cl(clReleaseCommandQueue(queues[1]));
+}
+END_TEST
+
+/*
+ * A step with the plan's own workspace waits for the one before it, and for all of a list that is as long as there is
+ * room for, or longer.  The list's last event comes first, or after the step before, or fails.
+ */
+START_TEST(a_step_waits_for_any_list_and_the_step_before) {
+    enum { MOST = 40 };
+    static const cl_uint lengths[] = {1, 15, 16, MOST};
+    cl_command_queue queues[2] = {queue_of_kind(_i % 2), queue_of_kind(_i % 2)};
+    if (!queues[0])
+        return;
+    const cl_uint length = lengths[_i / 2 % 4];
+    const enum { LIST_FIRST, LIST_LAST, LIST_FAILS } what = _i / 8;
+    struct step step = step_new(training_step(0), &(struct run){.internal_workspace = true});
+    cl_event list[MOST], done[2], gates[2];
+    cl_int error, state = CL_COMPLETE;
+    for (int i = 0; i < 2; i++) {
+        gates[i] = clCreateUserEvent(test_device()->cl, &error);
+        ck_cl(error);
+    }
+    cl_event past = clCreateUserEvent(test_device()->cl, &error);
+    ck_cl(error);
+    ck_cl(clSetUserEventStatus(past, CL_COMPLETE));
+    for (cl_uint i = 0; i < length; i++)
+        list[i] = i + 1 < length ? past : gates[1];
+    alarm(HANG_SECONDS);
+    step_enqueue(&step, queues[0], 1, &gates[0], &done[0]);
+    step_enqueue(&step, queues[1], length, list, &done[1]);
+    ck_cl(clFlush(queues[0]));
+    ck_cl(clFlush(queues[1]));
+    ck_cl(clSetUserEventStatus(gates[what == LIST_FIRST ? 1 : 0], CL_COMPLETE));
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    ck_cl(clGetEventInfo(done[1], CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
+    ck_assert_msg(state > CL_COMPLETE, "the step did not wait: %d", (int)state);
+    ck_cl(clSetUserEventStatus(gates[what == LIST_FIRST ? 0 : 1], what == LIST_FAILS ? -7 : CL_COMPLETE));
+    (void)clWaitForEvents(1, &done[1]);
+    ck_cl(clGetEventInfo(done[1], CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
+    ck_assert_msg((state < 0) == (what == LIST_FAILS), "the step's event is %d", (int)state);
+    ck_cl(clReleaseEvent(done[1]));
+    step_enqueue(&step, queues[0], 0, NULL, &done[1]);
+    ck_cl(clWaitForEvents(1, &done[1]));
+    alarm(0);
+    step_check(&step);
+    for (int i = 0; i < 2; i++) {
+        ck_cl(clReleaseEvent(gates[i]));
+        ck_cl(clReleaseEvent(done[i]));
+        ck_cl(clReleaseCommandQueue(queues[i]));
+    }
+    ck_cl(clReleaseEvent(past));
+    step_free(&step);
 }
 END_TEST
 
@@ -423,7 +476,9 @@ int main(void) {
     tcase = add_case(suite, "gates", "full quick device"); /* a simulator's flush waits for the gate */
     tcase_add_loop_test(tcase, enqueue_returns_while_what_it_waits_for_has_not_come, 0, 8);
     tcase_add_loop_test(tcase, every_event_of_the_wait_list_is_waited_for, 0, 2);
+    tcase_add_loop_test(tcase, a_step_waits_for_any_list_and_the_step_before, 0, 16);
     tcase = add_case(suite, "failures", "device"); /* PoCL 3.1 ends the process where a user event fails */
+    tcase_add_loop_test(tcase, a_step_waits_for_any_list_and_the_step_before, 16, 24);
     tcase_add_loop_test(tcase, step_after_one_that_failed_is_right, 0, 8);
     tcase = add_case(suite, "lifetime", "full quick small");
     tcase_add_test(tcase, plan_outlives_the_callers_hold_on_its_context);

@@ -47,6 +47,7 @@ static const struct {
     [FAULT_clEnqueueFillBuffer] = {"clEnqueueFillBuffer",
                                    {MEMORY, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_INVALID_COMMAND_QUEUE}},
     [FAULT_clEnqueueBarrierWithWaitList] = {"clEnqueueBarrierWithWaitList", {MEMORY, CL_INVALID_COMMAND_QUEUE}},
+    [FAULT_clEnqueueMarkerWithWaitList] = {"clEnqueueMarkerWithWaitList", {MEMORY, CL_INVALID_COMMAND_QUEUE}},
     [FAULT_clRetainEvent] = {"clRetainEvent", {MEMORY}},
     [FAULT_clGetEventInfo] = {"clGetEventInfo", {MEMORY}},
     [FAULT_clReleaseContext] = {"clReleaseContext", {CL_OUT_OF_RESOURCES}},
@@ -373,6 +374,8 @@ ENQUEUE(clEnqueueFillBuffer,
          cl_event *e),
         (q, m, p, ps, o, s, n, w, e), CL_SUCCESS)
 ENQUEUE(clEnqueueBarrierWithWaitList, (cl_command_queue q, cl_uint n, const cl_event *w, cl_event *e), (q, n, w, e),
+        CL_SUCCESS)
+ENQUEUE(clEnqueueMarkerWithWaitList, (cl_command_queue q, cl_uint n, const cl_event *w, cl_event *e), (q, n, w, e),
         CL_SUCCESS)
 
 /* Copies that may wait for what they copy. */

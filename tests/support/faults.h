@@ -40,6 +40,7 @@ enum fault_function {
     FAULT_clEnqueueNDRangeKernel,
     FAULT_clEnqueueFillBuffer,
     FAULT_clEnqueueBarrierWithWaitList,
+    FAULT_clEnqueueMarkerWithWaitList,
     FAULT_clEnqueueReadBuffer,
     FAULT_clEnqueueWriteBuffer,
     FAULT_clRetainEvent,
