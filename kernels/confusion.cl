@@ -17,6 +17,12 @@
  */
 #include "confusion.clh"
 
+/* Integers in the order of floats, with those of subnormals, which some devices take for 0.  -0 is 0. */
+CLMP_FN INTV clmp_order(FLOATV x) {
+    const INTV magnitude = AS_INTV(x) & (INTV)0x7fffffff;
+    return select(magnitude, -magnitude, (INTV)(AS_INTV(x) < (INTV)0));
+}
+
 kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
 clmp_confusion(global const clmp_logit *logits, ulong logits_at, ulong image_stride, ulong class_stride,
                ulong row_stride, global const CLMP_LABEL *labels, ulong labels_at, long ignore_index, ulong rows,
@@ -36,16 +42,15 @@ clmp_confusion(global const clmp_logit *logits, ulong logits_at, ulong image_str
         global const clmp_logit *from = logits + first * CLMP_PIXEL_STRIDE;
 #ifdef CLMP_CHANNELS
         const FLOATV x = clmp_load_logits(from, lanes);
-        INTV prediction = select((INTV)0, (INTV)1, (INTV)(x > (FLOATV)0.0f));
+        INTV prediction = select((INTV)0, (INTV)1, (INTV)(clmp_order(x) > (INTV)0));
         const INTV clean = (INTV)(x == x);
 #else
-        FLOATV largest = (FLOATV)(-INFINITY);
-        INTV prediction = (INTV)0, clean = (INTV)(largest == largest);
+        INTV largest = clmp_order((FLOATV)(-INFINITY)), prediction = (INTV)0, clean = (INTV)(largest == largest);
         for (int c = 0; c < CLMP_CLASSES; ++c) {
             const FLOATV x = clmp_load_logits(from + (ulong)c * class_stride, lanes);
-            const INTV greater = (INTV)(x > largest);
+            const INTV order = clmp_order(x), greater = (INTV)(order > largest);
             clean &= (INTV)(x == x);
-            largest = select(largest, x, greater);
+            largest = select(largest, order, greater);
             prediction = select(prediction, (INTV)c, greater);
         }
 #endif
