@@ -44,37 +44,49 @@ typedef struct clmp_slope_factors {
 #endif
 } clmp_slope_factors;
 
-/* scale: of all pixels. */
-CLMP_FN void clmp_slope_factors_set(const clmp_softmax *s, UINTV key, global const clmp_pool *pool, float slope,
-                                    FLOATV scale, INTV label, global const float *class_weights,
-                                    clmp_slope_factors *to) {
-    FLOATV factor = clmp_weigh(key, pool, slope);
+/*
+ * What of them needs no logit: begun before the sums of exponentials, since a power's 40 operations wait for each other, and
+ * a CPU adds up in the meantime.  scale: of all pixels.
+ */
+CLMP_FN clmp_slope_factors clmp_slope_begin(FLOATV loss, global const clmp_pool *pool, float slope, FLOATV scale,
+                                            INTV label, global const float *class_weights) {
+    clmp_slope_factors f;
+    FLOATV factor = clmp_weigh_marked(loss, pool, slope);
 #ifdef CLMP_FOCAL_GAMMA_BITS
     factor = select((FLOATV)0.0f, factor, (INTV)(factor >= (FLOATV)(pool->tau * CLMP_FOCAL_LEAST)));
 #endif
     factor = clmp_limit(factor * scale);
-    const FLOATV reciprocal = clmp_reciprocal(s->others + s->label_exp);
 #ifdef CLMP_SMOOTH_HARD_BITS
 #ifdef CLMP_CHANNELS
     const FLOATV weight = clmp_label_weight(label, class_weights);
 #else
     const FLOATV weight = (FLOATV)1.0f;
 #endif
-    to->share = clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_SHARE);
-    to->total = clmp_flush(clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_TOTAL) * reciprocal);
-    to->total = select((FLOATV)0.0f, to->total, s->finite);
+    f.share = clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_SHARE);
+    f.total = clmp_limit(clmp_limit(factor * weight) * (FLOATV)CLMP_SMOOTH_TOTAL);
 #endif
     factor = clmp_limit(factor * clmp_label_weight(label, class_weights));
-#if defined(CLMP_FOCAL_GAMMA_BITS)
+#if defined(CLMP_SMOOTH_HARD_BITS) && !defined(CLMP_FOCAL_GAMMA_BITS)
+    factor = clmp_limit(factor * (FLOATV)CLMP_SMOOTH_HARD);
+#endif
+    f.factor = factor;
+    return f;
+}
+
+/* A NaN stays in its pixel, whose weight is 0. */
+CLMP_FN void clmp_slope_end(const clmp_softmax *s, clmp_slope_factors *f) {
+    const FLOATV reciprocal = clmp_reciprocal(s->others + s->label_exp);
+#ifdef CLMP_SMOOTH_HARD_BITS
+    f->total = select((FLOATV)0.0f, clmp_flush(f->total * reciprocal), s->finite);
+#endif
+    FLOATV factor = f->factor;
+#ifdef CLMP_FOCAL_GAMMA_BITS
     /* without its exponential, which is as good as 0, the label has no share of F */
     factor = clmp_limit(factor * clmp_focal_slope(s->others * (FLOATV)CLMP_EXP_SCALE,
                                                   s->label_exp * (FLOATV)CLMP_EXP_SCALE, clmp_cross_entropy(s)));
-#elif defined(CLMP_SMOOTH_HARD_BITS)
-    factor = clmp_limit(factor * (FLOATV)CLMP_SMOOTH_HARD);
 #endif
-    /* a NaN stays in its pixel, whose weight is 0 */
-    to->factor = select((FLOATV)0.0f, clmp_flush(factor * reciprocal), s->finite);
-    to->label = to->factor * select((FLOATV)0.0f, -s->others, s->finite);
+    f->factor = select((FLOATV)0.0f, clmp_flush(factor * reciprocal), s->finite);
+    f->label = f->factor * select((FLOATV)0.0f, -s->others, s->finite);
 }
 
 /* Where a class of vector k of a run is, from class 0 of its first on. */
@@ -106,6 +118,7 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
         const ulong at = k * CLMP_VECTOR, lanes = clmp_run_lanes(left, k);
         global const clmp_logit *from = x + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
         label[k] = clmp_load_labels(labels + at, lanes, ignore_index);
+        f[k] = clmp_slope_begin(clmp_load(plane + at, lanes, -1.0f), pool, slope, all, label[k], class_weights);
 #ifdef CLMP_SUMS
         clmp_softmax s;
         s.maximum = clmp_load(maxima + at, lanes, 0.0f);
@@ -118,8 +131,7 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
 #ifndef CLMP_GRADIENT_KEPT
         maximum[k] = s.maximum;
 #endif
-        const UINTV key = clmp_keys(clmp_load(plane + at, lanes, -1.0f), 1);
-        clmp_slope_factors_set(&s, key, pool, slope, all, label[k], class_weights, &f[k]);
+        clmp_slope_end(&s, &f[k]);
 #ifdef CLMP_GRADIENT_KEPT
 #ifdef CLMP_LABEL_ASIDE
         float less[CLMP_VECTOR];

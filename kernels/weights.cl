@@ -25,6 +25,6 @@ clmp_weights(global const float *losses, ulong losses_at, int marked, ulong pixe
     const ulong pool = get_global_id(1);
     const ulong at = pool * pixels + first;
     const UINTV key = clmp_keys(clmp_load(losses + losses_at + at, lanes, -1.0f), marked);
-    clmp_store(clmp_weigh(key, CLMP_IN(const clmp_pool, work, pools_at) + pool, problem->slope),
+    clmp_store(clmp_weigh(key, CLMP_IS_LOSS(key), CLMP_IN(const clmp_pool, work, pools_at) + pool, problem->slope),
                weights + weights_at + at, lanes);
 }

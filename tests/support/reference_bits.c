@@ -94,7 +94,7 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
 /* The cross-entropy; of two classes it is ln(1 + exp(d)), d the other logit less the label's. */
 static float cross_entropy(const struct softmax *s, uint64_t classes) {
     if (classes == 2)
-        return clmp_log1p(s->others * s->label_exp) + (s->maximum - s->label_logit);
+        return clmp_log1p_unit(s->others * s->label_exp) + (s->maximum - s->label_logit);
     if (s->label_exp >= 0x1p-100f)
         return clmp_log1p(s->others * clmp_reciprocal(s->label_exp));
     return clmp_log(s->others) + (s->maximum - s->label_logit);
@@ -199,7 +199,7 @@ static float distances(const clmp_plan_params *params, const float *x, uint64_t 
 
 static float log_sum_of(const struct softmax *s, uint64_t classes) {
     if (classes == 2)
-        return clmp_log1p(s->others * s->label_exp);
+        return clmp_log1p_unit(s->others * s->label_exp);
     return clmp_log1p(s->rest);
 }
 
@@ -524,7 +524,7 @@ static float weight_of(uint32_t key, const clmp_pool *pool, const clmp_problem *
         return pool->tau;
     if (key == pool->v)
         return pool->at;
-    return clmp_flush(pool->at * clmp_ratio_power(key, pool->v, pool->reciprocal_v, problem->slope));
+    return clmp_weight_below(key, pool->v, pool->reciprocal_v, problem->slope, pool->at);
 }
 
 /* Of a valid pixel, class c of its logits; or of the channel's logit. */
