@@ -22,7 +22,7 @@ grep -qw "$flag" /proc/cpuinfo 2>/dev/null || {
     exit 77
 }
 if [ "$kind" = flushing ]; then
-    export POCL_EXTRA_BUILD_FLAGS=-cl-denorms-are-zero CLMP_TEST_FLUSHES=1
+    export POCL_EXTRA_BUILD_FLAGS=-cl-denorms-are-zero CLMP_TEST_FLUSHES=1 CLMP_TEST_DEVICE='Portable Computing'
 else
     export POCL_KERNELLIB_NAME="$kind" CLMP_TEST_DEVICE="$name"
 fi

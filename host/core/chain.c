@@ -31,9 +31,13 @@ clmp_status clmp_chain_also_wait(struct clmp_chain *chain, cl_event event) {
         return CLMP_OK;
     }
     /* no room for a list of them all: one command for the caller's events, and one that waits for that, too */
-    const clmp_status status = mark(chain, chain->wait_count, chain->wait);
+    clmp_status status = mark(chain, chain->wait_count, chain->wait);
     const cl_event both[2] = {chain->last, event};
-    return status == CLMP_OK ? mark(chain, 2, both) : status;
+    if (status == CLMP_OK)
+        status = mark(chain, 2, both);
+    if (status != CLMP_OK) /* what does not wait for `event` must not stand for it */
+        clmp_chain_advance(chain, NULL);
+    return status;
 }
 
 struct clmp_arguments clmp_arguments_of(cl_kernel kernel) {

@@ -20,7 +20,8 @@ struct clmp_chain {
 const cl_event *clmp_chain_wait(const struct clmp_chain *chain, cl_uint *count);
 void clmp_chain_advance(struct clmp_chain *chain, cl_event event);
 
-/* Has a chain without a command, which stays where it is from now on, wait for one event more. */
+/* Has a chain without a command, which stays where it is from now on, wait for one event more.  Where that fails, it is
+ * without a command still. */
 clmp_status clmp_chain_also_wait(struct clmp_chain *chain, cl_event event);
 
 /* Arguments of a kernel, typed: a size that is off goes unnoticed by some runtimes. */

@@ -263,10 +263,10 @@ static clmp_status read_total(struct clmp_step *step, uint64_t *numbers) {
     return status;
 }
 
-/* The buffer of the losses of all images, which grows with the whole batch. */
+/* The buffer of the losses of all images, which grows with the largest batch. */
 static clmp_status make_losses(struct clmp_step *step) {
     struct clmp_whole *whole = step->plan->whole;
-    if (whole->losses != NULL && whole->losses_images == whole->images)
+    if (whole->losses != NULL && whole->losses_images >= whole->images)
         return CLMP_OK;
     cl_int error = CL_SUCCESS;
     const cl_mem made = clCreateBuffer(step->plan->context->cl, CL_MEM_READ_ONLY,

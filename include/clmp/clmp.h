@@ -553,7 +553,7 @@ static inline void clmp_buffers_init(clmp_buffers *buffers) {
  * The three entries.  Each enqueues one step on `queue` (in-order or out-of-order, of the plan's device and context)
  * after the `num_wait` events of `wait`, and returns without waiting.  If `event` is not NULL, it is set to an event of
  * the last command, which the caller releases (on failure: NULL).  After the first use they allocate no memory of
- * their own, of the device or of the host; with ranks, after the first use with as many images.
+ * their own, of the device or of the host; with ranks, as long as all ranks' images together stay as many.
  * If an event of `wait` fails, the step's own event fails and its outputs are undefined; so do steps that were enqueued
  * in the meantime and share the plan's own workspace.  The plan stays usable: its next step makes a new workspace.
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL, BUFFER_OVERLAP, OUT_OF_MEMORY, OPENCL_ERROR; the first three before

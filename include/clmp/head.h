@@ -70,7 +70,8 @@ CLMP_API const clmp_plan *clmp_head_plan(const clmp_head *head);
 /* Bytes of device memory that the head holds for logits; the products and the plan's workspace are not counted. */
 CLMP_API size_t clmp_head_logits_size(const clmp_head *head);
 
-/* The buffers that only a head has.  Outputs must not overlap anything else. */
+/* The buffers that only a head has.  Outputs must not overlap anything else.  Kernels read weight_gradient, bias_gradient
+ * and the logits of clmp_enqueue_head_logits() again: these must not be CL_MEM_WRITE_ONLY. */
 typedef struct clmp_head_buffers {
     size_t struct_size;            /* set by clmp_head_buffers_init() */
     clmp_buffer features;          /* float32 (N, D, h, w) */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Beyond the most calls of one function in any scenario: a loop that never ends would be a fault that never hits. */
 enum { MOST_CALLS = 2000 };
@@ -510,6 +511,57 @@ START_TEST(two_faults_are_survived) {
 }
 END_TEST
 
+/* A step whose wait for the one before is refused must not be what the next one waits for instead. */
+START_TEST(a_refused_wait_does_not_let_steps_overlap) {
+    struct trial trial = trial_of(&scenarios[_i / 2]);
+    const struct run run = {.solver = trial.scenario->solver, .internal_workspace = true};
+    const clmp_plan_params params = params_of(&trial);
+    if (trial.scenario->opened || trial.scenario->programs != READ || trial.scenario->entry != STEPS) {
+        trial_free(&trial);
+        return;
+    }
+    clmp_context *context = NULL;
+    clmp_plan *plan = NULL;
+    struct device_buffers buffers;
+    cl_command_queue queues[2] = {test_queue(0), test_queue(0)};
+    cl_int error = CL_SUCCESS, state = CL_COMPLETE;
+    cl_event gate = clCreateUserEvent(test_device()->cl, &error), past, wait[WAITS], done = NULL;
+    ck_cl(error);
+    past = clCreateUserEvent(test_device()->cl, &error);
+    ck_cl(error);
+    ck_cl(clSetUserEventStatus(past, CL_COMPLETE));
+    for (int i = 0; i < WAITS; i++)
+        wait[i] = past;
+    ck_status(open_context(&trial, folder, &context), CLMP_OK);
+    ck_status(clmp_plan_create(context, &params, &plan), CLMP_OK);
+    make_buffers(&trial, plan, &run, &buffers);
+    ck_status(enqueue_problem(plan, queues[0], trial.problem, &run, &buffers.use, 1, &gate, NULL), CLMP_OK);
+    fault_arm(FAULT_clEnqueueMarkerWithWaitList, CL_INVALID_COMMAND_QUEUE, 1 + _i % 2);
+    ck_status(enqueue_problem(plan, queues[1], trial.problem, &run, &buffers.use, WAITS, wait, NULL),
+              CLMP_OPENCL_ERROR);
+    ck_assert(fault_disarm());
+    ck_status(enqueue_problem(plan, queues[1], trial.problem, &run, &buffers.use, 0, NULL, &done), CLMP_OK);
+    ck_cl(clFlush(queues[0]));
+    ck_cl(clFlush(queues[1]));
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    ck_cl(clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
+    ck_assert_msg(state > CL_COMPLETE, "a step ran beside the one whose workspace it shares");
+    ck_cl(clSetUserEventStatus(gate, CL_COMPLETE));
+    ck_cl(clWaitForEvents(1, &done));
+    ck_cl(clFinish(queues[0]));
+    check_bits(&trial, &buffers, &run);
+    ck_cl(clReleaseEvent(done));
+    ck_cl(clReleaseEvent(past));
+    ck_cl(clReleaseEvent(gate));
+    for (int i = 0; i < 2; i++)
+        ck_cl(clReleaseCommandQueue(queues[i]));
+    release_buffers(&buffers);
+    clmp_plan_destroy(plan);
+    clmp_context_destroy(context);
+    trial_free(&trial);
+}
+END_TEST
+
 /* The second step with the plan's own workspace waits for the first, too. */
 START_TEST(a_second_step_takes_no_memory) {
     struct trial trial = trial_of(&scenarios[_i / 2]);
@@ -560,8 +612,11 @@ int main(void) {
     tcase_add_unchecked_fixture(tcase, begin, remove_folder);
     tcase_add_loop_test(tcase, making_a_plan_survives_every_fault, 0, SCENARIOS);
     tcase_add_loop_test(tcase, enqueueing_a_step_survives_every_fault, 0, SCENARIOS);
-    tcase_add_loop_test(tcase, a_second_step_takes_no_memory, 0, 2 * SCENARIOS);
     tcase_add_test(tcase, class_weights_without_memory_are_told);
+    tcase = add_case(suite, "waits", "full");
+    tcase_add_unchecked_fixture(tcase, begin, remove_folder);
+    tcase_add_loop_test(tcase, a_refused_wait_does_not_let_steps_overlap, 0, 2 * SCENARIOS);
+    tcase_add_loop_test(tcase, a_second_step_takes_no_memory, 0, 2 * SCENARIOS);
     tcase = add_case(suite, "pairs", "full");
     tcase_add_unchecked_fixture(tcase, begin, remove_folder);
     tcase_add_loop_test(tcase, two_faults_are_survived, 0, 2 * SCENARIOS);

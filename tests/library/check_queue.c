@@ -230,6 +230,8 @@ START_TEST(a_step_waits_for_any_list_and_the_step_before) {
     ck_cl(clFlush(queues[0]));
     ck_cl(clFlush(queues[1]));
     ck_cl(clSetUserEventStatus(gates[what == LIST_FIRST ? 1 : 0], CL_COMPLETE));
+    if (what != LIST_FIRST)
+        ck_cl(clWaitForEvents(1, &done[0]));
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     ck_cl(clGetEventInfo(done[1], CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL));
     ck_assert_msg(state > CL_COMPLETE, "the step did not wait: %d", (int)state);

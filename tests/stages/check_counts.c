@@ -448,6 +448,14 @@ START_TEST(wrong_plans_and_buffers_are_refused) {
     ck_status(clmp_enqueue_confusion(logits, queue, &buffers, 0, NULL, NULL), CLMP_OK);
     buffers.confusion.offset = 8;
     ck_status(clmp_enqueue_confusion(logits, queue, &buffers, 0, NULL, NULL), CLMP_BUFFER_TOO_SMALL);
+    cl_int error = CL_SUCCESS;
+    cl_mem written = clCreateBuffer(test_device()->cl, CL_MEM_WRITE_ONLY, 4096, NULL, &error);
+    ck_cl(error);
+    buffers.label_counts = buffers.confusion = (clmp_buffer){written, 0}; /* kernels add to what is there */
+    ck_status(clmp_enqueue_label_counts(labels, queue, &buffers, 0, NULL, NULL), CLMP_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(last_log(), "to write only, but is read"), "%s", last_log());
+    ck_status(clmp_enqueue_confusion(logits, queue, &buffers, 0, NULL, NULL), CLMP_INVALID_ARGUMENT);
+    ck_cl(clReleaseMemObject(written));
     ck_cl(clFinish(queue));
     ck_cl(clReleaseMemObject(buffers.labels.mem));
     ck_cl(clReleaseMemObject(buffers.logits.mem));

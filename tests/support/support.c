@@ -143,6 +143,27 @@ static int ask_device(struct test_device *device) {
     return error == CL_SUCCESS ? 0 : EXIT_FAILURE;
 }
 
+/* Whether the device takes a subnormal for 0 as it compares.  An error is a no. */
+static bool flushes(const struct test_device *device) {
+    static const char *source = "kernel void flushes(float x, global int *y) { *y = x >= 0.0f; }";
+    const float subnormal = -1e-40f;
+    const size_t one = 1;
+    cl_int error = CL_SUCCESS, same = 0;
+    cl_mem y = clCreateBuffer(device->cl, CL_MEM_READ_WRITE, sizeof same, NULL, &error);
+    cl_program program = clCreateProgramWithSource(device->cl, 1, &source, NULL, &error);
+    cl_kernel kernel = NULL;
+    if (clBuildProgram(program, 0, NULL, NULL, NULL, NULL) == CL_SUCCESS)
+        kernel = clCreateKernel(program, "flushes", &error);
+    clSetKernelArg(kernel, 0, sizeof subnormal, &subnormal);
+    clSetKernelArg(kernel, 1, sizeof y, &y);
+    clEnqueueNDRangeKernel(device->queue, kernel, 1, NULL, &one, NULL, 0, NULL, NULL);
+    clEnqueueReadBuffer(device->queue, y, CL_TRUE, 0, sizeof same, &same, 0, NULL, NULL);
+    clReleaseKernel(kernel);
+    clReleaseProgram(program);
+    clReleaseMemObject(y);
+    return same == 1;
+}
+
 /* The status to exit with, or 0 when the device is open. */
 static int open_device(void) {
     clmp_context_params params;
@@ -151,7 +172,13 @@ static int open_device(void) {
     int status = open_context(getenv("CLMP_TEST_DEVICE"), &params, &the_device.context);
     if (status == 0 && getenv("CLMP_TEST_INDEX") != NULL)
         status = open_part(&params);
-    return status != 0 ? status : ask_device(&the_device);
+    if (status == 0)
+        status = ask_device(&the_device);
+    if (status == 0 && is_set("CLMP_TEST_FLUSHES") && !flushes(&the_device)) {
+        fprintf(stderr, "this device does not take subnormals for 0\n");
+        return EXIT_SKIPPED;
+    }
+    return status;
 }
 
 int open_other_device(struct test_device *other) {
