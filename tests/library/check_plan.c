@@ -825,11 +825,12 @@ int main(void) {
     tcase_add_test(tcase, entries_refuse_plans_of_the_other_input);
     tcase_add_loop_test(tcase, null_plan_queue_or_buffers_are_refused, 0, 2);
     tcase_add_loop_test(tcase, queue_of_another_context_is_refused, 0, 2);
-    tcase_add_loop_test(tcase, memory_for_writing_alone_is_taken_where_nothing_is_read, 0, 4);
     tcase_add_loop_test(tcase, memory_of_another_kind_context_or_access_is_refused, 0, 2);
     tcase_add_loop_test(tcase, wait_lists_that_are_not_whole_are_refused, 0, 2);
     tcase_add_loop_test(tcase, a_child_of_a_fork_is_refused, 0, 2);
     tcase_add_test(tcase, gradient_scale_must_be_finite_where_there_is_a_gradient);
     tcase_add_test(tcase, what_an_entry_does_not_use_may_be_anything);
+    tcase = add_case(suite, "access", "full quick"); /* a check of the host: on one device is enough */
+    tcase_add_loop_test(tcase, memory_for_writing_alone_is_taken_where_nothing_is_read, 0, 4);
     return test_main(suite);
 }
