@@ -86,7 +86,7 @@ CLMP_FN void clmp_slope_end(const clmp_softmax *s, clmp_slope_factors *f) {
                                                   s->label_exp * (FLOATV)CLMP_EXP_SCALE, clmp_cross_entropy(s)));
 #endif
     f->factor = select((FLOATV)0.0f, clmp_flush(factor * reciprocal), s->finite);
-    f->label = f->factor * select((FLOATV)0.0f, -s->others, s->finite);
+    f->label = clmp_flush(f->factor * select((FLOATV)0.0f, -s->others, s->finite));
 }
 
 /* Where a class of vector k of a run is, from class 0 of its first on. */
@@ -97,6 +97,50 @@ CLMP_FN ulong clmp_place(int c, int k, ulong class_stride) {
     return (ulong)c * class_stride + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
 }
 
+/* What is left to do for each class: `base` where exponentials are made again, else `kept` has them.  A loop of its own where
+ * gradients are streamed: with the question in each class, it takes twice as long. */
+static __attribute__((always_inline)) void
+clmp_gradient_classes(global const clmp_logit *x, ulong class_stride, global const float *class_weights, ulong left,
+                      const INTV *label, const clmp_slope_factors *f, const clmp_exp_base *base, FLOATV *kept,
+                      global clmp_logit *to, int streamed CLMP_RANGE_PARAMETER) {
+#ifdef CLMP_CHANNELS
+    for (int c = 1; c < 2; ++c) {
+#else
+    CLMP_UNROLL_KEPT
+    for (int c = 0; c < CLMP_CLASSES; ++c) {
+#endif
+        CLMP_UNROLL
+        for (int k = 0; k < CLMP_RUN; ++k) {
+            const ulong lanes = clmp_run_lanes(left, k);
+#ifdef CLMP_GRADIENT_KEPT
+            const FLOATV e = kept[c * CLMP_RUN + k];
+#else
+            const FLOATV e =
+                clmp_exp_or_0(clmp_load_logits(x + clmp_place(c, k, class_stride), lanes) - base[k].shift, &base[k]);
+#endif
+#if defined(CLMP_GRADIENT_KEPT) && defined(CLMP_LABEL_ASIDE)
+            const INTV is_label = AS_INTV(e); /* its sign */
+#else
+            const INTV is_label = (INTV)(label[k] == (INTV)c);
+#endif
+            FLOATV g = select(clmp_flush(f[k].factor * e), f[k].label, is_label);
+#ifdef CLMP_SMOOTH_HARD_BITS
+            FLOATV taken = f[k].share;
+#if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
+            taken = clmp_limit(taken * (FLOATV)class_weights[c]);
+#endif
+            g = clmp_limit(g + clmp_flush(fma(f[k].total, e, -taken)));
+#endif
+            CLMP_RANGE_SEE(g, lanes);
+#ifdef CLMP_GRADIENT_TRANSPOSED
+            kept[c * CLMP_RUN + k] = g;
+#else
+            clmp_store_gradient(g, to + clmp_place(c, k, class_stride), lanes, streamed);
+#endif
+        }
+    }
+}
+
 /* Of a work-item's pixels, of which `left` are left: all pointers are to the first.  scale, share: of all pixels. */
 CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_stride, global const CLMP_LABEL *labels,
                                      global const float *class_weights, long ignore_index, ulong left,
@@ -105,13 +149,11 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
                                      global clmp_logit *to CLMP_RANGE_PARAMETER) {
     const FLOATV all = clmp_limit((FLOATV)scale * (FLOATV)share);
     INTV label[CLMP_RUN];
-#ifndef CLMP_GRADIENT_KEPT
-    FLOATV maximum[CLMP_RUN];
-#endif
+    clmp_exp_base base[CLMP_RUN];
+    FLOATV kept[CLMP_KEPT * CLMP_RUN];
     clmp_slope_factors f[CLMP_RUN];
 #ifndef CLMP_SUMS
     clmp_softmax run[CLMP_RUN];
-    FLOATV kept[CLMP_KEPT * CLMP_RUN];
     clmp_softmax_maxima(x, class_stride, left, kept, run);
 #endif
     for (int k = 0; k < CLMP_RUN; ++k) {
@@ -129,15 +171,10 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
         clmp_softmax_sums(from, class_stride, lanes, label[k], class_weights, 1, kept + k, &s);
 #endif
 #ifndef CLMP_GRADIENT_KEPT
-        maximum[k] = s.maximum;
+        base[k] = s.base;
 #endif
         clmp_slope_end(&s, &f[k]);
 #ifdef CLMP_GRADIENT_KEPT
-#ifdef CLMP_LABEL_ASIDE
-        float less[CLMP_VECTOR];
-        CLMP_VSTORE(-s.others, less);
-        clmp_swap_labels(label[k], less, 0, kept + k);
-#endif
         /* few vectors have a NaN, and the others are spared a selection for each class */
         if (CLMP_ANY(~s.finite)) {
             CLMP_UNROLL_KEPT
@@ -147,40 +184,10 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
 #endif
     }
 
-#ifdef CLMP_CHANNELS
-    for (int c = 1; c < 2; ++c) {
-#else
-    CLMP_UNROLL_KEPT
-    for (int c = 0; c < CLMP_CLASSES; ++c) {
-#endif
-        CLMP_UNROLL
-        for (int k = 0; k < CLMP_RUN; ++k) {
-            const ulong lanes = clmp_run_lanes(left, k);
-#ifdef CLMP_GRADIENT_KEPT
-            const FLOATV e = kept[c * CLMP_RUN + k];
-#else
-            const FLOATV e = clmp_exp_or_0(clmp_load_logits(x + clmp_place(c, k, class_stride), lanes) - maximum[k]);
-#endif
-#if defined(CLMP_GRADIENT_KEPT) && defined(CLMP_LABEL_ASIDE)
-            FLOATV g = clmp_flush(f[k].factor * e);
-#else
-            FLOATV g = clmp_flush(select(f[k].factor * e, f[k].label, (INTV)(label[k] == (INTV)c)));
-#endif
-#ifdef CLMP_SMOOTH_HARD_BITS
-            FLOATV taken = f[k].share;
-#if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
-            taken = clmp_limit(taken * (FLOATV)class_weights[c]);
-#endif
-            g = clmp_limit(g + clmp_flush(fma(f[k].total, e, -taken)));
-#endif
-            CLMP_RANGE_SEE(g, lanes);
-#ifdef CLMP_GRADIENT_TRANSPOSED
-            kept[c * CLMP_RUN + k] = g;
-#else
-            clmp_store_gradient(g, to + clmp_place(c, k, class_stride), lanes);
-#endif
-        }
-    }
+    if (CLMP_STREAMED(to, class_stride, left))
+        clmp_gradient_classes(x, class_stride, class_weights, left, label, f, base, kept, to, 1 CLMP_RANGE_PASS);
+    else
+        clmp_gradient_classes(x, class_stride, class_weights, left, label, f, base, kept, to, 0 CLMP_RANGE_PASS);
 #ifdef CLMP_GRADIENT_TRANSPOSED
     for (int k = 0; k < CLMP_RUN; ++k)
         clmp_store_transposed(kept + k, to + clmp_place(0, k, class_stride), clmp_run_lanes(left, k));

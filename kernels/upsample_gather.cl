@@ -102,7 +102,7 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
             const FLOATV sum = clmp_gather_vector(taps, sums, first_row, i, first, lanes);
             const FLOATV g = clmp_gather_scale(sum, down, scale, head->class_up);
             CLMP_RANGE_SEE(g, lanes);
-            clmp_store_gradient(g, to + first * CLMP_PIXEL_STRIDE, lanes);
+            clmp_store_gradient(g, to + first * CLMP_PIXEL_STRIDE, lanes, 0);
         }
     } else {
         const ulong first = head->columns.regular ? 0 : item * CLMP_VECTOR;
@@ -111,7 +111,7 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
             const FLOATV sum = (FLOATV)clmp_gather_one(taps, sums, first_row, i, (int)j);
             const FLOATV g = clmp_gather_scale(sum, down, scale, head->class_up);
             CLMP_RANGE_SEE(g, 1);
-            clmp_store_gradient(g, to + j * CLMP_PIXEL_STRIDE, 1);
+            clmp_store_gradient(g, to + j * CLMP_PIXEL_STRIDE, 1, 0);
         }
     }
     CLMP_RANGE_END

@@ -52,12 +52,14 @@ static int64_t label_at(const struct reference_input *in, uint64_t i) {
 /* Maximum, sum of the other classes' exponentials, the label's one, as kernels/softmax.clh. */
 struct softmax {
     float maximum, label_logit, label_exp, others, rest; /* rest: of all classes but the first that has 1 */
-    bool finite, bounded;                                /* bounded: no -inf, either */
+    clmp_exp_base base;
+    bool finite, bounded; /* bounded: no -inf, either */
 };
 
-/* Classes in blocks of 8; of more than 64 classes, the blocks with their rounding errors summed beside. */
-static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes, int64_t label) {
-    struct softmax s = {-INFINITY, x[(uint64_t)label * stride], 0.0f, 0.0f, 0.0f, true, true};
+/* Classes in blocks of 8; of more than 64 classes, the blocks with their rounding errors summed beside.  from_largest: the
+ * exponentials are always relative to the largest logit; so they are of two classes. */
+static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes, bool from_largest, int64_t label) {
+    struct softmax s = {.maximum = -INFINITY, .label_logit = x[(uint64_t)label * stride], .finite = true, .bounded = true};
     for (uint64_t c = 0; c < classes; ++c) {
         const float logit = x[c * stride];
         s.finite = s.finite && logit < INFINITY;
@@ -66,12 +68,13 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
             s.maximum = logit;
     }
     s.finite = s.finite && s.label_logit > -INFINITY;
+    s.base = from_largest || classes == 2 ? clmp_exp_base_at(s.maximum, 0.0f) : clmp_exp_base_of(s.maximum);
     float error = 0.0f;
     bool top_seen = false;
     for (uint64_t begin = 0; begin < classes; begin += 8) {
         float block = 0.0f, rest = 0.0f;
         for (uint64_t c = begin; c < begin + 8 && c < classes; ++c) {
-            const float e = clmp_exp(x[c * stride] - s.maximum);
+            const float e = clmp_exp(x[c * stride] - s.base.shift, &s.base);
             if (c == (uint64_t)label)
                 s.label_exp = e;
             else
@@ -95,9 +98,13 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
 static float cross_entropy(const struct softmax *s, uint64_t classes) {
     if (classes == 2)
         return clmp_log1p_unit(s->others * s->label_exp) + (s->maximum - s->label_logit);
-    if (s->label_exp >= 0x1p-100f)
-        return clmp_log1p(s->others * clmp_reciprocal(s->label_exp));
-    return clmp_log(s->others) + (s->maximum - s->label_logit);
+    const float label_logit = s->label_logit - s->base.shift, octave = s->base.octave;
+    if (label_logit >= fmaf(octave, CLMP_LN2, -69.3f)) {
+        float factor;
+        const float p = clmp_exp_in_range(-label_logit, octave + CLMP_EXP_ROUND, &factor);
+        return clmp_log1p(s->others * (p * factor));
+    }
+    return fmaf(octave, CLMP_LN2_LOW, clmp_log(s->others)) + fmaf(octave, CLMP_LN2_HIGH, -label_logit);
 }
 
 bool reference_binary(const clmp_plan_params *params) {
@@ -214,7 +221,7 @@ static float pixel_loss(const struct reference_input *in, const struct shape *sh
     float both[2];
     uint64_t stride;
     const float *x = logits_of(in, shape, i, both, &stride);
-    const struct softmax s = softmax(x, stride, shape->label_classes, label);
+    const struct softmax s = softmax(x, stride, shape->label_classes, params->label_smoothing > 0.0, label);
     const float weight = weighted ? bits_label_weight(in, i, label) : 1.0f;
     float loss = cross_entropy(&s, shape->label_classes);
     loss = loss < FLT_MAX ? loss : FLT_MAX; /* twice that may be between two logits */
@@ -536,7 +543,7 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
     float both[2];
     uint64_t stride;
     const float *x = logits_of(in, shape, i, both, &stride);
-    const struct softmax s = softmax(x, stride, shape->label_classes, label);
+    const struct softmax s = softmax(x, stride, shape->label_classes, params->label_smoothing > 0.0, label);
     const float reciprocal = clmp_reciprocal(s.others + s.label_exp);
     if (bits_focal(params) && !(weight >= tau * 0x1p-40f))
         weight = 0.0f;
@@ -552,7 +559,7 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
     const float share = clmp_limit(soft * (float)smooth_share(params));
     const float total = clmp_flush(clmp_limit(soft * smooth_total(params)) * reciprocal);
     for (uint64_t c = binary; c < shape->label_classes; ++c) {
-        const float e = clmp_exp(x[c * stride] - s.maximum);
+        const float e = clmp_exp(x[c * stride] - s.base.shift, &s.base);
         float g = clmp_flush(factor * (c == (uint64_t)label ? -s.others : e));
         if (params->label_smoothing > 0.0) {
             const float taken = clmp_limit(share * smooth_weight(params, c));
