@@ -38,7 +38,7 @@ CLMP_ITEM_FN void clmp_loss_item(global const clmp_logit *logits, ulong class_st
         const INTV label = clmp_load_labels(labels + at, lanes, ignore_index);
         clmp_softmax s = run[k];
         clmp_softmax_sums(logits, class_stride, lanes, label, class_weights, 0, kept + k, &s);
-        const FLOATV h = clmp_cross_entropy_of(&s);
+        const FLOATV h = clmp_cross_entropy_of(&s, logits, class_stride, lanes, label);
         const FLOATV loss = clmp_mark_loss(clmp_criterion(&s, h, label, class_weights), label, s.finite);
 
         clmp_store(loss, plane + at, lanes);
