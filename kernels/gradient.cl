@@ -97,11 +97,38 @@ CLMP_FN ulong clmp_place(int c, int k, ulong class_stride) {
     return (ulong)c * class_stride + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
 }
 
-/* What is left to do for each class: `base` where exponentials are made again, else `kept` has them.  A loop of its own where
- * gradients are streamed: with the question in each class, it takes twice as long. */
+/* Of class c, in `lanes` pixels.  x: the class's logits, from which exponentials are made again with `base` where `kept` has
+ * none. */
+CLMP_FN FLOATV clmp_class_gradient(int c, global const clmp_logit *x, ulong lanes, INTV label,
+                                   const clmp_slope_factors *f, const clmp_exp_base *base, const FLOATV *kept,
+                                   global const float *class_weights) {
+#ifdef CLMP_GRADIENT_KEPT
+    const FLOATV e = kept[c * CLMP_RUN];
+#else
+    const FLOATV e = clmp_exp_or_0(clmp_load_logits(x, lanes) - base->shift, base);
+#endif
+#if defined(CLMP_GRADIENT_KEPT) && defined(CLMP_LABEL_ASIDE)
+    const INTV is_label = AS_INTV(e); /* its sign */
+#else
+    const INTV is_label = (INTV)(label == (INTV)c);
+#endif
+    const FLOATV g = select(clmp_flush(f->factor * e), f->label, is_label);
+#ifdef CLMP_SMOOTH_HARD_BITS
+    FLOATV taken = f->share;
+#if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
+    taken = clmp_limit(taken * (FLOATV)class_weights[c]);
+#endif
+    return clmp_limit(g + clmp_flush(fma(f->total, e, -taken)));
+#else
+    return g;
+#endif
+}
+
+/* What is left to do for each class.  A loop of its own where gradients are streamed: with the question in each class, it
+ * takes twice as long. */
 static __attribute__((always_inline)) void
 clmp_gradient_classes(global const clmp_logit *x, ulong class_stride, global const float *class_weights, ulong left,
-                      const INTV *label, const clmp_slope_factors *f, const clmp_exp_base *base, FLOATV *kept,
+                      const INTV *label, const clmp_slope_factors *f, const clmp_exp_base *base, const FLOATV *kept,
                       global clmp_logit *to, int streamed CLMP_RANGE_PARAMETER) {
 #ifdef CLMP_CHANNELS
     for (int c = 1; c < 2; ++c) {
@@ -111,35 +138,35 @@ clmp_gradient_classes(global const clmp_logit *x, ulong class_stride, global con
 #endif
         CLMP_UNROLL
         for (int k = 0; k < CLMP_RUN; ++k) {
-            const ulong lanes = clmp_run_lanes(left, k);
-#ifdef CLMP_GRADIENT_KEPT
-            const FLOATV e = kept[c * CLMP_RUN + k];
-#else
-            const FLOATV e =
-                clmp_exp_or_0(clmp_load_logits(x + clmp_place(c, k, class_stride), lanes) - base[k].shift, &base[k]);
-#endif
-#if defined(CLMP_GRADIENT_KEPT) && defined(CLMP_LABEL_ASIDE)
-            const INTV is_label = AS_INTV(e); /* its sign */
-#else
-            const INTV is_label = (INTV)(label[k] == (INTV)c);
-#endif
-            FLOATV g = select(clmp_flush(f[k].factor * e), f[k].label, is_label);
-#ifdef CLMP_SMOOTH_HARD_BITS
-            FLOATV taken = f[k].share;
-#if defined(CLMP_CLASS_WEIGHTS) && !defined(CLMP_CHANNELS)
-            taken = clmp_limit(taken * (FLOATV)class_weights[c]);
-#endif
-            g = clmp_limit(g + clmp_flush(fma(f[k].total, e, -taken)));
-#endif
+            const ulong lanes = clmp_run_lanes(left, k), place = clmp_place(c, k, class_stride);
+            const FLOATV g =
+                clmp_class_gradient(c, x + place, lanes, label[k], &f[k], &base[k], kept + k, class_weights);
             CLMP_RANGE_SEE(g, lanes);
-#ifdef CLMP_GRADIENT_TRANSPOSED
-            kept[c * CLMP_RUN + k] = g;
-#else
-            clmp_store_gradient(g, to + clmp_place(c, k, class_stride), lanes, streamed);
-#endif
+            clmp_store_gradient(g, to + place, lanes, streamed);
         }
     }
 }
+
+#ifdef CLMP_GRADIENT_TRANSPOSED
+/* The same of one whole vector whose pixels have their classes together. */
+CLMP_FN void clmp_gradient_squares(global const float *class_weights, INTV label, const clmp_slope_factors *f,
+                                   const FLOATV *kept, global clmp_logit *to CLMP_RANGE_PARAMETER) {
+    clmp_logit tile[CLMP_PIXEL_STRIDE * CLMP_VECTOR];
+    const int streams = CLMP_TILE_STREAMS(to);
+    for (int begin = 0; begin < CLMP_CLASSES; begin += 4) {
+        const int first = clmp_square_class(begin);
+        FLOATV v[4];
+        CLMP_UNROLL
+        for (int i = 0; i < 4; ++i) {
+            v[i] = clmp_class_gradient(first + i, 0, CLMP_VECTOR, label, f, 0, kept, class_weights);
+            if (first + i >= begin) /* once */
+                CLMP_RANGE_SEE(v[i], CLMP_VECTOR);
+        }
+        clmp_store_squares(v, first, streams, tile, to);
+    }
+    clmp_stream_tile(streams, tile, to);
+}
+#endif
 
 /* Of a work-item's pixels, of which `left` are left: all pointers are to the first.  scale, share: of all pixels. */
 CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_stride, global const CLMP_LABEL *labels,
@@ -176,7 +203,7 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
         clmp_slope_end(&s, &f[k]);
 #ifdef CLMP_GRADIENT_KEPT
         /* few vectors have a NaN, and the others are spared a selection for each class */
-        if (CLMP_ANY(~s.finite)) {
+        if (CLMP_ANY((INTV)(s.finite == (INTV)0))) {
             CLMP_UNROLL_KEPT
             for (int c = 0; c < CLMP_CLASSES; ++c)
                 kept[c * CLMP_RUN + k] = select((FLOATV)0.0f, kept[c * CLMP_RUN + k], s.finite);
@@ -184,14 +211,18 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
 #endif
     }
 
+#ifdef CLMP_GRADIENT_TRANSPOSED
+    if (left >= CLMP_RUN_PIXELS) {
+        for (int k = 0; k < CLMP_RUN; ++k)
+            clmp_gradient_squares(class_weights, label[k], &f[k], kept + k,
+                                  to + clmp_place(0, k, class_stride) CLMP_RANGE_PASS);
+        return;
+    }
+#endif
     if (CLMP_STREAMED(to, class_stride, left))
         clmp_gradient_classes(x, class_stride, class_weights, left, label, f, base, kept, to, 1 CLMP_RANGE_PASS);
     else
         clmp_gradient_classes(x, class_stride, class_weights, left, label, f, base, kept, to, 0 CLMP_RANGE_PASS);
-#ifdef CLMP_GRADIENT_TRANSPOSED
-    for (int k = 0; k < CLMP_RUN; ++k)
-        clmp_store_transposed(kept + k, to + clmp_place(0, k, class_stride), clmp_run_lanes(left, k));
-#endif
 }
 
 kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void
