@@ -97,8 +97,8 @@ CLMP_FN ulong clmp_place(int c, int k, ulong class_stride) {
     return (ulong)c * class_stride + k * CLMP_VECTOR * CLMP_PIXEL_STRIDE;
 }
 
-/* Of class c, in `lanes` pixels.  x: the class's logits, from which exponentials are made again with `base` where `kept` has
- * none. */
+/* Of class c, in `lanes` pixels.  x: the class's logits, from which exponentials are made again with `base` where
+ * `kept` has none. */
 CLMP_FN FLOATV clmp_class_gradient(int c, global const clmp_logit *x, ulong lanes, INTV label,
                                    const clmp_slope_factors *f, const clmp_exp_base *base, const FLOATV *kept,
                                    global const float *class_weights) {
@@ -124,8 +124,7 @@ CLMP_FN FLOATV clmp_class_gradient(int c, global const clmp_logit *x, ulong lane
 #endif
 }
 
-/* What is left to do for each class.  A loop of its own where gradients are streamed: with the question in each class, it
- * takes twice as long. */
+/* What is left to do for each class.  A loop of its own where gradients are streamed, so that no class asks. */
 static __attribute__((always_inline)) void
 clmp_gradient_classes(global const clmp_logit *x, ulong class_stride, global const float *class_weights, ulong left,
                       const INTV *label, const clmp_slope_factors *f, const clmp_exp_base *base, const FLOATV *kept,

@@ -51,14 +51,14 @@ static void draw_logits(struct problem *problem, int exponent, struct rng *rng) 
 
 /*
  * Exponentials count from a power of two near the largest logit up to 1024, and from that logit itself beyond
- * (kernels/arith.clh): pixels on both sides, in the same vectors, with other classes where an exponential ends, and labels
- * where a ratio to theirs does.  Enough classes that a CPU takes the labels out of its vectors, too.
+ * (kernels/arith.clh): pixels on both sides, in the same vectors, with other classes where an exponential ends, and
+ * labels where a ratio to theirs does.  Enough classes that a CPU takes the labels out of its vectors, too.
  */
 START_TEST(exponentials_count_from_anywhere) {
-    static const float largest[] = {0.0f,     0.34f,   -0.35f,        20.0f,      1023.99994f, 1024.0f, -1023.99994f,
+    static const float largest[] = {0.0f,     0.34f,   -0.35f,      20.0f,   1023.99994f, 1024.0f, -1023.99994f,
                                     -1024.0f, -700.3f, 0x1.2p-126f, 1500.0f, -65504.0f,   1e9f,    -3e38f};
-    static const float below[] = {0.0f,    1e-30f,  0.5f,   17.0f,  34.65f,  69.1f,   69.28f,  69.3f,    69.35f,
-                                  86.9f, 87.2f, 87.6f, 100.0f, 2000.0f, 1e10f, 3e38f, INFINITY};
+    static const float below[] = {0.0f,  1e-30f, 0.5f,  17.0f,  34.65f,  69.1f, 69.28f, 69.3f,   69.35f,
+                                  86.9f, 87.2f,  87.6f, 100.0f, 2000.0f, 1e10f, 3e38f,  INFINITY};
     static const uint64_t classes[] = {3, 9, 19, 70};
     struct rng rng = rng_for("exponentials", (uint64_t)_i);
     struct problem *problem = problem_of_logits(2, classes[_i / 3], 7, 23, CLMP_LABEL_UINT8);
@@ -84,7 +84,8 @@ START_TEST(every_loss_and_weighting_takes_every_magnitude) {
     const clmp_weighting weighting = (clmp_weighting)(_i / 4 % 5);
     struct rng rng = rng_for("every magnitude", (uint64_t)_i);
     for (int k = 0; k < 3; k++) {
-        struct problem *problem = problem_of(loss, k == 2 && loss < CLMP_LOSS_BINARY_CROSS_ENTROPY ? 11 : 2 + (uint64_t)_i % 3, 5, 9);
+        struct problem *problem =
+            problem_of(loss, k == 2 && loss < CLMP_LOSS_BINARY_CROSS_ENTROPY ? 11 : 2 + (uint64_t)_i % 3, 5, 9);
         clmp_plan_params *params = &problem->in.params;
         draw_logits(problem, exponents[(_i + 3 * k) % 8], &rng);
         draw_class_weights(problem, &rng);

@@ -56,10 +56,11 @@ struct softmax {
     bool finite, bounded; /* bounded: no -inf, either */
 };
 
-/* Classes in blocks of 8; of more than 64 classes, the blocks with their rounding errors summed beside.  from_largest: the
- * exponentials are always relative to the largest logit; so they are of two classes. */
+/* Classes in blocks of 8; of more than 64 classes, the blocks with their rounding errors summed beside.  from_largest:
+ * the exponentials are always relative to the largest logit; so they are of two classes. */
 static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes, bool from_largest, int64_t label) {
-    struct softmax s = {.maximum = -INFINITY, .label_logit = x[(uint64_t)label * stride], .finite = true, .bounded = true};
+    struct softmax s = {
+        .maximum = -INFINITY, .label_logit = x[(uint64_t)label * stride], .finite = true, .bounded = true};
     for (uint64_t c = 0; c < classes; ++c) {
         const float logit = x[c * stride];
         s.finite = s.finite && logit < INFINITY;
