@@ -39,7 +39,8 @@ void fail_before(struct failure *failure, const char *format, ...) {
         free(words);
         return;
     }
-    strcat(line, failure->line);
+    const size_t length = strlen(line);
+    memcpy(line + length, failure->line, size - length);
     free(failure->line);
     failure->line = line;
 }

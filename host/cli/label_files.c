@@ -37,6 +37,7 @@ static bool is_wanted(const char *name, const char *suffix) {
 }
 
 /* With a suffix, those in folders within, too. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as MOST_DEPTH */
 static bool add_folder(struct label_files *files, const char *path, const char *suffix, int depth,
                        struct failure *failure) {
     struct folder folder;

@@ -183,6 +183,7 @@ static int64_t get_uint64(const void *values, uint64_t i) {
     return value <= INT64_MAX ? (int64_t)value : INT64_MAX; /* no class, either way */
 }
 static int64_t get_int64(const void *values, uint64_t i) {
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.UndefReturn): translate() has written as many as there are pixels */
     return ((const int64_t *)values)[i];
 }
 static int64_t get_colour(const void *values, uint64_t i) {

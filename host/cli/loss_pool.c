@@ -121,8 +121,10 @@ static bool gather(struct pooled *pooled, struct failure *failure) {
     const size_t all = (size_t)pooled->all_images, own = run->result_count - 1, size = pooled->ranks.use.size;
     uint64_t *images = calloc(size, sizeof *images);
     clmp_result *records = calloc(all + 1, sizeof *records);
-    bool good = (images != NULL && records != NULL) || fail_memory(failure, "the results");
-    if (good) {
+    bool good = images != NULL && records != NULL;
+    if (!good) {
+        fail_memory(failure, "the results");
+    } else {
         images[pooled->ranks.use.rank] = own;
         good = ranks_sum(&pooled->ranks, images, size, failure);
     }

@@ -109,11 +109,11 @@ static bool print_json(const struct report *report, const struct options *option
     json_t *object = json_result(report->device, options, &report->results[0]);
     bool good = object != NULL && add_step(object, options, options->step) && add_range(object, report->range) &&
                 (report->shape == NULL || report_add_shape(object, report->shape) == 0);
-    if (options->params.scope == CLMP_SCOPE_IMAGE) {
+    if (options->params.scope == CLMP_SCOPE_IMAGE && report->shape != NULL) { /* only logits come in images */
         json_t *images = json_array();
         for (size_t i = 1; i < report->count; ++i) {
             json_t *image = json_result(report->device, options, &report->results[i]);
-            struct pair_shape alone = *report->shape; /* only logits come in images */
+            struct pair_shape alone = *report->shape;
             alone.logits[0] = 1;
             const bool shaped = report_add_shape(image, &alone) == 0;
             good = json_array_append_new(images, image) == 0 && shaped && good;

@@ -27,7 +27,8 @@ clmp_status clmp_places_check(struct clmp_place *places, size_t count, cl_contex
 bool clmp_places_overlap(const struct clmp_place *places, size_t count, size_t from, size_t to, size_t *a, size_t *b);
 
 /* Whether the queue is one of the OpenCL context and device. */
-clmp_status clmp_check_queue(cl_command_queue queue, cl_context cl, cl_device_id device, const struct clmp_log *log);
+clmp_status clmp_check_queue(cl_command_queue queue, cl_context wanted, cl_device_id wanted_device,
+                             const struct clmp_log *log);
 
 clmp_status clmp_check_wait(cl_uint count, const cl_event *wait, const struct clmp_log *log);
 

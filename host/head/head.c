@@ -105,7 +105,7 @@ clmp_status clmp_head_create(clmp_context *context, const clmp_head_params *give
     if (given == NULL || out == NULL)
         return clmp_fail(&log, CLMP_INVALID_ARGUMENT, "%s is NULL", given == NULL ? "params" : "head");
     clmp_head_params params;
-    clmp_plan_params problem;
+    clmp_plan_params problem = {0};
     clmp_head_params_init(&params);
     clmp_status status = clmp_sized_take(given, FIRST_HEAD_PARAMS, &params, "head_params", &log);
     if (status == CLMP_OK)

@@ -67,7 +67,7 @@ static clmp_status create_weighed(struct clmp_plan *plan, const clmp_plan_params
         clmp_criterion_weights(params, weights);
     }
     clmp_criterion_macros(params, plan->criterion);
-    float *const mean_weights = (float *)(uintptr_t)params->class_weights; /* clCreateBuffer() only reads them */
+    float *const mean_weights = (float *)params->class_weights; /* clCreateBuffer() only reads them */
     clmp_status status = create_constants(plan, weights, mean_weights);
     if (status == CLMP_OK && plan->reading != NULL)
         status = plan->reading->create(plan, weights);

@@ -57,7 +57,8 @@ void clmp_argument_sums(struct clmp_arguments *arguments, const struct clmp_step
 clmp_status clmp_launch_inputs(struct clmp_step *step, const struct clmp_arguments *arguments, uint32_t run) {
     const clmp_plan *plan = step->plan;
     const struct clmp_part *part = step->part;
-    const uint64_t pixels = part != NULL ? part->pixels : plan->logits.pixels, vector = plan->tuning.vector_width * run;
+    const uint64_t pixels = part != NULL ? part->pixels : plan->logits.pixels;
+    const uint64_t vector = (uint64_t)plan->tuning.vector_width * run;
     return clmp_chain_launch_planes(&step->chain, arguments, (pixels + vector - 1) / vector,
                                     part != NULL ? 1 : plan->logits.rows, part != NULL ? 1 : plan->planes,
                                     plan->tuning.group_size);

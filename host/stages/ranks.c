@@ -64,7 +64,7 @@ static clmp_status exchange(struct clmp_step *step, clmp_status status, uint64_t
         const clmp_status lost = sum(step, words + 1);
         if (lost != CLMP_OK)
             return lost;
-        if (message[words] != 0)
+        if (message[words] != 0 || status != CLMP_OK)
             return find_failed(step, status);
         if (words > 0)
             memcpy(numbers + done, message, words * sizeof *message);
@@ -162,27 +162,27 @@ static clmp_status check_introductions(struct clmp_step *step, const uint64_t *s
     const uint32_t size = step->plan->whole->ranks.size;
     step->alone = true; /* on all ranks, where one of these fails */
     for (uint32_t r = 0; r < size; ++r)
-        if ((slots[2 * r] >> 52 & 15) != 1)
+        if ((slots[2 * (size_t)r] >> 52 & 15) != 1)
             return clmp_fail(log_of(step), CLMP_INVALID_ARGUMENT,
                              "rank %" PRIu32 " of %" PRIu32 " is %s: two have the same number", r, size,
-                             slots[2 * r] == 0 ? "not there" : "there twice");
+                             slots[2 * (size_t)r] == 0 ? "not there" : "there twice");
     for (uint32_t r = 0; r < size; ++r)
-        if (slots[2 * r] >> 56 != VERSION)
+        if (slots[2 * (size_t)r] >> 56 != VERSION)
             return clmp_fail(log_of(step), CLMP_INVALID_ARGUMENT,
                              "the ranks have versions of the library that do not understand each other");
     for (uint32_t r = 0; r < size; ++r)
-        if (status_of(slots[2 * r]) != CLMP_OK)
-            return failed(step, r, status_of(slots[2 * r]));
+        if (status_of(slots[2 * (size_t)r]) != CLMP_OK)
+            return failed(step, r, status_of(slots[2 * (size_t)r]));
     static const char *const names[] = {
         [CLMP_ENTRY_WEIGHTS] = "weights",     [CLMP_ENTRY_LOSS] = "loss",
         [CLMP_ENTRY_GRADIENT] = "gradient",   [CLMP_ENTRY_LABEL_COUNTS] = "label_counts",
         [CLMP_ENTRY_CONFUSION] = "confusion", [CLMP_ENTRY_LOSS_PART] = "loss_part",
         [CLMP_ENTRY_THRESHOLD] = "threshold", [CLMP_ENTRY_GRADIENT_PART] = "gradient_part"};
     for (uint32_t r = 1; r < size; ++r)
-        if (entry_of(slots[2 * r]) != entry_of(slots[0]))
+        if (entry_of(slots[2 * (size_t)r]) != entry_of(slots[0]))
             return clmp_fail(log_of(step), CLMP_INVALID_ARGUMENT,
                              "rank 0 calls clmp_enqueue_%s, and rank %" PRIu32 " of %" PRIu32 " clmp_enqueue_%s",
-                             names[entry_of(slots[0]) & 7], r, size, names[entry_of(slots[2 * r]) & 7]);
+                             names[entry_of(slots[0]) & 7], r, size, names[entry_of(slots[2 * (size_t)r]) & 7]);
     step->alone = false;
     return CLMP_OK;
 }
@@ -306,10 +306,12 @@ clmp_status clmp_ranks_total(struct clmp_step *step, clmp_status status) {
         return status;
     const uint64_t words = LOSSES + 2 * step->plan->whole->images;
     uint64_t *numbers = clmp_whole_numbers(step->plan->whole, (size_t)words);
-    if (numbers != NULL)
+    if (numbers != NULL) {
         memset(numbers, 0, (size_t)words * sizeof *numbers);
-    else if (status == CLMP_OK)
-        status = clmp_fail(log_of(step), CLMP_OUT_OF_MEMORY, "no memory for the losses of all ranks' images");
+    } else if (status == CLMP_OK) {
+        clmp_fail(log_of(step), CLMP_OUT_OF_MEMORY, "no memory for the losses of all ranks' images");
+        status = CLMP_OUT_OF_MEMORY;
+    }
     if (status == CLMP_OK)
         status = read_total(step, numbers);
     status = exchange(step, status, numbers, (size_t)words);
@@ -327,8 +329,10 @@ clmp_status clmp_ranks_count(struct clmp_step *step, clmp_status status, clmp_bu
     uint64_t *before = clmp_whole_numbers(step->plan->whole, 2 * words);
     uint64_t *added = before + (before != NULL ? words : 0);
     bool changed = false;
-    if (before == NULL && status == CLMP_OK)
-        status = clmp_fail(log_of(step), CLMP_OUT_OF_MEMORY, "no memory for the counts of ranks");
+    if (before == NULL && status == CLMP_OK) {
+        clmp_fail(log_of(step), CLMP_OUT_OF_MEMORY, "no memory for the counts of ranks");
+        status = CLMP_OUT_OF_MEMORY;
+    }
     if (status == CLMP_OK)
         status = clmp_chain_read(&step->chain, place, words * sizeof *before, before);
     changed = status == CLMP_OK;

@@ -101,9 +101,10 @@ bool parameters_sum(struct engine *engine, const struct parameters *parameters, 
     if (parameters->team == NULL)
         return true;
     const size_t images = parameters->images;
-    float *values = malloc((images + 1) * count * sizeof *values), *sums = values + images * count;
+    float *values = malloc((images + 1) * count * sizeof *values);
     if (values == NULL)
         return fail_memory(failure, "gradients");
+    float *sums = values + images * count;
     const bool good = engine_read(engine, parameters->parts, images * at * sizeof(float),
                                   images * count * sizeof(float), values, failure) &&
                       team_add(parameters->team, values, images, count, sums, failure) &&

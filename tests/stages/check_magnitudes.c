@@ -77,6 +77,24 @@ START_TEST(exponentials_count_from_anywhere) {
 }
 END_TEST
 
+/* A confident pixel of many classes, whose other exponentials are so small that what their sums round off is subnormal. */
+START_TEST(rounding_errors_of_small_sums_are_never_subnormal) {
+    struct rng rng = rng_for("small sums", (uint64_t)_i);
+    struct problem *problem = problem_of_logits(2, 70, 7, 23, CLMP_LABEL_UINT8);
+    const uint64_t plane = 7 * 23;
+    for (uint64_t i = 0; i < problem->pixels; i++) {
+        float *x = problem->logits + i / plane * 70 * plane + i % plane;
+        for (uint64_t c = 0; c < 70; c++)
+            x[c * plane] = 2.0f * (float)rng_uniform(&rng) - 1.0f;
+        const uint64_t top = rng_below(&rng, 70);
+        x[top * plane] = 70.0f + 16.0f * (float)rng_uniform(&rng);
+        set_label(problem, i, (int64_t)top);
+    }
+    outputs_free(assert_solved(problem));
+    problem_free(problem);
+}
+END_TEST
+
 START_TEST(every_loss_and_weighting_takes_every_magnitude) {
     static const int exponents[] = {0, 4, 7, 12, 30, 80, 126, 127};
     static const double smoothings[] = {0.1, 0.9, 1e-6, 0.999};
@@ -166,6 +184,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_loss_beyond_float32_is_the_largest_float, 0, small ? 4 : 8);
     tcase_add_loop_test(tcase, smoothing_keeps_small_losses_where_the_label_has_no_weight, 0, 2);
     tcase_add_loop_test(tcase, exponentials_count_from_anywhere, 0, small ? 6 : 12);
+    tcase_add_loop_test(tcase, rounding_errors_of_small_sums_are_never_subnormal, 0, 2);
     tcase = add_case(suite, "any", "full device");
     tcase_add_loop_test(tcase, every_loss_and_weighting_takes_every_magnitude, 0, small ? 4 : 20);
     return test_main(suite);

@@ -87,7 +87,7 @@ static struct softmax softmax(const float *x, uint64_t stride, uint64_t classes,
         }
         s.rest += rest;
         const float sum = s.others + block;
-        error += (s.others - sum) + block;
+        error = clmp_flush(error + clmp_flush((s.others - sum) + block));
         s.others = sum;
     }
     if (classes > 64)
@@ -199,7 +199,7 @@ static float distances(const clmp_plan_params *params, const float *x, uint64_t 
     for (uint64_t c = 0; c < classes; ++c) {
         const float part = clmp_flush(clmp_limit(maximum - x[c * stride]) * (float)smooth_share(params));
         const float term = clmp_limit(part * smooth_weight(params, c)), next = clmp_limit(sum + term);
-        error += clmp_flush((sum - next) + term);
+        error = clmp_flush(error + clmp_flush((sum - next) + term));
         sum = next;
     }
     return clmp_limit(sum + error);
