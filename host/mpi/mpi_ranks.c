@@ -46,7 +46,7 @@ clmp_status clmp_mpi_ranks_create(MPI_Comm comm, clmp_mpi_ranks **out) {
         MPI_Comm_size(comm, &size) != MPI_SUCCESS || size > MOST_RANKS)
         return CLMP_INVALID_ARGUMENT;
     clmp_mpi_ranks *group = calloc(1, sizeof *group);
-    bool good = all_can(comm, group != NULL);
+    bool good = all_can(comm, group != NULL) && group != NULL;
     if (good)
         good =
             MPI_Comm_dup(comm, &group->comm) == MPI_SUCCESS && MPI_Comm_rank(group->comm, &group->rank) == MPI_SUCCESS;

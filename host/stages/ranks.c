@@ -315,7 +315,7 @@ clmp_status clmp_ranks_total(struct clmp_step *step, clmp_status status) {
     if (status == CLMP_OK)
         status = read_total(step, numbers);
     status = exchange(step, status, numbers, (size_t)words);
-    if (status == CLMP_OK)
+    if (status == CLMP_OK && numbers != NULL)
         status = write_total(step, numbers);
     return status;
 }
@@ -343,7 +343,7 @@ clmp_status clmp_ranks_count(struct clmp_step *step, clmp_status status, clmp_bu
     for (size_t i = 0; i < words && status == CLMP_OK; ++i)
         added[i] -= before[i];
     status = exchange(step, status, added, words);
-    for (size_t i = 0; i < words && status == CLMP_OK; ++i)
+    for (size_t i = 0; i < words && status == CLMP_OK && before != NULL; ++i)
         added[i] += before[i];
     if (status == CLMP_OK)
         status = clmp_chain_write(&step->chain, place, words * sizeof *added, added);
