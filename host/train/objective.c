@@ -36,7 +36,9 @@ static bool make_shared(struct trainer *trainer, const struct spec *spec, clmp_p
     clmp_ranks ranks;
     team_ranks(trainer->team, &ranks);
     params->ranks = ranks.size > 1 ? &ranks : NULL;
-    if (!check(trainer, spec, clmp_plan_create(trainer->engine->session.context, params, &objective->plan), failure))
+    const clmp_status status = clmp_plan_create(trainer->engine->session.context, params, &objective->plan);
+    params->ranks = NULL; /* the plan has a copy */
+    if (!check(trainer, spec, status, failure))
         return false;
     clmp_plan_params of_image;
     clmp_plan_params_init(&of_image);

@@ -162,7 +162,7 @@ static void show(struct run *run) {
     if (team_shares(run->trainer->team))
         snprintf(on, sizeof on, " on %" PRIu32, run->trainer->team->ranks.use.size);
     memset(bar, '.', BAR);
-    memset(bar, '#', (size_t)(done * BAR / steps));
+    memset(bar, '#', steps > 0 ? (size_t)(done * BAR / steps) : 0);
     bar[BAR] = '\0';
     fprintf(stderr,
             "\r\x1b[K%s%s [%s] %" PRIu64 "/%" PRIu64

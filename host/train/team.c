@@ -139,7 +139,7 @@ static uint64_t exponent_of(const float *numbers, size_t count) {
     if (most == 0.0f)
         return 0;
     frexpf(most, &exponent);
-    return (uint64_t)(EXPONENT_ZERO + exponent);
+    return (uint64_t)((int64_t)EXPONENT_ZERO + exponent);
 }
 
 bool team_add(struct team *team, const float *numbers, size_t parts, size_t count, float *sums,
