@@ -64,7 +64,7 @@ clmp_upsample_split(global const clmp_logit *logits, ulong logits_at, ulong imag
         FLOATV h = (difference + (FLOATV)98304.0f) - (FLOATV)98304.0f;
         const INTV fits = (INTV)(difference > (FLOATV)(-32768.0f));
         const INTV finite = clean & (INTV)(x > (FLOATV)(-INFINITY));
-        FLOATV l = clmp_normal(select(error, (difference - h) + error, fits));
+        FLOATV l = clmp_cut(select(error, (difference - h) + error, fits));
         h = select(select(difference, h, fits), x, raw);
         h = select((FLOATV)(-INFINITY), h, finite);
         l = select((FLOATV)0.0f, l, finite & ~raw);

@@ -68,11 +68,11 @@ void clmp_criterion_weights(const clmp_plan_params *params, float *weights) {
     }
 }
 
-/* A float32 in a macro is its bits: a decimal point is the locale's. */
+/* A float32 in a macro is its bits: a decimal point is the locale's.  0 where it would be subnormal. */
 static uint32_t bits_of(double value) {
-    const float rounded = value > (double)FLT_MAX ? FLT_MAX : (float)value;
+    const float number = value > (double)FLT_MAX ? FLT_MAX : value < 0x1p-126 ? 0.0f : (float)value;
     uint32_t bits;
-    memcpy(&bits, &rounded, sizeof bits);
+    memcpy(&bits, &number, sizeof bits);
     return bits;
 }
 

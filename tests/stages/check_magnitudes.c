@@ -77,6 +77,30 @@ START_TEST(exponentials_count_from_anywhere) {
 }
 END_TEST
 
+/* Shares of label smoothing that would be subnormal are 0, on devices that have subnormals, too: then losses are not what
+ * they would be with more of them. */
+START_TEST(shares_of_smoothing_are_never_subnormal) {
+    const uint64_t classes = 2 + (uint64_t)_i % 2;
+    struct problem *problem = problem_of_logits(1, classes, 1, 1, CLMP_LABEL_UINT8);
+    const bool weighted = _i >= 2;
+    for (uint64_t c = 0; c < classes; c++) {
+        problem->logits[c] = weighted ? 1.0f : c == 0 ? 1e10f : 0.0f;
+        problem->class_weights[c] = c == 0 ? 0x1p-126f : 0.0f;
+    }
+    if (weighted)
+        problem->in.params.class_weights = problem->class_weights;
+    problem->in.params.label_smoothing = weighted ? 0.5 : 1e-38;
+    problem->in.gradient_scale = weighted ? 1e30f : 1e10f;
+    set_label(problem, 0, weighted);
+    struct outputs *want = run_reference(problem), *got = run_device(problem, &(struct run){.entry = ENTRY_FULL});
+    assert_same_bits(problem, got, want);
+    ck_assert_msg(weighted || got->losses[0] == 0.0f, "%g", (double)got->losses[0]);
+    outputs_free(want);
+    outputs_free(got);
+    problem_free(problem);
+}
+END_TEST
+
 /* A confident pixel of many classes, whose other exponentials are so small that what their sums round off is subnormal. */
 START_TEST(rounding_errors_of_small_sums_are_never_subnormal) {
     struct rng rng = rng_for("small sums", (uint64_t)_i);
@@ -184,6 +208,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_loss_beyond_float32_is_the_largest_float, 0, small ? 4 : 8);
     tcase_add_loop_test(tcase, smoothing_keeps_small_losses_where_the_label_has_no_weight, 0, 2);
     tcase_add_loop_test(tcase, exponentials_count_from_anywhere, 0, small ? 6 : 12);
+    tcase_add_loop_test(tcase, shares_of_smoothing_are_never_subnormal, 0, 4);
     tcase_add_loop_test(tcase, rounding_errors_of_small_sums_are_never_subnormal, 0, 2);
     tcase = add_case(suite, "any", "full device");
     tcase_add_loop_test(tcase, every_loss_and_weighting_takes_every_magnitude, 0, small ? 4 : 20);

@@ -125,6 +125,22 @@ START_TEST(large_logits_are_accurate) {
 END_TEST
 
 /* Differences that no weighting can make sense of still have losses, and their order of magnitude. */
+/* Low parts that would be subnormal, where a rounding hangs on them: devices may take those for 0. */
+START_TEST(tiny_logits_have_the_reference_bits) {
+    static const struct {
+        uint64_t width;
+        float logits[6];
+    } known[] = {{7, {1.5f, -0x1p-126f, 0.0f, 0.0f, -0x1.c42p+3f, -0x1.456p+3f}},
+                 {21, {1.5f, -0x1p-126f, 0.0f, 0.0f, -0x1.3fp+3f, -0x1.f6p+0f}},
+                 {28, {0.75f, -0x1p-126f, 0.0f, 0.0f, -0x1.ee4p+3f, -0x1.604p+2f}}};
+    struct problem *problem = problem_upsampled(1, 3, 1, 2, 1, known[_i].width, CLMP_LABEL_UINT8);
+    memcpy(problem->logits, known[_i].logits, sizeof known[_i].logits);
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        set_label(problem, i, 1);
+    check_solved(problem);
+}
+END_TEST
+
 START_TEST(huge_logits_have_the_reference_bits) {
     static const float sizes[] = {1e3f, 3e4f, 1e6f, 1e12f, 1e30f, 3e38f};
     struct problem *problem =
@@ -471,6 +487,7 @@ int main(void) {
     tcase_add_loop_test(tcase, corners_have_the_logits_of_the_corners, 0, small ? 2 : 4);
     tcase_add_loop_test(tcase, a_logit_that_is_not_finite_reaches_its_neighbours_only, 0, small ? 3 : 12);
     tcase_add_loop_test(tcase, a_logit_of_weight_0_is_not_looked_at, 0, 2);
+    tcase_add_loop_test(tcase, tiny_logits_have_the_reference_bits, 0, 3);
     tcase_add_loop_test(tcase, equal_sizes_have_the_bits_of_no_size_given, 0, 2);
     tcase_add_loop_test(tcase, no_valid_pixel_gives_a_zero_gradient, 0, 2);
     tcase = add_case(suite, "slope", "full quick small");

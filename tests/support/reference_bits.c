@@ -153,6 +153,10 @@ float bits_focal_slope(const clmp_plan_params *params, float others, float label
     return slope >= 0x1p-40f ? slope : 0.0f;
 }
 
+static float normal_float(double x) {
+    return x < 0x1p-126 ? 0.0f : (float)x;
+}
+
 /* Label smoothing: the shares of the label, of each class, and of all together. */
 static float smooth_hard(const clmp_plan_params *params) {
     return (float)(1.0 - params->label_smoothing);
@@ -165,10 +169,10 @@ static double smooth_share(const clmp_plan_params *params) {
 static float smooth_total(const clmp_plan_params *params) {
     double sum = 0.0;
     if (reference_binary(params) || params->class_weights == NULL)
-        return (float)params->label_smoothing;
+        return normal_float(params->label_smoothing);
     for (uint64_t c = 0; c < params->classes; ++c)
         sum += (double)params->class_weights[c];
-    return (float)(sum * smooth_share(params));
+    return normal_float(sum * smooth_share(params));
 }
 
 /* What class c weighs in the smoothed part; a channel's weight is applied to all of a binary loss instead. */
@@ -197,7 +201,7 @@ static float distances(const clmp_plan_params *params, const float *x, uint64_t 
                        float maximum) {
     float sum = 0.0f, error = 0.0f;
     for (uint64_t c = 0; c < classes; ++c) {
-        const float part = clmp_flush(clmp_limit(maximum - x[c * stride]) * (float)smooth_share(params));
+        const float part = clmp_flush(clmp_limit(maximum - x[c * stride]) * normal_float(smooth_share(params)));
         const float term = clmp_limit(part * smooth_weight(params, c)), next = clmp_limit(sum + term);
         error = clmp_flush(error + clmp_flush((sum - next) + term));
         sum = next;
@@ -557,7 +561,7 @@ static void pixel_gradient(const struct reference_input *in, const struct shape 
         factor = clmp_limit(factor * smooth_hard(params));
     factor = clmp_flush(factor * reciprocal);
     const float soft = clmp_limit(scale * (binary ? bits_label_weight(in, i, label) : 1.0f));
-    const float share = clmp_limit(soft * (float)smooth_share(params));
+    const float share = clmp_limit(soft * normal_float(smooth_share(params)));
     const float total = clmp_flush(clmp_limit(soft * smooth_total(params)) * reciprocal);
     for (uint64_t c = binary; c < shape->label_classes; ++c) {
         const float e = clmp_exp(x[c * stride] - s.base.shift, &s.base);

@@ -155,10 +155,10 @@ static enum span split(const float *x, uint64_t classes, uint64_t stride, struct
     for (uint64_t c = 0; c < classes; ++c) {
         const float a = normal(x[c * stride]), d = a - largest, minus = d - a;
         const float error = (a - (d - minus)) - (largest + minus);
-        struct part part = {d, normal(error)};
+        struct part part = {d, clmp_cut(error)};
         if (d > -32768.0f) {
             part.high = (d + 98304.0f) - 98304.0f;
-            part.low = normal((d - part.high) + error);
+            part.low = clmp_cut((d - part.high) + error);
         }
         if (span == RAW)
             part = (struct part){a, 0.0f};
@@ -329,7 +329,7 @@ static struct part along_row(const struct image *image, const struct part *row, 
     part.high = fmaf(image->columns.high[x], step_high, part.high);
     part.low = fmaf(image->columns.high[x], step_low, part.low);
     if (!image->exact)
-        part.low = fmaf(image->columns.low[x], step_high + step_low, part.low);
+        part.low = clmp_cut(fmaf(image->columns.low[x], step_high + step_low, part.low));
     return part;
 }
 
@@ -353,7 +353,7 @@ static struct part logit(const struct image *image, uint64_t n, uint64_t c, uint
         part.high = fmaf(image->rows.high[y], slope.step.high, part.high);
         part.low = fmaf(image->rows.high[y], slope.step.low, part.low);
         if (!image->exact)
-            part.low = fmaf(image->rows.low[y], slope.step.high + slope.step.low, part.low);
+            part.low = clmp_cut(fmaf(image->rows.low[y], slope.step.high + slope.step.low, part.low));
     }
     if (!image->exact) {
         const float carry = round_part(part.low);
