@@ -180,7 +180,7 @@ CLMP_ITEM_FN void clmp_gradient_item(global const clmp_logit *x, ulong class_str
     clmp_slope_factors f[CLMP_RUN];
 #ifndef CLMP_SUMS
     clmp_softmax run[CLMP_RUN];
-    clmp_softmax_maxima(x, class_stride, left, kept, run);
+    clmp_softmax_maxima(x, class_stride, left, 1, kept, run);
 #endif
     for (int k = 0; k < CLMP_RUN; ++k) {
         const ulong at = k * CLMP_VECTOR, lanes = clmp_run_lanes(left, k);

@@ -19,7 +19,6 @@
  *
  * Grid: (pixels / (CLMP_VECTOR CLMP_RUN) rounded up to work-groups, rows, planes).
  */
-#define CLMP_FETCH_IN_SUMS 1 /* softmax.clh */
 #include "criterion.clh"
 
 #ifndef CLMP_GROUP
@@ -32,7 +31,7 @@ CLMP_ITEM_FN void clmp_loss_item(global const clmp_logit *logits, ulong class_st
                                  global float *losses, global float *maxima, global float *others) {
     FLOATV kept[CLMP_KEPT * CLMP_RUN];
     clmp_softmax run[CLMP_RUN];
-    clmp_softmax_maxima(logits, class_stride, left, kept, run);
+    clmp_softmax_maxima(logits, class_stride, left, 0, kept, run);
     for (int k = 0; k < CLMP_RUN; ++k, logits += CLMP_VECTOR * CLMP_PIXEL_STRIDE) {
         const ulong at = k * CLMP_VECTOR, lanes = clmp_run_lanes(left, k);
         const INTV label = clmp_load_labels(labels + at, lanes, ignore_index);

@@ -50,8 +50,8 @@ bool clmp_criterion_weighs(const clmp_plan_params *params) {
 }
 
 /* A device may take a subnormal number for 0, so all do. */
-static float rounded(double weight) {
-    return weight < 0x1p-126 ? 0.0f : (float)weight;
+static float rounded(double value) {
+    return value < 0x1p-126 ? 0.0f : (float)value;
 }
 
 void clmp_criterion_weights(const clmp_plan_params *params, float *weights) {
@@ -68,9 +68,9 @@ void clmp_criterion_weights(const clmp_plan_params *params, float *weights) {
     }
 }
 
-/* A float32 in a macro is its bits: a decimal point is the locale's.  0 where it would be subnormal. */
+/* A float32 in a macro is its bits: a decimal point is the locale's. */
 static uint32_t bits_of(double value) {
-    const float number = value > (double)FLT_MAX ? FLT_MAX : value < 0x1p-126 ? 0.0f : (float)value;
+    const float number = rounded(value < (double)FLT_MAX ? value : (double)FLT_MAX);
     uint32_t bits;
     memcpy(&bits, &number, sizeof bits);
     return bits;

@@ -310,7 +310,7 @@ clmp_status clmp_ranks_total(struct clmp_step *step, clmp_status status) {
         memset(numbers, 0, (size_t)words * sizeof *numbers);
     } else if (status == CLMP_OK) {
         clmp_fail(log_of(step), CLMP_OUT_OF_MEMORY, "no memory for the losses of all ranks' images");
-        status = CLMP_OUT_OF_MEMORY;
+        status = CLMP_OUT_OF_MEMORY; /* as clmp_fail() gives back, which analysers do not look into */
     }
     if (status == CLMP_OK)
         status = read_total(step, numbers);

@@ -125,7 +125,7 @@ START_TEST(large_logits_are_accurate) {
 END_TEST
 
 /* Differences that no weighting can make sense of still have losses, and their order of magnitude. */
-/* Low parts that would be subnormal, where a rounding hangs on them: devices may take those for 0. */
+/* Logits whose low parts would be subnormal, which devices may take for 0. */
 START_TEST(tiny_logits_have_the_reference_bits) {
     static const struct {
         uint64_t width;

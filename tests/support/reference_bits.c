@@ -120,6 +120,11 @@ uint64_t reference_label_classes(const clmp_plan_params *params) {
     return reference_binary(params) ? 2 : params->classes;
 }
 
+/* What would be subnormal is 0. */
+static float normal_float(double x) {
+    return x < 0x1p-126 ? 0.0f : (float)x;
+}
+
 float bits_label_weight(const struct reference_input *in, uint64_t pixel, int64_t label) {
     const clmp_plan_params *params = &in->params;
     const bool binary = reference_binary(params);
@@ -129,7 +134,7 @@ float bits_label_weight(const struct reference_input *in, uint64_t pixel, int64_
     const double weight = params->class_weights == NULL ? 1.0 : (double)params->class_weights[of];
     const double scaled =
         !alpha ? weight : weight * (binary && label == 0 ? 1.0 - params->focal_alpha : params->focal_alpha);
-    return scaled < 0x1p-126 ? 0.0f : (float)scaled;
+    return normal_float(scaled);
 }
 
 bool bits_focal(const clmp_plan_params *params) {
@@ -151,10 +156,6 @@ float bits_focal_slope(const clmp_plan_params *params, float others, float label
     const float gamma = (float)params->focal_gamma;
     const float slope = clmp_power(t, gamma) * fmaf(gamma * p, ratio, 1.0f);
     return slope >= 0x1p-40f ? slope : 0.0f;
-}
-
-static float normal_float(double x) {
-    return x < 0x1p-126 ? 0.0f : (float)x;
 }
 
 /* Label smoothing: the shares of the label, of each class, and of all together. */
@@ -179,7 +180,7 @@ static float smooth_total(const clmp_plan_params *params) {
 static float smooth_weight(const clmp_plan_params *params, uint64_t c) {
     if (reference_binary(params) || params->class_weights == NULL)
         return 1.0f;
-    return params->class_weights[c] < 0x1p-126f ? 0.0f : params->class_weights[c];
+    return normal_float((double)params->class_weights[c]);
 }
 
 /* The logits of a pixel: where the first is, and how far apart they are.  Of a binary loss, 0 and the channel's, in
