@@ -88,7 +88,8 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
     const ulong plane = get_global_id(1) / band_logits;
     const int i = (int)(first_logit + get_global_id(1) % band_logits);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
-    const float down = as_float(as_uint(pools[plane / CLMP_CLASSES / images_per_pool].tau) & 0x7f800000u);
+    const float down =
+        as_float(as_uint(pools[plane / CLMP_CLASSES / images_per_pool].tau) & 0x7f800000u) * (1.0f / CLMP_FACTOR_SCALE);
     global const float *sums = CLMP_IN(const float, work, sums_at) + plane * band_rows * 4 * head->columns.tiles;
     global clmp_logit *to = gradient + gradient_at + plane / CLMP_CLASSES * image_stride +
                             plane % CLMP_CLASSES * class_stride + (ulong)i * row_stride;

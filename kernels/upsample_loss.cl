@@ -21,9 +21,7 @@
 
 #include "criterion.clh"
 
-/* Below e^-86 = 2^-124 an exponential is 0. */
-#define CLMP_LEAST (-86.0f)
-/* And below 2^-100, no ratio to one is taken. */
+/* Below 2^-100, no ratio to an exponential is taken. */
 #define CLMP_LEAST_LABEL_EXP (0x1p-100f * CLMP_EXP_SCALE)
 
 #ifndef CLMP_GROUP
@@ -31,8 +29,8 @@
 #endif
 
 /* x_y - M, for each row: what is left to say of a label whose exponential is too small. */
-CLMP_FN void clmp_label_logits(const clmp_view *view, const INTV *label, const clmp_tile_softmax *s,
-                               FLOATV *label_logit) {
+CLMP_FN void clmp_label_logits(const clmp_view *view, const INTV *label, const clmp_slope *slopes,
+                               const clmp_tile_softmax *s, FLOATV *label_logit) {
     FLOATV high, low;
     clmp_slope slope;
     CLMP_UNROLL_ARRAY
@@ -40,12 +38,66 @@ CLMP_FN void clmp_label_logits(const clmp_view *view, const INTV *label, const c
         label_logit[r] = (FLOATV)0.0f;
     CLMP_ROLLED
     for (int c = 0; c < CLMP_CLASSES; ++c) {
-        clmp_slope_read(view, c, &slope);
+        clmp_slope_from_line(view, slopes, c, s, &slope);
         CLMP_UNROLL_ARRAY
         for (int r = 0; r < CLMP_ROWS; ++r) {
             clmp_slope_at(view, &slope, r, &high, &low);
-            label_logit[r] = select(label_logit[r], (high - s->base[r]) + low, (INTV)(label[r] == (INTV)c));
+            label_logit[r] = select(label_logit[r], (high - s->sag[r]) + low, (INTV)(label[r] == (INTV)c));
         }
+    }
+}
+
+/* log1p(T / E_y), where the label's exponential did not vanish; and garbage, which a mark replaces, where there is none. */
+static __attribute__((always_inline)) FLOATV clmp_near_loss(FLOATV others, FLOATV label_exp) {
+    /* at most 2^20 / 2^-100: finite */
+    return clmp_log1p((others * (FLOATV)CLMP_EXP_UNSCALE) *
+                      clmp_reciprocal(label_exp * (FLOATV)CLMP_EXP_UNSCALE));
+}
+
+/* The same where it may have vanished. */
+CLMP_FN FLOATV clmp_far_loss(FLOATV others, FLOATV label_exp, FLOATV label_logit, INTV *finite) {
+    const INTV has_exp = (INTV)(label_exp >= (FLOATV)CLMP_LEAST_LABEL_EXP);
+    const FLOATV near = clmp_near_loss(others, select((FLOATV)CLMP_EXP_SCALE, label_exp, has_exp));
+    *finite = has_exp | (INTV)(label_logit > (FLOATV)(-INFINITY));
+    return select(clmp_log(others * (FLOATV)CLMP_EXP_UNSCALE) - label_logit, near, has_exp);
+}
+
+/* Of a work-item's pixels, in rows of `width`: pointers are to the first row.  losses: or a null pointer. */
+CLMP_TILE_FN void clmp_upsample_loss_item(const clmp_view *view, const clmp_spot *spot, ulong width,
+                                          global const CLMP_LABEL *labels, global const float *class_weights,
+                                          long ignore_index, global float *plane, global float *losses) {
+    INTV label[CLMP_ROWS];
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        label[r] =
+            r < view->rows ? clmp_spot_labels(spot, labels + r * width, ignore_index) : (INTV)(-CLMP_IGNORED);
+    clmp_slope slopes[CLMP_COLUMNS_KEPT];
+    clmp_tile_softmax s;
+    clmp_tile_softmax_read(view, label, clmp_labels_seen(label), slopes, &s, 0, 0);
+
+    INTV vanished = (INTV)0; /* below 0 where a class's exponential is less than that, in bits */
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS; ++r)
+        vanished |= (AS_INTV(s.label_exp[r]) - AS_INTV((FLOATV)CLMP_LEAST_LABEL_EXP)) & ~label[r];
+    FLOATV label_logit[CLMP_ROWS];
+    const int any_vanished = CLMP_ANY((INTV)(vanished < (INTV)0));
+    if (any_vanished)
+        clmp_label_logits(view, label, slopes, &s, label_logit);
+
+    CLMP_UNROLL_ARRAY
+    for (int r = 0; r < CLMP_ROWS_OF(*view); ++r) {
+        if (r >= view->rows)
+            continue;
+        INTV finite = (INTV)(-1);
+        FLOATV loss = any_vanished ? clmp_far_loss(s.others[r], s.label_exp[r], label_logit[r], &finite)
+                                   : clmp_near_loss(s.others[r], s.label_exp[r]);
+#ifdef CLMP_FOCAL_GAMMA_BITS
+        loss = clmp_focal(s.others[r], s.label_exp[r], loss);
+#endif
+        loss = clmp_mark_loss(loss * clmp_label_weight(label[r], class_weights), label[r], finite);
+        clmp_spot_store(spot, loss, plane + r * width);
+        if (losses != 0)
+            clmp_spot_store(spot, select((FLOATV)0.0f, loss, (INTV)(loss > (FLOATV)0.0f)), losses + r * width);
     }
 }
 
@@ -68,44 +120,6 @@ clmp_upsample_loss(global const uchar *taps, global const uchar *work, ulong hig
     const ulong at =
         (image * head->rows.pixels + CLMP_IN(const clmp_tile, taps, head->rows.tiles_at)[tile_row].first) * width;
 
-    INTV label[CLMP_ROWS];
-    CLMP_UNROLL_ARRAY
-    for (int r = 0; r < CLMP_ROWS; ++r)
-        label[r] = r < view.rows ? clmp_spot_labels(&spot, labels + labels_at + at + r * width, ignore_index)
-                                 : (INTV)(-CLMP_IGNORED);
-    clmp_tile_softmax s;
-    clmp_tile_softmax_read(&view, label, CLMP_LEAST, &s, 0);
-
-    INTV vanished = (INTV)0;
-    CLMP_UNROLL_ARRAY
-    for (int r = 0; r < CLMP_ROWS; ++r)
-        vanished |= (INTV)(s.label_exp[r] < (FLOATV)CLMP_LEAST_LABEL_EXP) & (INTV)(label[r] >= (INTV)0);
-    FLOATV label_logit[CLMP_ROWS];
-    const int any_vanished = CLMP_ANY(vanished);
-    if (any_vanished)
-        clmp_label_logits(&view, label, &s, label_logit);
-
-    CLMP_UNROLL_ARRAY
-    for (int r = 0; r < CLMP_ROWS_OF(view); ++r) {
-        if (r >= view.rows)
-            continue;
-        const INTV has_exp = (INTV)(s.label_exp[r] >= (FLOATV)CLMP_LEAST_LABEL_EXP);
-        /* at most 2^20 / 2^-100: finite */
-        const FLOATV ratio = (s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) *
-                             clmp_reciprocal(select((FLOATV)1.0f, s.label_exp[r] * (FLOATV)CLMP_EXP_UNSCALE, has_exp));
-        FLOATV loss = clmp_log1p(ratio);
-        INTV finite = has_exp;
-        if (any_vanished) {
-            loss = select(clmp_log(s.others[r] * (FLOATV)CLMP_EXP_UNSCALE) - label_logit[r], loss, has_exp);
-            finite |= (INTV)(label_logit[r] > (FLOATV)(-INFINITY));
-        }
-#ifdef CLMP_FOCAL_GAMMA_BITS
-        loss = clmp_focal(s.others[r], s.label_exp[r], loss);
-#endif
-        loss = clmp_mark_loss(loss * clmp_label_weight(label[r], class_weights), label[r], finite);
-        clmp_spot_store(&spot, loss, plane + plane_at + at + r * width);
-        if (store_losses)
-            clmp_spot_store(&spot, select((FLOATV)0.0f, loss, (INTV)(loss > (FLOATV)0.0f)),
-                            losses + losses_at + at + r * width);
-    }
+    clmp_upsample_loss_item(&view, &spot, width, labels + labels_at + at, class_weights, ignore_index,
+                            plane + plane_at + at, store_losses ? losses + losses_at + at : 0);
 }

@@ -15,7 +15,6 @@
 
 #include "criterion.clh"
 
-#define CLMP_LEAST (-86.0f)
 #define CLMP_LEAST_LABEL_EXP (0x1p-100f * CLMP_EXP_SCALE)
 
 #ifndef CLMP_GROUP

@@ -11,13 +11,14 @@ struct stage {
     /* the least that is moved: bytes of a pixel's logit (read or written), and of the rest of a pixel */
     unsigned per_logit, per_pixel;
     /* with interpolation: float operations (an fma is two) for each class of each pixel, counted from
-     * kernels/upsample*.cl.  What is done once a pixel, a tile or a column is left out, and so are comparisons,
+     * kernels/upsample*.cl, of tiles of 8 rows.  What is done once a pixel or a tile is left out, and so are comparisons,
      * selections and operations on integers.  For weights that are multiples of 1/32, and for others. */
     unsigned flops_exact, flops;
 };
 
-/* clmp_slope_at() 4 or 11, less the base 1, clmp_exp_scaled_sum() 17, the sum 1; the gradient 5 besides */
-enum { LOSS_EXACT = 23, LOSS = 30, GRADIENT_EXACT = 28, GRADIENT = 35 };
+/* three times in a column of 8: clmp_slope_at() 4 or 11 and clmp_exp_scaled() 17; in each pixel a product with the ratio and
+ * the sum, 2; and for the gradient the product once more, one with the factor, and two sums, 6 */
+enum { LOSS_EXACT = 10, LOSS = 13, GRADIENT_EXACT = 16, GRADIENT = 19 };
 
 /* labels 1 byte, losses and weights 4 */
 static const struct stage copy_stage = {"copy", BENCH_COPY, BENCH_ENTRIES, 8, 0, 0, 0};

@@ -70,6 +70,15 @@ static uint64_t take(uint64_t *end, uint64_t count, size_t size) {
     return at;
 }
 
+/* part / whole in two numbers (CLMP_WEIGHT_STEPS); returns whether the second is 0. */
+static bool split_weight(uint64_t part, uint64_t whole, float *high, float *low) {
+    const uint64_t steps = (2 * part * CLMP_WEIGHT_STEPS + whole) / (2 * whole);
+    const int64_t rest = (int64_t)(CLMP_WEIGHT_STEPS * part) - (int64_t)(steps * whole);
+    *high = (float)steps / CLMP_WEIGHT_STEPS;
+    *low = (float)((double)rest / ((double)whole * CLMP_WEIGHT_STEPS));
+    return rest == 0;
+}
+
 static clmp_axis lay_out(const struct axis *axis, uint64_t *end) {
     const uint64_t lanes = (axis->tiles * axis->slot + 15) / 16 * 16;
     clmp_axis record = {.pixels = (cl_uint)axis->pixels,
@@ -85,6 +94,8 @@ static clmp_axis lay_out(const struct axis *axis, uint64_t *end) {
     record.part_at = take(end, lanes, sizeof(cl_uint));
     record.whole = (cl_uint)place_of(axis, 0).whole; /* at most 2^31 */
     record.half_unit = (float)(0.5 / (double)record.whole);
+    const uint64_t step = !axis->align_corners ? 2 * axis->logits : axis->pixels > 1 ? axis->logits - 1 : 0;
+    split_weight(step, record.whole, &record.step_high, &record.step_low);
     return record;
 }
 
@@ -129,15 +140,11 @@ static void fill(const struct axis *axis, clmp_axis *record, struct clmp_tables 
         for (uint32_t i = 0; i < count; ++i) {
             const struct place place = place_of(axis, first + i);
             const int lane = tile->lane + (int)i;
-            const uint64_t steps = (2 * place.part * CLMP_WEIGHT_STEPS + place.whole) / (2 * place.whole);
-            const int64_t rest = (int64_t)(CLMP_WEIGHT_STEPS * place.part) - (int64_t)(steps * place.whole);
             const uint64_t shares = ((place.part << 25) + place.whole) / (2 * place.whole); /* to the nearest */
             pixels[lane] = (cl_int)(first + i);
-            high[lane] = (float)steps / CLMP_WEIGHT_STEPS;
-            low[lane] = (float)((double)rest / ((double)place.whole * CLMP_WEIGHT_STEPS));
+            tables->exact = split_weight(place.part, place.whole, &high[lane], &low[lane]) && tables->exact;
             share[lane] = (float)shares * 0x1p-24f;
             parts[lane] = (cl_uint)place.part;
-            tables->exact = tables->exact && rest == 0;
             tables->on_grid = tables->on_grid || place.part == 0;
             if (columns && pixels[lane] - lane != pixels[tiles[0].lane] - tiles[0].lane)
                 tables->contiguous = false;

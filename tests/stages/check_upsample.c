@@ -101,7 +101,7 @@ END_TEST
 /* ---------------------------------------------------------------------------------------------------------- accuracy
  */
 
-static const uint64_t class_counts[] = {1, 2, 16, 17, 19, 33, 65, 150};
+static const uint64_t class_counts[] = {1, 2, 16, 17, 19, 33, 65, 150, 170};
 
 START_TEST(every_class_count_is_accurate) {
     const uint64_t classes = class_counts[_i / 2];
@@ -137,6 +137,31 @@ START_TEST(tiny_logits_have_the_reference_bits) {
     memcpy(problem->logits, known[_i].logits, sizeof known[_i].logits);
     for (uint64_t i = 0; i < problem->pixels; i++)
         set_label(problem, i, 1);
+    check_solved(problem);
+}
+END_TEST
+
+/* Levels on both sides of where an exponential is 0, and as far apart as logits may be that are not steep: a class counts at
+ * both ends of a column, at one, or at none. */
+START_TEST(classes_that_fade_along_a_column_have_the_reference_bits) {
+    static const float levels[] = {0.0f, -3.0f, -45.0f, -85.9f, -86.1f, -100.0f, -126.0f};
+    static const uint64_t heights[][2] = {{4, 32}, {4, 23}, {3, 48}, {4, 9}, {4, 16}, {5, 10}, {2, 70}, {9, 9}};
+    const uint64_t *rows = heights[_i % 8];
+    struct problem *problem =
+        training_step(1, 5, rows[0], 6, rows[1], _i / 8 % 2 ? 48 : 41, CLMP_LABEL_UINT8, "fading", _i);
+    struct rng rng = rng_for("fading logits", (uint64_t)_i);
+    const uint64_t area = rows[0] * 6;
+    for (uint64_t i = 0; i < area; i++) {
+        for (uint64_t c = 0; c < 5; c++) {
+            float *logit = &problem->logits[c * area + i];
+            *logit = levels[rng_below(&rng, sizeof levels / sizeof *levels)] + (float)(0.3 * rng_uniform(&rng));
+            if (_i / 16 && rng_below(&rng, 20) == 0)
+                *logit = -INFINITY;
+        }
+        problem->logits[rng_below(&rng, 5) * area + i] = (float)rng_uniform(&rng);
+    }
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        set_label(problem, i, (int64_t)rng_below(&rng, 5));
     check_solved(problem);
 }
 END_TEST
@@ -488,6 +513,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_logit_that_is_not_finite_reaches_its_neighbours_only, 0, small ? 3 : 12);
     tcase_add_loop_test(tcase, a_logit_of_weight_0_is_not_looked_at, 0, 2);
     tcase_add_loop_test(tcase, tiny_logits_have_the_reference_bits, 0, 3);
+    tcase_add_loop_test(tcase, classes_that_fade_along_a_column_have_the_reference_bits, 0, small ? 8 : 32);
     tcase_add_loop_test(tcase, equal_sizes_have_the_bits_of_no_size_given, 0, 2);
     tcase_add_loop_test(tcase, no_valid_pixel_gives_a_zero_gradient, 0, 2);
     tcase = add_case(suite, "slope", "full quick small");
@@ -501,7 +527,7 @@ int main(void) {
     tcase_add_loop_test(tcase, the_workspace_is_small, 0, 5);
     tcase = add_case(suite, "accuracy", "full");
     tcase_add_loop_test(tcase, large_logits_are_accurate, 0, 16);
-    tcase_add_loop_test(tcase, every_class_count_is_accurate, 0, 16);
+    tcase_add_loop_test(tcase, every_class_count_is_accurate, 0, 18);
     tcase_add_loop_test(tcase, huge_logits_have_the_reference_bits, 0, 12);
     tcase = add_case(suite, "sizes", "full device");
     tcase_add_loop_test(tcase, batches_of_real_size_have_the_reference_bits, small ? 1 : 0, 2);

@@ -51,7 +51,8 @@ struct axis {
     struct reference_place *places; /* of pixels */
     float *high, *low, *share;      /* of pixels: the weight of logit `after` */
     uint64_t *tiles, *lanes;        /* of pixels: its tile, and its lane there */
-    uint64_t pixels, tile_count, slot;
+    uint64_t pixels, tile_count, slot, most; /* pixels of the largest tile */
+    float step_high, step_low;               /* of weights, from one pixel of a tile to the next */
     bool exact;
 };
 
@@ -63,8 +64,8 @@ static void *allocate(uint64_t count, size_t size) {
 }
 
 static void cut_tiles(struct axis *axis, bool columns) {
-    uint64_t most = 0, first = 0;
-    axis->tile_count = 0;
+    uint64_t first = 0;
+    axis->tile_count = axis->most = 0;
     for (uint64_t p = 0; p < axis->pixels; ++p) {
         if (p > 0 && (axis->places[p].cell != axis->places[p - 1].cell || p - first == MOST_TILE)) {
             axis->tile_count++;
@@ -72,10 +73,10 @@ static void cut_tiles(struct axis *axis, bool columns) {
         }
         axis->tiles[p] = axis->tile_count;
         axis->lanes[p] = p - first;
-        most = p - first + 1 > most ? p - first + 1 : most;
+        axis->most = p - first + 1 > axis->most ? p - first + 1 : axis->most;
     }
     axis->tile_count++;
-    for (axis->slot = 1; axis->slot < most;)
+    for (axis->slot = 1; axis->slot < axis->most;)
         axis->slot *= 2;
     /* columns before the first logit end with the slot */
     for (uint64_t p = 0, count; columns && p < axis->pixels && axis->places[p].cell < 0; p += count) {
@@ -84,6 +85,13 @@ static void cut_tiles(struct axis *axis, bool columns) {
         for (uint64_t i = 0; i < count; ++i)
             axis->lanes[p + i] += axis->slot - count;
     }
+}
+
+/* To a multiple of 1/32, and the rest. */
+static void weight_of(int64_t part, int64_t whole, float *high, float *low) {
+    const int64_t steps = (64 * part + whole) / (2 * whole);
+    *high = (float)steps / 32.0f;
+    *low = (float)((double)(32 * part - steps * whole) / (32.0 * (double)whole));
 }
 
 static struct axis axis_new(uint64_t logits, uint64_t pixels, bool align_corners, bool columns) {
@@ -96,13 +104,13 @@ static struct axis axis_new(uint64_t logits, uint64_t pixels, bool align_corners
     axis.lanes = allocate(pixels, sizeof *axis.lanes);
     for (uint64_t p = 0; p < pixels; ++p) {
         const struct reference_place place = reference_place(logits, pixels, align_corners, p);
-        const int64_t steps = (64 * place.part + place.whole) / (2 * place.whole);
         axis.places[p] = place;
-        axis.high[p] = (float)steps / 32.0f;
-        axis.low[p] = (float)((double)(32 * place.part - steps * place.whole) / (32.0 * (double)place.whole));
+        weight_of(place.part, place.whole, &axis.high[p], &axis.low[p]);
         axis.share[p] = (float)(((place.part << 25) + place.whole) / (2 * place.whole)) * 0x1p-24f;
         axis.exact = axis.exact && axis.low[p] == 0.0f;
     }
+    const int64_t step = !align_corners ? 2 * (int64_t)logits : pixels > 1 ? (int64_t)logits - 1 : 0;
+    weight_of(step, axis.places[0].whole, &axis.step_high, &axis.step_low);
     cut_tiles(&axis, columns);
     return axis;
 }
@@ -346,14 +354,14 @@ static struct slope slope_of(const struct image *image, uint64_t n, uint64_t c, 
     return slope;
 }
 
-static struct part logit(const struct image *image, uint64_t n, uint64_t c, uint64_t y, uint64_t x) {
-    const struct slope slope = slope_of(image, n, c, y, x);
-    struct part part = slope.start;
-    if (image->rows.places[y].part != 0) {
-        part.high = fmaf(image->rows.high[y], slope.step.high, part.high);
-        part.low = fmaf(image->rows.high[y], slope.step.low, part.low);
+/* `part`, and a weight of a slope's step more; `weighs`: whether that is not 0. */
+static struct part plus_step(const struct image *image, const struct slope *slope, float high, float low, bool weighs,
+                             struct part part) {
+    if (weighs) {
+        part.high = fmaf(high, slope->step.high, part.high);
+        part.low = fmaf(high, slope->step.low, part.low);
         if (!image->exact)
-            part.low = clmp_cut(fmaf(image->rows.low[y], slope.step.high + slope.step.low, part.low));
+            part.low = clmp_cut(fmaf(low, slope->step.high + slope->step.low, part.low));
     }
     if (!image->exact) {
         const float carry = round_part(part.low);
@@ -365,11 +373,21 @@ static struct part logit(const struct image *image, uint64_t n, uint64_t c, uint
     return part;
 }
 
+/* At row y of pixels. */
+static struct part on_slope(const struct image *image, const struct slope *slope, uint64_t y) {
+    return plus_step(image, slope, image->rows.high[y], image->rows.low[y], image->rows.places[y].part != 0,
+                     slope->start);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- softmax
  */
 
 struct softmax {
-    float base, label_exp, others;
+    struct {
+        float start, step;
+    } line;    /* from the largest logit of the row above to that of the row below */
+    float sag; /* of the largest logit below the line, where exponentials are relative to it */
+    float label_exp, others;
     bool steep;
     int64_t top; /* of steep ones */
 };
@@ -381,22 +399,49 @@ static void sum_add(float *sum, float *error, float term) {
     *sum = next;
 }
 
-static float exponential(const struct image *image, uint64_t n, uint64_t c, uint64_t y, uint64_t x,
-                         const struct softmax *s, float least) {
-    if (s->steep) {
-        const struct corners corners = corners_of(image, y, x);
-        return steep_exp(image, &corners, n, s->top, c, least);
-    }
-    const struct part part = logit(image, n, c, y, x);
-    return clmp_exp_scaled_sum(part.high - s->base, part.low, least);
+/* A class's slope less the line. */
+static struct slope from_line(const struct image *image, uint64_t n, uint64_t c, uint64_t y, uint64_t x,
+                              const struct softmax *s) {
+    struct slope slope = slope_of(image, n, c, y, x);
+    slope.start.high -= s->line.start;
+    slope.step.high -= s->line.step;
+    return slope;
 }
 
-static void sums_of(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label, float least,
+#define LEAST (-86.0f)
+
+static float exponential(const struct image *image, uint64_t n, uint64_t c, uint64_t y, uint64_t x,
+                         const struct softmax *s) {
+    if (s->steep) {
+        const struct corners corners = corners_of(image, y, x);
+        return steep_exp(image, &corners, n, s->top, c, LEAST);
+    }
+    const struct slope slope = from_line(image, n, c, y, x, s);
+    const bool at_start = slope.start.high > LEAST, at_end = slope.start.high + slope.step.high > LEAST;
+    if (at_start != at_end || s->sag < 0.0f) {
+        const struct part part = on_slope(image, &slope, y);
+        return clmp_exp_scaled_sum(part.high - s->sag, part.low, LEAST);
+    }
+    if (!at_start)
+        return 0.0f;
+    /* each fourth row of a tile is computed, those after it are products with a ratio */
+    const uint64_t products = image->rows.most > 2 ? image->rows.lanes[y] % 4 : 0;
+    const struct part first = on_slope(image, &slope, y - products);
+    const struct part step =
+        plus_step(image, &slope, image->rows.step_high, image->rows.step_low, true, (struct part){0.0f, 0.0f});
+    const float ratio = clmp_exp_ratio(step.high, step.low);
+    float e = clmp_exp_scaled(first.high, first.low);
+    for (uint64_t k = 0; k < products; ++k)
+        e *= ratio;
+    return e;
+}
+
+static void sums_of(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label,
                     struct softmax *s) {
     float error = 0.0f, block = 0.0f;
     s->label_exp = s->others = 0.0f;
     for (uint64_t c = 0; c < image->classes; ++c) {
-        const float e = exponential(image, n, c, y, x, s, least);
+        const float e = exponential(image, n, c, y, x, s);
         if ((int64_t)c == label)
             s->label_exp = e;
         else
@@ -408,10 +453,12 @@ static void sums_of(const struct image *image, uint64_t n, uint64_t y, uint64_t 
     }
 }
 
-static float maximum(const struct image *image, uint64_t n, uint64_t y, uint64_t x) {
+static float largest_below_line(const struct image *image, uint64_t n, uint64_t y, uint64_t x,
+                                const struct softmax *s) {
     float most = -INFINITY;
     for (uint64_t c = 0; c < image->classes; ++c) {
-        const float high = logit(image, n, c, y, x).high;
+        const struct slope slope = from_line(image, n, c, y, x, s);
+        const float high = on_slope(image, &slope, y).high;
         if (high > most)
             most = high;
     }
@@ -419,17 +466,15 @@ static float maximum(const struct image *image, uint64_t n, uint64_t y, uint64_t
 }
 
 /* Without rounding, up to the exponentials. */
-static struct softmax steep_softmax(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label,
-                                    float least) {
+static struct softmax steep_softmax(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label) {
     const struct corners corners = corners_of(image, y, x);
     struct softmax s = {.steep = true, .top = top_of(image, &corners, n)};
     if (s.top >= 0)
-        sums_of(image, n, y, x, label, least, &s);
+        sums_of(image, n, y, x, label, &s);
     return s;
 }
 
-static struct softmax softmax(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label,
-                              float least) {
+static struct softmax softmax(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label) {
     float above = -INFINITY, below = -INFINITY;
     for (uint64_t c = 0; c < image->classes; ++c) {
         const struct slope slope = slope_of(image, n, c, y, x);
@@ -437,17 +482,12 @@ static struct softmax softmax(const struct image *image, uint64_t n, uint64_t y,
         above = start > above ? start : above;
         below = end > below ? end : below;
     }
-    struct softmax s = {.base = above};
-    if (image->rows.places[y].part != 0) {
-        s.base = fmaf(image->rows.high[y], below - above, above);
-        if (!image->exact)
-            s.base += round_part(image->rows.low[y] * (below - above));
-    }
-    sums_of(image, n, y, x, label, least, &s);
+    struct softmax s = {.line = {above, below - above}};
+    sums_of(image, n, y, x, label, &s);
     const float sum = s.others + s.label_exp;
-    if (sum < 1.0f || (least < -80.0f && sum < 0x1p18f && s.others < sum * 0x1p-60f)) {
-        s.base = maximum(image, n, y, x);
-        sums_of(image, n, y, x, label, least, &s);
+    if (sum < 1.0f || (sum < 0x1p18f && s.others < sum * 0x1p-60f)) {
+        s.sag = largest_below_line(image, n, y, x, &s);
+        sums_of(image, n, y, x, label, &s);
     }
     return s;
 }
@@ -472,7 +512,7 @@ static float pixel_loss(const struct reference_input *in, const struct image *im
                         int64_t label, bool weighted) {
     const struct corners corners = corners_of(image, y, x);
     const bool steep = is_steep(image, &corners, n) || lowest_around(image, &corners, n, (uint64_t)label) < -192.0f;
-    const struct softmax s = (steep ? steep_softmax : softmax)(image, n, y, x, label, -86.0f);
+    const struct softmax s = (steep ? steep_softmax : softmax)(image, n, y, x, label);
     float loss = 0.0f;
     if (steep && (s.top < 0 || !counts_there(image, &corners, n, (uint64_t)label)))
         return NOT_VALID(CLMP_NONFINITE);
@@ -482,8 +522,9 @@ static float pixel_loss(const struct reference_input *in, const struct image *im
         const struct part distance = below_top(image, &corners, n, s.top, (uint64_t)label);
         loss = clmp_limit((clmp_log(s.others * CLMP_EXP_UNSCALE) + distance.low) + distance.high);
     } else {
-        const struct part part = logit(image, n, (uint64_t)label, y, x);
-        const float distance = (part.high - s.base) + part.low;
+        const struct slope slope = from_line(image, n, (uint64_t)label, y, x, &s);
+        const struct part part = on_slope(image, &slope, y);
+        const float distance = (part.high - s.sag) + part.low;
         if (!(distance > -INFINITY))
             return NOT_VALID(CLMP_NONFINITE);
         loss = clmp_log(s.others * CLMP_EXP_UNSCALE) - distance;
@@ -548,7 +589,7 @@ static float term(const struct step *step, uint64_t n, uint64_t c, uint64_t y, u
         return 0.0f;
     float e = -s->others;
     if ((int64_t)c != label_at(step->in, i))
-        e = exponential(&step->image, n, c, y, x, s, -38.8f);
+        e = exponential(&step->image, n, c, y, x, s);
     const float g = step->factors[i] * e;
     if ((!step->image.exact || params->classes > 1024) && fabsf(g) < 0x1p-55f)
         return 0.0f;
@@ -633,7 +674,7 @@ static void find_factors(struct step *step, const float *losses, const float *we
             continue;
         const uint64_t n = i / area, y = i % area / params->width, x = i % params->width;
         const struct corners corners = corners_of(&step->image, y, x);
-        *s = (is_steep(&step->image, &corners, n) ? steep_softmax : softmax)(&step->image, n, y, x, label, -38.8f);
+        *s = (is_steep(&step->image, &corners, n) ? steep_softmax : softmax)(&step->image, n, y, x, label);
         if (bits_focal(params)) {
             const float label_exp = s->label_exp > 0.0f ? s->label_exp * CLMP_EXP_UNSCALE : 1.0f;
             const float cross_entropy = clmp_log1p((s->others * CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp));
@@ -641,7 +682,7 @@ static void find_factors(struct step *step, const float *losses, const float *we
         }
         if (!(factor >= 0x1p-26f))
             continue;
-        step->factors[i] = factor * clmp_reciprocal(s->others + s->label_exp);
+        step->factors[i] = factor * (clmp_reciprocal(s->others + s->label_exp) * 0x1p70f);
     }
 }
 
@@ -657,7 +698,7 @@ void upsample_bits_gradient(const struct reference_input *in, const float *losse
         const float unit = unit_of(taus[params->scope == CLMP_SCOPE_IMAGE ? n : 0]);
         all_tile_sums(&step, n, plane % params->classes);
         for (uint64_t i = 0; i < height * width; ++i) {
-            float g = clmp_limit(gather(&step, i / width, i % width) * unit);
+            float g = clmp_limit(gather(&step, i / width, i % width) * (unit * 0x1p-70f));
             g = clmp_limit(g * clmp_limit(in->gradient_scale * share));
             gradient[plane * height * width + i] = clmp_limit(g * class_unit(in));
         }
