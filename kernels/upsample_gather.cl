@@ -74,7 +74,9 @@ CLMP_FN FLOATV clmp_gather_vector(global const uchar *taps, global const float *
 
 /* A finished gradient. */
 CLMP_FN FLOATV clmp_gather_scale(FLOATV sum, float down, float scale, float class_up) {
-    const FLOATV g = clmp_limit(clmp_limit(sum * (FLOATV)down) * clmp_limit((FLOATV)scale));
+    /* one after the other: normalised by class weights, tau may be as small as they are large */
+    sum = clmp_limit(clmp_limit(sum * (FLOATV)(1.0f / CLMP_FACTOR_SCALE)) * (FLOATV)down);
+    const FLOATV g = clmp_limit(sum * clmp_limit((FLOATV)scale));
     return clmp_limit(g * (FLOATV)class_up);
 }
 
@@ -88,8 +90,7 @@ clmp_upsample_gather(global const uchar *taps, global const uchar *work, ulong s
     const ulong plane = get_global_id(1) / band_logits;
     const int i = (int)(first_logit + get_global_id(1) % band_logits);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
-    const float down =
-        as_float(as_uint(pools[plane / CLMP_CLASSES / images_per_pool].tau) & 0x7f800000u) * (1.0f / CLMP_FACTOR_SCALE);
+    const float down = as_float(as_uint(pools[plane / CLMP_CLASSES / images_per_pool].tau) & 0x7f800000u);
     global const float *sums = CLMP_IN(const float, work, sums_at) + plane * band_rows * 4 * head->columns.tiles;
     global clmp_logit *to = gradient + gradient_at + plane / CLMP_CLASSES * image_stride +
                             plane % CLMP_CLASSES * class_stride + (ulong)i * row_stride;

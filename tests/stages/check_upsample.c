@@ -423,6 +423,46 @@ START_TEST(tuning_changes_no_bit) {
 }
 END_TEST
 
+/* Normalised by them, tau is as small as class weights are large, or the reverse. */
+START_TEST(normalised_class_weights_of_any_size_change_nothing) {
+    static const float units[] = {0x1p-100f, 0x1p60f, 0x1p100f};
+    struct problem *problem = training_step(2, 3, 3, 3, 24, 24, CLMP_LABEL_UINT8, "normalised weights of any size", 0);
+    problem->in.params.weighting = CLMP_WEIGHTING_UNIFORM;
+    problem->in.params.normalise = CLMP_NORMALISE_WEIGHTS;
+    problem->in.params.class_weights = problem->class_weights;
+    for (uint64_t c = 0; c < 3; c++)
+        problem->class_weights[c] = 1.0f;
+    struct outputs *plain = assert_solved(problem);
+    for (uint64_t c = 0; c < 3; c++)
+        problem->class_weights[c] = units[_i];
+    struct outputs *got = assert_solved(problem);
+    ck_assert(fabsf(plain->gradient[0]) > 0.0f);
+    for (uint64_t i = 0; i < problem->elements; i++)
+        ck_assert_msg(got->gradient[i] == plain->gradient[i], "gradient[%d] is %a, not %a; %s", (int)i,
+                      (double)got->gradient[i], (double)plain->gradient[i], describe(problem));
+    outputs_free(plain);
+    outputs_free(got);
+    problem_free(problem);
+}
+END_TEST
+
+/* A confident pixel between corners that disagree, with classes just where exponentials are 0: they are seen in its loss. */
+START_TEST(many_faint_classes_are_seen_in_a_confident_loss) {
+    static const uint64_t counts[] = {19, 150};
+    const uint64_t classes = counts[_i % 2];
+    struct problem *problem = problem_upsampled(1, classes, 2, 1, _i / 2 ? 16 : 15, 1, CLMP_LABEL_UINT8);
+    for (uint64_t c = 2; c < classes; c++)
+        problem->logits[2 * c] = problem->logits[2 * c + 1] = -86.01f;
+    problem->logits[0] = 0.0f;
+    problem->logits[1] = -66.0f;
+    problem->logits[2] = -77.7f;
+    problem->logits[3] = 0.0f;
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        set_label(problem, i, 0);
+    check_solved(problem);
+}
+END_TEST
+
 START_TEST(every_way_to_run_has_the_reference_bits) {
     static const struct run runs[] = {{.entry = ENTRY_LOSS},
                                       {.in_place = true},
@@ -513,6 +553,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_logit_that_is_not_finite_reaches_its_neighbours_only, 0, small ? 3 : 12);
     tcase_add_loop_test(tcase, a_logit_of_weight_0_is_not_looked_at, 0, 2);
     tcase_add_loop_test(tcase, tiny_logits_have_the_reference_bits, 0, 3);
+    tcase_add_loop_test(tcase, many_faint_classes_are_seen_in_a_confident_loss, 0, small ? 1 : 4);
     tcase_add_loop_test(tcase, classes_that_fade_along_a_column_have_the_reference_bits, 0, small ? 8 : 32);
     tcase_add_loop_test(tcase, equal_sizes_have_the_bits_of_no_size_given, 0, 2);
     tcase_add_loop_test(tcase, no_valid_pixel_gives_a_zero_gradient, 0, 2);
@@ -523,6 +564,7 @@ int main(void) {
     tcase_add_loop_test(tcase, weightings_work_with_interpolation, 3, small ? 5 : 20);
     tcase_add_loop_test(tcase, every_way_to_run_has_the_reference_bits, 0, small ? 2 : 6);
     tcase_add_loop_test(tcase, class_weights_of_any_size_scale_the_gradient, 0, small ? 1 : 3);
+    tcase_add_loop_test(tcase, normalised_class_weights_of_any_size_change_nothing, 0, 3);
     tcase = add_case(suite, "workspace", "full");
     tcase_add_loop_test(tcase, the_workspace_is_small, 0, 5);
     tcase = add_case(suite, "accuracy", "full");

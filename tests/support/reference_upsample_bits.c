@@ -485,7 +485,7 @@ static struct softmax softmax(const struct image *image, uint64_t n, uint64_t y,
     struct softmax s = {.line = {above, below - above}};
     sums_of(image, n, y, x, label, &s);
     const float sum = s.others + s.label_exp;
-    if (sum < 1.0f || (sum < 0x1p18f && s.others < sum * 0x1p-60f)) {
+    if (sum < 1.0f || (sum < 0x1.8p23f && s.others < sum * 0x1p-60f)) {
         s.sag = largest_below_line(image, n, y, x, &s);
         sums_of(image, n, y, x, label, &s);
     }
@@ -698,7 +698,7 @@ void upsample_bits_gradient(const struct reference_input *in, const float *losse
         const float unit = unit_of(taus[params->scope == CLMP_SCOPE_IMAGE ? n : 0]);
         all_tile_sums(&step, n, plane % params->classes);
         for (uint64_t i = 0; i < height * width; ++i) {
-            float g = clmp_limit(gather(&step, i / width, i % width) * (unit * 0x1p-70f));
+            float g = clmp_limit(clmp_limit(gather(&step, i / width, i % width) * 0x1p-70f) * unit);
             g = clmp_limit(g * clmp_limit(in->gradient_scale * share));
             gradient[plane * height * width + i] = clmp_limit(g * class_unit(in));
         }
