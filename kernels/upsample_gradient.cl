@@ -11,9 +11,9 @@
  * (2 + 3)) + .., as many as the slot has.
  *
  * No sum is subnormal: g is taken relative to the largest weight and class weight (powers of two are), times 2^70, with
- * factors below 2^-26 and exponentials below e^-86 = 2^-124 taken as 0, so that it is above 2^-91 for up to 1024 classes;
- * where there are more, or weights are not multiples of 1/32 but of 2^-24, g below 2^-55 is taken as 0.  So all sums
- * are multiples of 2^-126.
+ * factors below 2^-26 and exponentials below e^-86 = 2^-124 taken as 0, so that it is above 2^-91 for up to 1024
+ * classes; where there are more, or weights are not multiples of 1/32 but of 2^-24, g below 2^-55 is taken as 0.  So
+ * all sums are multiples of 2^-126.
  *
  *   taps, labels, class_weights   as in upsample_loss.cl
  *   plane     float32 (N, H, W), from plane_at on: what upsample_loss.cl wrote
@@ -22,7 +22,7 @@
  * after its columns, in the row above, then below images_per_pool         images that share a record of pools
  *   first_row, band_rows    the tiles' rows that this launch is for
  */
-#include "upsample.clh"
+#include "upsample_softmax.clh"
 
 #include "upsample_factor.clh"
 
@@ -164,8 +164,7 @@ CLMP_TILE_FN void clmp_upsample_gradient_item(const clmp_view *view, const clmp_
     INTV label[CLMP_ROWS];
     CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r)
-        label[r] =
-            r < view->rows ? clmp_spot_labels(spot, labels + r * width, ignore_index) : (INTV)(-CLMP_IGNORED);
+        label[r] = r < view->rows ? clmp_spot_labels(spot, labels + r * width, ignore_index) : (INTV)(-CLMP_IGNORED);
     clmp_slope slopes[CLMP_COLUMNS_KEPT];
     clmp_progression kept[CLMP_COLUMNS_KEPT];
     uchar one_by_one[CLMP_COLUMNS_KEPT];
@@ -264,7 +263,8 @@ clmp_upsample_gradient(global const uchar *taps, global uchar *work, ulong high_
         problem->slope,
         head->class_down};
     clmp_upsample_gradient_item(&view, &spot, width, labels + labels_at + at, class_weights, ignore_index,
-                                plane + plane_at + at, CLMP_IN(const clmp_pool, work, pools_at) + image / images_per_pool,
+                                plane + plane_at + at,
+                                CLMP_IN(const clmp_pool, work, pools_at) + image / images_per_pool,
 #if CLMP_PARTS == 1
                                 &adjoint);
 #else

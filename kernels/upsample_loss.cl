@@ -17,7 +17,7 @@
  *
  * Grid: (vectors of columns rounded up to work-groups, N x tiles of rows).
  */
-#include "upsample.clh"
+#include "upsample_softmax.clh"
 
 #include "criterion.clh"
 
@@ -47,11 +47,11 @@ CLMP_FN void clmp_label_logits(const clmp_view *view, const INTV *label, const c
     }
 }
 
-/* log1p(T / E_y), where the label's exponential did not vanish; and garbage, which a mark replaces, where there is none. */
+/* log1p(T / E_y), where the label's exponential did not vanish; and garbage, which a mark replaces, where there is
+ * none. */
 static __attribute__((always_inline)) FLOATV clmp_near_loss(FLOATV others, FLOATV label_exp) {
     /* at most 2^20 / 2^-100: finite */
-    return clmp_log1p((others * (FLOATV)CLMP_EXP_UNSCALE) *
-                      clmp_reciprocal(label_exp * (FLOATV)CLMP_EXP_UNSCALE));
+    return clmp_log1p((others * (FLOATV)CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp * (FLOATV)CLMP_EXP_UNSCALE));
 }
 
 /* The same where it may have vanished. */
@@ -69,8 +69,7 @@ CLMP_TILE_FN void clmp_upsample_loss_item(const clmp_view *view, const clmp_spot
     INTV label[CLMP_ROWS];
     CLMP_UNROLL_ARRAY
     for (int r = 0; r < CLMP_ROWS; ++r)
-        label[r] =
-            r < view->rows ? clmp_spot_labels(spot, labels + r * width, ignore_index) : (INTV)(-CLMP_IGNORED);
+        label[r] = r < view->rows ? clmp_spot_labels(spot, labels + r * width, ignore_index) : (INTV)(-CLMP_IGNORED);
     clmp_slope slopes[CLMP_COLUMNS_KEPT];
     clmp_tile_softmax s;
     clmp_tile_softmax_read(view, label, clmp_labels_seen(label), slopes, &s, 0, 0);

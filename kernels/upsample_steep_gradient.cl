@@ -91,8 +91,7 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsampl
             pixel.label = clmp_label_codes((long)labels[labels_at + at], ignore_index);
             clmp_site_weights(taps, &site, i, j, &weights);
             clmp_site_top(&site, &weights, &pixel.top);
-            clmp_site_softmax(taps, &site, &weights, &pixel.top, pixel.label, CLMP_LEAST, &label_exp,
-                              &pixel.others);
+            clmp_site_softmax(taps, &site, &weights, &pixel.top, pixel.label, &label_exp, &pixel.others);
             pixel.factor = clmp_pixel_factor(plane[plane_at + at], pixel.label, pixel.others, label_exp, pool,
                                              problem->slope, class_weights, head->class_down);
             pixel.others = -pixel.others;
@@ -108,7 +107,7 @@ kernel __attribute__((reqd_work_group_size(CLMP_GROUP, 1, 1))) void clmp_upsampl
                 clmp_pixel_get(column, i, &pixel);
                 if (pixel.factor != 0.0f && pixel.label != c) {
                     clmp_site_weights(taps, &site, i, j, &weights);
-                    e = clmp_site_exp(taps, &site, &weights, &pixel.top, c, CLMP_LEAST);
+                    e = clmp_site_exp(taps, &site, &weights, &pixel.top, c);
                 }
                 const float g = clmp_pixel_term(pixel.factor, pixel.label == c ? pixel.others : e);
                 above_sum = fma(1.0f - below[i], g, above_sum);

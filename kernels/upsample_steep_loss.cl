@@ -29,7 +29,7 @@ CLMP_FN float clmp_steep_loss(global const uchar *taps, const clmp_site *site, i
     float label_exp, others, high, low, error;
     clmp_site_weights(taps, site, i, j, &weights);
     clmp_site_top(site, &weights, &top);
-    clmp_site_softmax(taps, site, &weights, &top, label, CLMP_LEAST, &label_exp, &others);
+    clmp_site_softmax(taps, site, &weights, &top, label, &label_exp, &others);
     float loss = 0.0f;
     const int finite = top.class_index >= 0 && clmp_site_estimate(site, &weights, label, &error) > -INFINITY;
     if (finite && label_exp >= CLMP_LEAST_LABEL_EXP) {

@@ -11,13 +11,13 @@ struct stage {
     /* the least that is moved: bytes of a pixel's logit (read or written), and of the rest of a pixel */
     unsigned per_logit, per_pixel;
     /* with interpolation: float operations (an fma is two) for each class of each pixel, counted from
-     * kernels/upsample*.cl, of tiles of 8 rows.  What is done once a pixel or a tile is left out, and so are comparisons,
-     * selections and operations on integers.  For weights that are multiples of 1/32, and for others. */
+     * kernels/upsample*.cl, of tiles of 8 rows.  What is done once a pixel or a tile is left out, and so are
+     * comparisons, selections and operations on integers.  For weights that are multiples of 1/32, and for others. */
     unsigned flops_exact, flops;
 };
 
-/* three times in a column of 8: clmp_slope_at() 4 or 11 and clmp_exp_scaled() 17; in each pixel a product with the ratio and
- * the sum, 2; and for the gradient the product once more, one with the factor, and two sums, 6 */
+/* three times in a column of 8: clmp_slope_at() 4 or 11 and clmp_exp_scaled() 17; in each pixel a product with the
+ * ratio and the sum, 2; and for the gradient the product once more, one with the factor, and two sums, 6 */
 enum { LOSS_EXACT = 10, LOSS = 13, GRADIENT_EXACT = 16, GRADIENT = 19 };
 
 /* labels 1 byte, losses and weights 4 */

@@ -141,8 +141,8 @@ START_TEST(tiny_logits_have_the_reference_bits) {
 }
 END_TEST
 
-/* Levels on both sides of where an exponential is 0, and as far apart as logits may be that are not steep: a class counts at
- * both ends of a column, at one, or at none. */
+/* Levels on both sides of where an exponential is 0, and as far apart as logits may be that are not steep: a class
+ * counts at both ends of a column, at one, or at none. */
 START_TEST(classes_that_fade_along_a_column_have_the_reference_bits) {
     static const float levels[] = {0.0f, -3.0f, -45.0f, -85.9f, -86.1f, -100.0f, -126.0f};
     static const uint64_t heights[][2] = {{4, 32}, {4, 23}, {3, 48}, {4, 9}, {4, 16}, {5, 10}, {2, 70}, {9, 9}};
@@ -446,7 +446,8 @@ START_TEST(normalised_class_weights_of_any_size_change_nothing) {
 }
 END_TEST
 
-/* A confident pixel between corners that disagree, with classes just where exponentials are 0: they are seen in its loss. */
+/* A confident pixel between corners that disagree, with classes just where exponentials are 0: they are seen in its
+ * loss. */
 START_TEST(many_faint_classes_are_seen_in_a_confident_loss) {
     static const uint64_t counts[] = {19, 150};
     const uint64_t classes = counts[_i % 2];

@@ -315,12 +315,11 @@ static struct part below_top(const struct image *image, const struct corners *co
     return part;
 }
 
-static float steep_exp(const struct image *image, const struct corners *corners, uint64_t n, int64_t top, uint64_t c,
-                       float least) {
+static float steep_exp(const struct image *image, const struct corners *corners, uint64_t n, int64_t top, uint64_t c) {
     if (!counts_there(image, corners, n, c))
         return 0.0f;
     const struct part distance = below_top(image, corners, n, top, c);
-    return clmp_exp_scaled_sum(-distance.high, -distance.low, least);
+    return clmp_exp_scaled_or_0(-distance.high, -distance.low);
 }
 
 static float round_part(float x) {
@@ -414,13 +413,13 @@ static float exponential(const struct image *image, uint64_t n, uint64_t c, uint
                          const struct softmax *s) {
     if (s->steep) {
         const struct corners corners = corners_of(image, y, x);
-        return steep_exp(image, &corners, n, s->top, c, LEAST);
+        return steep_exp(image, &corners, n, s->top, c);
     }
     const struct slope slope = from_line(image, n, c, y, x, s);
     const bool at_start = slope.start.high > LEAST, at_end = slope.start.high + slope.step.high > LEAST;
     if (at_start != at_end || s->sag < 0.0f) {
         const struct part part = on_slope(image, &slope, y);
-        return clmp_exp_scaled_sum(part.high - s->sag, part.low, LEAST);
+        return clmp_exp_scaled_or_0(part.high - s->sag, part.low);
     }
     if (!at_start)
         return 0.0f;
@@ -436,8 +435,7 @@ static float exponential(const struct image *image, uint64_t n, uint64_t c, uint
     return e;
 }
 
-static void sums_of(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label,
-                    struct softmax *s) {
+static void sums_of(const struct image *image, uint64_t n, uint64_t y, uint64_t x, int64_t label, struct softmax *s) {
     float error = 0.0f, block = 0.0f;
     s->label_exp = s->others = 0.0f;
     for (uint64_t c = 0; c < image->classes; ++c) {
