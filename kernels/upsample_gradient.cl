@@ -91,7 +91,7 @@ CLMP_FN void clmp_two_lane_sums(FLOATV a, FLOATV b, CLMP_TILEV *sums) {
 #if CLMP_PARTS == 1
 #define CLMP_EXCHANGE
 #else
-#define CLMP_EXCHANGE , local float (*exchange)[4][CLMP_GROUP]
+#define CLMP_EXCHANGE , local float(*exchange)[4][CLMP_GROUP]
 #endif
 
 CLMP_FN void clmp_store_tiles(CLMP_TILEV v, global float *p, ulong count) {
@@ -216,8 +216,8 @@ CLMP_TILE_FN void clmp_upsample_gradient_item(const clmp_view *view, const clmp_
                 CLMP_UNROLL_ARRAY
                 for (uint k = 0; k < count; ++k)
                     pair[k] = pair[2 * k] + pair[2 * k + 1];
-            if (adjoint->count > 0)
-                to[q * tiles] = pair[0];
+                if (adjoint->count > 0)
+                    to[q * tiles] = pair[0];
         }
 #endif
     }
