@@ -21,9 +21,6 @@
 
 #include "criterion.clh"
 
-/* Below 2^-100, no ratio to an exponential is taken. */
-#define CLMP_LEAST_LABEL_EXP (0x1p-100f * CLMP_EXP_SCALE)
-
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
 #endif
@@ -47,14 +44,7 @@ CLMP_FN void clmp_label_logits(const clmp_view *view, const INTV *label, const c
     }
 }
 
-/* log1p(T / E_y), where the label's exponential did not vanish; and garbage, which a mark replaces, where there is
- * none. */
-static __attribute__((always_inline)) FLOATV clmp_near_loss(FLOATV others, FLOATV label_exp) {
-    /* at most 2^20 / 2^-100: finite */
-    return clmp_log1p((others * (FLOATV)CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp * (FLOATV)CLMP_EXP_UNSCALE));
-}
-
-/* The same where it may have vanished. */
+/* The cross-entropy of a label whose exponential may have vanished. */
 CLMP_FN FLOATV clmp_far_loss(FLOATV others, FLOATV label_exp, FLOATV label_logit, INTV *finite) {
     const INTV has_exp = (INTV)(label_exp >= (FLOATV)CLMP_LEAST_LABEL_EXP);
     const FLOATV near = clmp_near_loss(others, select((FLOATV)CLMP_EXP_SCALE, label_exp, has_exp));

@@ -15,8 +15,6 @@
 
 #include "criterion.clh"
 
-#define CLMP_LEAST_LABEL_EXP (0x1p-100f * CLMP_EXP_SCALE)
-
 #ifndef CLMP_GROUP
 #define CLMP_GROUP 64
 #endif
@@ -33,7 +31,7 @@ CLMP_FN float clmp_steep_loss(global const uchar *taps, const clmp_site *site, i
     float loss = 0.0f;
     const int finite = top.class_index >= 0 && clmp_site_estimate(site, &weights, label, &error) > -INFINITY;
     if (finite && label_exp >= CLMP_LEAST_LABEL_EXP) {
-        loss = clmp_log1p((others * CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp * CLMP_EXP_UNSCALE));
+        loss = clmp_near_loss(others, label_exp);
     } else if (finite) { /* at most the largest float, as in clmp_criterion() */
         clmp_site_distance(taps, site, &weights, &top, label, &high, &low);
         loss = clmp_limit((clmp_log(others * CLMP_EXP_UNSCALE) + low) + high);

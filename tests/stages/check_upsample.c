@@ -464,6 +464,23 @@ START_TEST(many_faint_classes_are_seen_in_a_confident_loss) {
 }
 END_TEST
 
+/* A label so far below that the ratio to its exponential is no float, which a focal loss takes for its slope. */
+START_TEST(focal_gradients_of_hopeless_labels_are_accurate) {
+    static const float levels[] = {-60.0f, -75.0f, -80.0f, -85.5f, -90.0f, -120.0f};
+    struct problem *problem = problem_upsampled(1, 19, 2, 2, 16, 16, CLMP_LABEL_UINT8);
+    problem->in.params.loss = CLMP_LOSS_FOCAL;
+    problem->in.params.focal_gamma = 2.0;
+    for (uint64_t i = 0; i < problem->elements; i++)
+        problem->logits[i] = i < 4 ? levels[_i] : 0.0f;
+    for (uint64_t i = 0; i < problem->pixels; i++)
+        set_label(problem, i, 0);
+    struct outputs *got = assert_solved(problem);
+    ck_assert_msg(got->gradient[0] < 0.0f, "gradient[0] is %a; %s", (double)got->gradient[0], describe(problem));
+    outputs_free(got);
+    problem_free(problem);
+}
+END_TEST
+
 START_TEST(every_way_to_run_has_the_reference_bits) {
     static const struct run runs[] = {{.entry = ENTRY_LOSS},
                                       {.in_place = true},
@@ -554,6 +571,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_logit_that_is_not_finite_reaches_its_neighbours_only, 0, small ? 3 : 12);
     tcase_add_loop_test(tcase, a_logit_of_weight_0_is_not_looked_at, 0, 2);
     tcase_add_loop_test(tcase, tiny_logits_have_the_reference_bits, 0, 3);
+    tcase_add_loop_test(tcase, focal_gradients_of_hopeless_labels_are_accurate, 0, 6);
     tcase_add_loop_test(tcase, many_faint_classes_are_seen_in_a_confident_loss, 0, small ? 1 : 4);
     tcase_add_loop_test(tcase, classes_that_fade_along_a_column_have_the_reference_bits, 0, small ? 8 : 32);
     tcase_add_loop_test(tcase, equal_sizes_have_the_bits_of_no_size_given, 0, 2);

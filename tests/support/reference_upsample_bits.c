@@ -674,7 +674,7 @@ static void find_factors(struct step *step, const float *losses, const float *we
         const struct corners corners = corners_of(&step->image, y, x);
         *s = (is_steep(&step->image, &corners, n) ? steep_softmax : softmax)(&step->image, n, y, x, label);
         if (bits_focal(params)) {
-            const float label_exp = s->label_exp > 0.0f ? s->label_exp * CLMP_EXP_UNSCALE : 1.0f;
+            const float label_exp = s->label_exp >= 0x1p-76f ? s->label_exp * CLMP_EXP_UNSCALE : 1.0f;
             const float cross_entropy = clmp_log1p((s->others * CLMP_EXP_UNSCALE) * clmp_reciprocal(label_exp));
             factor *= bits_focal_slope(params, s->others, s->label_exp, cross_entropy);
         }
