@@ -119,7 +119,7 @@ typedef struct clmp_adjoint {
 } clmp_adjoint;
 
 /* The gradient of one class, summed down the columns for the logits above and below. */
-CLMP_FN void clmp_column_sums(const clmp_view *view, const INTV *label, uint seen, const clmp_slope *slopes,
+CLMP_FN void clmp_column_sums(const clmp_view *view, const INTV *label, const clmp_slope *slopes,
                               const clmp_tile_softmax *s, const clmp_progression *kept, const uchar *one_by_one,
                               const FLOATV *factor, const float (*weights)[2], int c, FLOATV *above_sum,
                               FLOATV *below_sum) {
@@ -147,7 +147,7 @@ CLMP_FN void clmp_column_sums(const clmp_view *view, const INTV *label, uint see
             const int r = g * CLMP_STRIDE + k;
             if (r >= CLMP_ROWS)
                 continue;
-            if (CLMP_MAY_BE_LABEL(seen, c))
+            if (CLMP_MAY_BE_LABEL(s->seen, c))
                 e[k] = select(e[k], s->others[r], (INTV)(label[r] == (INTV)c));
             const FLOATV term = clmp_pixel_term(factor[r], e[k]);
             *above_sum = fma((FLOATV)weights[r][0], term, *above_sum);
@@ -169,8 +169,7 @@ CLMP_TILE_FN void clmp_upsample_gradient_item(const clmp_view *view, const clmp_
     clmp_progression kept[CLMP_COLUMNS_KEPT];
     uchar one_by_one[CLMP_COLUMNS_KEPT];
     clmp_tile_softmax s;
-    const uint seen = clmp_labels_seen(label);
-    clmp_tile_softmax_read(view, label, seen, slopes, &s, kept, one_by_one);
+    clmp_tile_softmax_read(view, label, slopes, &s, kept, one_by_one);
 
     FLOATV factor[CLMP_ROWS];
     float weights[CLMP_ROWS][2]; /* of the logits above and below: a copy, as what is stored might change those */
@@ -190,7 +189,7 @@ CLMP_TILE_FN void clmp_upsample_gradient_item(const clmp_view *view, const clmp_
     CLMP_ROLLED
     for (int c = 0; c < CLMP_CLASSES; ++c, to += adjoint->class_stride) {
         FLOATV above_sum, below_sum;
-        clmp_column_sums(view, label, seen, slopes, &s, kept, one_by_one, factor, weights, c, &above_sum, &below_sum);
+        clmp_column_sums(view, label, slopes, &s, kept, one_by_one, factor, weights, c, &above_sum, &below_sum);
 #if CLMP_PARTS == 1
         CLMP_TILEV sums[4];
         clmp_two_lane_sums(before * above_sum, after * above_sum, sums);
@@ -214,10 +213,10 @@ CLMP_TILE_FN void clmp_upsample_gradient_item(const clmp_view *view, const clmp_
             CLMP_UNROLL_ARRAY
             for (uint count = CLMP_PARTS / 2; count > 0; count /= 2)
                 CLMP_UNROLL_ARRAY
-                for (uint k = 0; k < count; ++k)
-                    pair[k] = pair[2 * k] + pair[2 * k + 1];
-                if (adjoint->count > 0)
-                    to[q * tiles] = pair[0];
+            for (uint k = 0; k < count; ++k)
+                pair[k] = pair[2 * k] + pair[2 * k + 1];
+            if (adjoint->count > 0)
+                to[q * tiles] = pair[0];
         }
 #endif
     }

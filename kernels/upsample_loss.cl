@@ -62,7 +62,7 @@ CLMP_TILE_FN void clmp_upsample_loss_item(const clmp_view *view, const clmp_spot
         label[r] = r < view->rows ? clmp_spot_labels(spot, labels + r * width, ignore_index) : (INTV)(-CLMP_IGNORED);
     clmp_slope slopes[CLMP_COLUMNS_KEPT];
     clmp_tile_softmax s;
-    clmp_tile_softmax_read(view, label, clmp_labels_seen(label), slopes, &s, 0, 0);
+    clmp_tile_softmax_read(view, label, slopes, &s, 0, 0);
 
     INTV vanished = (INTV)0; /* below 0 where a class's exponential is less than that, in bits */
     CLMP_UNROLL_ARRAY
