@@ -15,6 +15,7 @@
  */
 #include "vector.clh"
 
+#include "bins.clh"
 #include "counters.clh"
 
 #ifndef CLMP_LOCAL_BINS
@@ -81,8 +82,7 @@ typedef struct clmp_window {
     uint round, parent, child, mask, tops;
     uint upper, lower; /* upper bits of a key */
     uint upper_bins;   /* where the upper window's bins begin */
-    float q_log2e;
-    int fraction_bits;
+    clmp_powers powers;
 } clmp_window;
 
 /* What a vector of keys, each in a window, adds to bins, and to which. */
@@ -93,18 +93,16 @@ typedef struct clmp_shares {
 
 /* A pixel, and its mantissa. */
 CLMP_FN ULONGV clmp_counted(UINTV key) {
-    const UINTV mantissa = (key & (UINTV)0x007fffff) | (UINTV)0x00800000;
-    return TO_ULONGV(mantissa) | (ULONGV)CLMP_ONE_PIXEL;
+    return TO_ULONGV(clmp_mantissa(key)) | (ULONGV)CLMP_ONE_PIXEL;
 }
 
 CLMP_INLINE void clmp_share_out(UINTV key, const clmp_window *window, clmp_shares *shares) {
     const INTV in_upper = (INTV)((key >> (UINTV)window->parent) == (UINTV)window->upper);
     UINTV bin = (key >> (UINTV)window->child) & (UINTV)window->mask;
     bin += select((UINTV)0, (UINTV)window->upper_bins, in_upper);
-    const FLOATV power = clmp_power_in_octave(key, key | (UINTV)window->tops, window->q_log2e);
     CLMP_VSTORE(bin, shares->bin);
     CLMP_VSTORE(clmp_counted(key), shares->counted);
-    CLMP_VSTORE(clmp_fixed(AS_UINTV(power), window->fraction_bits), shares->powers);
+    CLMP_VSTORE(clmp_power_in_octave(key, window->tops, window->powers), shares->powers);
 }
 
 /* Whether a key is in a window: of round one, all are. */
@@ -132,35 +130,77 @@ CLMP_INLINE void clmp_add_keys(UINTV key, uint count, const clmp_window *window,
 #if CLMP_VECTOR > 1 && !defined(CLMP_IN_REGISTERS)
 #define CLMP_HELD 4
 #define CLMP_HELD_PIXELS (CLMP_HELD * CLMP_VECTOR)
+
+/* Numbers side by side: a0 b0 a1 b1 ... */
+CLMP_INLINE void clmp_store_pairs(UINTV a, UINTV b, uint *to) {
+#if CLMP_VECTOR == 16 /* the longest vector */
+    uint16 low, high;
+    low.even = a.lo;
+    low.odd = b.lo;
+    high.even = a.hi;
+    high.odd = b.hi;
+    vstore16(low, 0, to);
+    vstore16(high, 1, to);
+#else
+    for (uint i = 0; i < CLMP_VECTOR; ++i) {
+        to[2 * i] = ((uint *)&a)[i];
+        to[2 * i + 1] = ((uint *)&b)[i];
+    }
+#endif
+}
+
+/* A block's shares, by terms: of 32 bits. */
+CLMP_INLINE void clmp_add_block_by_terms(const UINTV *key, const FLOATV *below, const uint *bin,
+                                         const clmp_window *window, CLMP_PLACE *bins) {
+    uint share[2 * CLMP_HELD_PIXELS];
+#pragma unroll 1
+    for (uint k = 0; k < CLMP_HELD; ++k)
+        clmp_store_pairs(clmp_mantissa(key[k]), clmp_power_by_terms(below[k], window->powers),
+                         share + k * 2 * CLMP_VECTOR);
+#pragma unroll 4
+    for (uint i = 0; i < CLMP_HELD_PIXELS; ++i)
+        clmp_add(bins + bin[i], convert_ulong2(vload2(i, share)) + (ulong2)(CLMP_ONE_PIXEL, 0));
+}
+
+/* The same, by logarithms and exponentials: of 64 bits. */
+CLMP_INLINE void clmp_add_block(const UINTV *key, FLOATV *part, const uint *bin, const clmp_window *window,
+                                CLMP_PLACE *bins) {
+    ulong counted[CLMP_HELD_PIXELS], powers[CLMP_HELD_PIXELS];
+#pragma unroll 1
+    for (uint k = 0; k < CLMP_HELD; ++k)
+        part[k] = clmp_log_in_octave(part[k], window->powers.q_log2e);
+#pragma unroll 1
+    for (uint k = 0; k < CLMP_HELD; ++k) {
+        CLMP_VSTORE(clmp_counted(key[k]), counted + k * CLMP_VECTOR);
+        CLMP_VSTORE(clmp_fixed(AS_UINTV(clmp_exp2(part[k])), window->powers.fraction_bits), powers + k * CLMP_VECTOR);
+    }
+#pragma unroll 4
+    for (uint i = 0; i < CLMP_HELD_PIXELS; ++i)
+        clmp_add(bins + bin[i], (ulong2)(counted[i], powers[i]));
+}
+
 /*
  * Round one: whole blocks of pixels, each of which has a bin; returns where they end.  A pixel's share is a chain of
- * some forty operations, each waiting for the one before: in steps, each for all vectors of a block, there is always
+ * some thirty operations, each waiting for the one before: in steps, each for all vectors of a block, there is always
  * something else to do.
  */
 CLMP_INLINE ulong clmp_fill_blocks(global const float *losses, int marked, ulong begin, ulong end,
                                    const clmp_window *window, CLMP_PLACE *bins) {
     uint bin[CLMP_HELD_PIXELS];
-    ulong counted[CLMP_HELD_PIXELS], powers[CLMP_HELD_PIXELS];
     UINTV key[CLMP_HELD];
-    FLOATV part[CLMP_HELD];
+    FLOATV below[CLMP_HELD];
     for (; end - begin >= CLMP_HELD_PIXELS; begin += CLMP_HELD_PIXELS) {
 #pragma unroll 1
         for (uint k = 0; k < CLMP_HELD; ++k) {
             key[k] = clmp_keys(CLMP_VLOAD(losses + begin + k * CLMP_VECTOR), marked);
-            part[k] = clmp_below_in_octave(key[k], key[k] | (UINTV)window->tops);
+            const UINTV l = clmp_mantissa_as_float(key[k]);
+            below[k] = clmp_below_in_octave(l, l | (UINTV)window->tops);
             CLMP_VSTORE(key[k] >> (UINTV)window->child, bin + k * CLMP_VECTOR);
         }
-#pragma unroll 1
-        for (uint k = 0; k < CLMP_HELD; ++k)
-            part[k] = clmp_log_in_octave(part[k], window->q_log2e);
-#pragma unroll 1
-        for (uint k = 0; k < CLMP_HELD; ++k) {
-            CLMP_VSTORE(clmp_counted(key[k]), counted + k * CLMP_VECTOR);
-            CLMP_VSTORE(clmp_fixed(AS_UINTV(clmp_exp2(part[k])), window->fraction_bits), powers + k * CLMP_VECTOR);
-        }
-#pragma unroll 4
-        for (uint i = 0; i < CLMP_HELD_PIXELS; ++i)
-            clmp_add(bins + bin[i], (ulong2)(counted[i], powers[i]));
+        if (window->powers.by_terms)
+            clmp_add_block_by_terms(key, below, bin, window, bins);
+        else
+            clmp_add_block(key, below, bin, window, bins);
     }
     return begin;
 }
@@ -308,8 +348,7 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
     window.upper = round == 1 ? 0 : pools[pool].window[0];
     window.lower = round == 1 ? CLMP_NO_WINDOW : pools[pool].window[1];
     window.upper_bins = CLMP_BINS - CLMP_WINDOW_BINS(round);
-    window.q_log2e = problem->q_log2e;
-    window.fraction_bits = problem->fraction_bits;
+    window.powers = problem->powers;
 
 #if !CLMP_SHARED_SETS
     for (uint i = get_local_id(0); i < CLMP_BINS; i += CLMP_BIN_GROUP) {

@@ -19,6 +19,7 @@
 #define CLMP_VECTOR 1
 #include "vector.clh"
 
+#include "bins.clh"
 #include "counters.clh"
 
 #ifndef CLMP_GROUP
@@ -209,8 +210,7 @@ CLMP_GROUP_KERNEL clmp_sort_scatter(global uchar *work, ulong keys_at, ulong cou
 
 /* Mantissa and power of a key, whose bin has the top key | tops. */
 CLMP_FN ulong2 clmp_sort_share(uint key, uint tops, global const clmp_problem *problem) {
-    const uint power = as_uint(clmp_power_in_octave(key, key | tops, problem->q_log2e));
-    return (ulong2)((key & 0x007fffffu) | 0x00800000u, clmp_fixed(power, problem->fraction_bits));
+    return (ulong2)((key & 0x007fffffu) | 0x00800000u, clmp_power_in_octave(key, tops, problem->powers));
 }
 
 /*

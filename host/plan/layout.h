@@ -15,7 +15,7 @@ _Static_assert(sizeof(clmp_record) == sizeof(clmp_result) && sizeof(clmp_result)
 _Static_assert(sizeof(clmp_bin) == 24, "no padding, as on every device");
 _Static_assert(sizeof(clmp_pool) % 16 == 0 && sizeof(clmp_tree) % 16 == 0, "arrays keep their alignment");
 _Static_assert(sizeof(clmp_tree) <= 16384, "what the least device has of local memory");
-_Static_assert(sizeof(clmp_problem) == 96 && sizeof(clmp_draw) == sizeof(cl_ulong) * (5 + CLMP_DRAW_BINS),
+_Static_assert(sizeof(clmp_problem) == 128 && sizeof(clmp_draw) == sizeof(cl_ulong) * (5 + CLMP_DRAW_BINS),
                "no padding");
 
 #endif

@@ -24,21 +24,63 @@ static int fraction_bits(uint64_t pixels) {
     return bits < 40 ? bits : 40;
 }
 
+/* From here on, terms would cost more of the error that docs/algorithm.md, 7 gives powers than a logarithm does. */
+#define MOST_BY_TERMS 11.25
+
+/*
+ * ((1 + d)^q - 1) / d, d from -1/8 to 0, by CLMP_POWER_TERMS terms: its series, from which the higher powers are taken in the
+ * form of Chebyshev polynomials, one after the other.  + - * / only, so that all hosts get the same.
+ */
+static void make_terms(double q, float *term) {
+    enum { series_terms = 16 };
+    double a[series_terms], chebyshev[series_terms][series_terms] = {{1.0}, {1.0, 2.0}}; /* in z = 8 d, from -1 to 0 */
+    double coefficient = q, scale = 1.0;
+    for (int k = 0; k < series_terms; ++k) {
+        a[k] = coefficient * scale;
+        coefficient = coefficient * (q - (k + 1)) / (k + 2);
+        scale /= 8.0;
+    }
+    for (int n = 2; n < series_terms; ++n)
+        for (int k = 0; k <= n; ++k) /* T_n = 2 (2 z + 1) T_(n-1) - T_(n-2): integers */
+            chebyshev[n][k] = 2.0 * chebyshev[n - 1][k] + (k > 0 ? 4.0 * chebyshev[n - 1][k - 1] : 0.0) - chebyshev[n - 2][k];
+    for (int n = series_terms - 1; n >= CLMP_POWER_TERMS; --n) {
+        const double most = a[n] / chebyshev[n][n];
+        for (int k = 0; k <= n; ++k)
+            a[k] -= most * chebyshev[n][k];
+    }
+    scale = 1 << CLMP_POWER_BITS;
+    for (int k = 0; k < CLMP_POWER_TERMS; ++k, scale *= 8.0)
+        term[k] = (float)(a[k] * scale);
+}
+
+/* q = 0 stands for an infinite one. */
+static clmp_powers powers_make(double q, uint64_t pixels) {
+    clmp_powers powers = {
+        .q_log2e = q != 0.0 ? (float)(q * 0x1.71547652b82fep+0) : HUGE_FACTOR,
+        .fraction_bits = fraction_bits(pixels),
+        .by_terms = q != 0.0 && q <= MOST_BY_TERMS && fraction_bits(pixels) >= CLMP_POWER_BITS,
+    };
+    if (powers.by_terms) {
+        powers.fraction_bits = CLMP_POWER_BITS;
+        make_terms(q, powers.term);
+    }
+    return powers;
+}
+
 clmp_problem clmp_problem_make(double p, double support, uint64_t pixels) {
     clmp_problem problem = {
         .support = real_from_double(support),
-        .fraction_bits = fraction_bits(pixels),
+        .powers = powers_make(0.0, pixels),
         .infinite_p = isinf(p),
     };
     if (problem.infinite_p) {
         problem.q = real_from_double(1.0);
         problem.inverse_q = real_from_double(1.0);
-        problem.q_log2e = 0x1.715476p+0f;
+        problem.powers = powers_make(1.0, pixels);
         problem.slope = 0.0f;
     } else if (p - 1.0 < 0x1p-32) {
         /* p = 1, or so near that no float below another is seen: (1 - 2^-24)^q < e^-256 */
         problem.inverse_p = real_from_double(1.0);
-        problem.q_log2e = HUGE_FACTOR;
         problem.slope = HUGE_FACTOR;
     } else {
         const double q = p / (p - 1.0);
@@ -46,7 +88,7 @@ clmp_problem clmp_problem_make(double p, double support, uint64_t pixels) {
         problem.q = real_from_double(q);
         problem.inverse_p = real_from_double(1.0 / p);
         problem.inverse_q = real_from_double((p - 1.0) / p);
-        problem.q_log2e = (float)(q * 0x1.71547652b82fep+0);
+        problem.powers = powers_make(q, pixels);
         problem.slope = slope < 0x1p-100 ? 0.0f : (float)slope;
     }
     return problem;

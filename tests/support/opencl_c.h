@@ -23,11 +23,15 @@ static inline float as_float(uint32_t bits) {
     memcpy(&f, &bits, sizeof f);
     return f;
 }
-static inline uint32_t as_uint(float f) {
+static inline uint32_t as_uint_from_float(float f) {
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
     return bits;
 }
+static inline uint32_t as_uint_from_int(int32_t i) {
+    return (uint32_t)i;
+}
+#define as_uint(x) _Generic((x), float : as_uint_from_float, int32_t : as_uint_from_int)(x)
 static inline int32_t as_int_from_float(float f) {
     return (int32_t)as_uint(f);
 }
@@ -35,6 +39,9 @@ static inline int32_t as_int_from_uint(uint32_t u) {
     return (int32_t)u;
 }
 #define as_int(x) _Generic((x), float : as_int_from_float, uint32_t : as_int_from_uint)(x)
+static inline int32_t convert_int(float f) {
+    return (int32_t)f;
+}
 static inline uint64_t convert_ulong(uint32_t u) {
     return u;
 }

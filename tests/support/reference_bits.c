@@ -14,6 +14,7 @@
 #include "opencl_c.h"
 #define CLMP_GLOBAL
 #include "arith.clh"
+#include "bins.clh"
 #include "layout.clh"
 #include "plan/problem.h"
 #include "real.clh"
@@ -275,10 +276,9 @@ static void fill_bins(const uint32_t *keys, uint64_t pixels, uint32_t round, con
             bin += window_bins;
         else if (round != 1 && prefix != pool->window[1])
             continue;
-        const float power = clmp_power_in_octave(keys[i], keys[i] | ((1u << child) - 1), problem->q_log2e);
         bins[bin].count += 1;
         bins[bin].mantissas += (keys[i] & 0x007fffffu) | 0x00800000u;
-        bins[bin].powers += clmp_fixed(as_uint(power), problem->fraction_bits);
+        bins[bin].powers += clmp_power_in_octave(keys[i], (1u << child) - 1, problem->powers);
     }
 }
 
