@@ -206,68 +206,87 @@ CLMP_INLINE ulong clmp_fill_blocks(global const float *losses, int marked, ulong
 }
 #endif
 
+/*
+ * The keys that a round found in its windows, and which of them the bins have.  They are in the workspace: the windows
+ * of round three are within those of round two, so that it looks at the list alone, where that had room for all.  They
+ * are kept as the floats that they are the bits of, and so are read as losses are.
+ */
+typedef struct clmp_list {
+    global float *keys;
+    uint room, count, added;
+    int complete;
+} clmp_list;
+
+CLMP_INLINE void clmp_add_list(clmp_list *list, const clmp_window *window, CLMP_PLACE *bins) {
+    for (uint at = list->added; at < list->count; at += CLMP_VECTOR) {
+        const uint lanes = min(list->count - at, (uint)CLMP_VECTOR);
+        clmp_add_keys(AS_UINTV(clmp_load(list->keys + at, lanes, 0.0f)), lanes, window, bins);
+    }
+    list->added = list->count;
+}
+
+/* Rounds two and three: those of the pixels from `begin` to before `end` that are in a window, to the list. */
+CLMP_INLINE void clmp_find(global const float *losses, int marked, ulong begin, ulong end, const clmp_window *window,
+                           clmp_list *list, CLMP_PLACE *bins) {
+    for (ulong first = begin; first < end; first += CLMP_VECTOR) {
+        const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
+        /* what fills up the last vector is in no window */
+        const UINTV key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
+        const INTV wanted = clmp_wanted(key, window);
+        if (!CLMP_ANY(wanted))
+            continue; /* nearly always */
+        if (list->count + CLMP_VECTOR > list->room) {
+            clmp_add_list(list, window, bins);
+            list->count = list->added = 0;
+            list->complete = 0;
+        }
+        if (!CLMP_ANY((INTV)(wanted == (INTV)0))) { /* where losses are alike */
+            CLMP_VSTORE(AS_FLOATV(key), list->keys + list->count);
+            list->count += CLMP_VECTOR;
+            continue;
+        }
+        float key_of[CLMP_VECTOR];
+        int wanted_of[CLMP_VECTOR];
+        uint count = list->count;
+        CLMP_VSTORE(AS_FLOATV(key), key_of);
+        CLMP_VSTORE(wanted, wanted_of);
+#pragma unroll
+        for (uint i = 0; i < CLMP_VECTOR; ++i) {
+            list->keys[count] = key_of[i]; /* the next one overwrites it, if it is not wanted */
+            count += wanted_of[i] != 0 ? 1 : 0;
+        }
+        list->count = count;
+    }
+}
+
 /* The pixels from `begin` to before `end`, to bins. */
 CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
-                           const clmp_window *window, CLMP_PLACE *bins) {
-    /* Few pixels are in the windows of rounds two and three: those wait here until they fill a vector. */
-    uint waiting[2 * CLMP_VECTOR] = {0}; /* whole vectors are read: also what is not counted */
-    uint count = 0;
-    int more = 1;
+                           const clmp_window *window, clmp_list *list, CLMP_PLACE *bins) {
+    if (window->round != 1) {
+        clmp_find(losses, marked, begin, end, window, list, bins);
+        clmp_add_list(list, window, bins);
+        return;
+    }
 #ifdef CLMP_HELD
-    if (window->round == 1)
-        begin = clmp_fill_blocks(losses, marked, begin, end, window, bins);
+    begin = clmp_fill_blocks(losses, marked, begin, end, window, bins);
 #endif
-    for (ulong first = begin; more; first += CLMP_VECTOR) {
-        UINTV key = (UINTV)0;
-        uint ready = 0; /* pixels of key to add; in one place, as a compiler takes its time for it */
-        more = first < end;
-        if (more) {
-            const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
-            /* what fills up the last vector is in no window of those rounds */
-            key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
-            const INTV wanted = clmp_wanted(key, window);
-            if (window->round == 1) {
-                ready = lanes;
-            } else if (!CLMP_ANY(wanted)) {
-                continue; /* nearly always */
-            } else if (!CLMP_ANY((INTV)(wanted == (INTV)0))) {
-                ready = lanes; /* where losses are alike */
-            } else {
-                uint key_of[CLMP_VECTOR];
-                int wanted_of[CLMP_VECTOR];
-                CLMP_VSTORE(key, key_of);
-                CLMP_VSTORE(wanted, wanted_of);
-#pragma unroll
-                for (uint i = 0; i < CLMP_VECTOR; ++i) {
-                    waiting[count] = key_of[i];
-                    count += wanted_of[i] != 0 ? 1 : 0;
-                }
-                if (count >= CLMP_VECTOR) {
-                    key = CLMP_VLOAD(waiting);
-                    ready = CLMP_VECTOR;
-                    count -= CLMP_VECTOR;
-                    for (uint i = 0; i < CLMP_VECTOR; ++i)
-                        waiting[i] = waiting[CLMP_VECTOR + i];
-                }
-            }
-        } else {
-            ready = count;
-            key = CLMP_VLOAD(waiting);
-        }
-        if (ready != 0)
-            clmp_add_keys(key, ready, window, bins);
+    for (ulong first = begin; first < end; first += CLMP_VECTOR) {
+        const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
+        clmp_add_keys(clmp_keys(clmp_load(losses + first, lanes, 0.0f), marked), lanes, window, bins);
     }
 }
 #else
 /* Vectors that a work-item loads at once: a load takes longer than all that is done with it. */
 #define CLMP_AHEAD (CLMP_VECTOR < 4 ? 4 / CLMP_VECTOR : 1)
 
+typedef void clmp_list; /* a list would need a place for each key that all work-items agree on */
+
 /*
  * The work-item's share of the pixels from `begin` to before `end`, to bins.  Pixels of one bin that it meets in a row are
  * added up before the atomics: where all losses are the same, all work-items would queue for one bin.
  */
 CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
-                           const clmp_window *window, CLMP_PLACE *bins) {
+                           const clmp_window *window, clmp_list *list, CLMP_PLACE *bins) {
     uint last = CLMP_NO_WINDOW; /* the row's bin */
     ulong2 sum = (ulong2)(0, 0);
     const ulong apart = CLMP_BIN_GROUP * CLMP_VECTOR;
@@ -312,11 +331,11 @@ CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, 
 #if CLMP_STACK_BINS
 /* The same, at most CLMP_PIECE of them, to a set. */
 CLMP_CALLED void clmp_fill_piece(global const float *losses, int marked, ulong begin, ulong end,
-                                 const clmp_window *window, global clmp_bin *set) {
+                                 const clmp_window *window, clmp_list *list, global clmp_bin *set) {
     ulong2 bins[CLMP_BINS];
     for (uint i = 0; i < CLMP_BINS; ++i)
         bins[i] = (ulong2)(0, 0);
-    clmp_fill(losses, marked, begin, end, 0, window, bins);
+    clmp_fill(losses, marked, begin, end, 0, window, list, bins);
     for (uint i = 0; i < CLMP_BINS; ++i)
         if (bins[i].x != 0)
             clmp_add_to_set(set + i, bins[i]);
@@ -329,12 +348,14 @@ CLMP_CALLED void clmp_fill_piece(global const float *losses, int marked, ulong b
  *   sets    (pools, set_count, CLMP_BINS) out, in work from byte sets_at on; work-group i of a pool adds to set
  *           i % set_count
  *   run     pixels of a work-group, a multiple of CLMP_VECTOR * CLMP_BIN_GROUP
- * Grid: (work-groups of a pool * CLMP_BIN_GROUP, pools).
+ *   lists   (pools, work-groups of a pool, CLMP_LIST_HEAD + list_room) scratch of 32 bits, in work from byte lists_at
+ * on: what round two leaves to round three (where CLMP_BIN_GROUP is 1) Grid: (work-groups of a pool * CLMP_BIN_GROUP,
+ * pools).
  */
 kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
 clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulong pixels, ulong run, uint round,
                     global const clmp_problem *problem, global uchar *work, ulong pools_at, ulong sets_at,
-                    uint set_count) {
+                    uint set_count, ulong lists_at, uint list_room) {
     const ulong pool = get_global_id(1);
     global const clmp_pool *pools = CLMP_IN(const clmp_pool, work, pools_at);
     global clmp_bin *set =
@@ -357,19 +378,33 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
         set[i].powers = 0;
     }
 #endif
-    const ulong begin = min(get_group_id(0) * run, pixels);
-    const ulong end = min(begin + run, pixels);
+    ulong begin = min(get_group_id(0) * run, pixels);
+    ulong end = min(begin + run, pixels);
+    losses += losses_at + pool * pixels;
+#if CLMP_BIN_GROUP == 1
+    const ulong place = (pool * get_num_groups(0) + get_group_id(0)) * (CLMP_LIST_HEAD + list_room);
+    global uint *kept = CLMP_IN(uint, work, lists_at) + place;
+    clmp_list own_list = {CLMP_IN(float, work, lists_at) + place + CLMP_LIST_HEAD, list_room, 0, 0, 1};
+    clmp_list *list = &own_list;
+    if (round == 3 && *kept != CLMP_NOT_KEPT) {
+        losses = list->keys;
+        marked = 1;
+        begin = 0;
+        end = *kept;
+    }
+#else
+    clmp_list *list = 0;
+#endif
 #if CLMP_STACK_BINS
     for (ulong at = begin; at < end; at += CLMP_PIECE)
-        clmp_fill_piece(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), &window, set);
+        clmp_fill_piece(losses, marked, at, min(at + CLMP_PIECE, end), &window, list, set);
 #elif CLMP_LOCAL_BINS
     local ulong2 bins[CLMP_BINS];
     for (ulong at = begin; at < end; at += CLMP_PIECE) {
         for (uint i = get_local_id(0); i < CLMP_BINS; i += CLMP_BIN_GROUP)
             bins[i] = (ulong2)(0, 0);
         barrier(CLK_LOCAL_MEM_FENCE);
-        clmp_fill(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), get_local_id(0), &window,
-                  bins);
+        clmp_fill(losses, marked, at, min(at + CLMP_PIECE, end), get_local_id(0), &window, list, bins);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint i = get_local_id(0); i < CLMP_BINS; i += CLMP_BIN_GROUP) {
             const ulong2 bin = bins[i];
@@ -380,7 +415,10 @@ clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulo
 #else
     barrier(CLK_GLOBAL_MEM_FENCE);
     for (ulong at = begin; at < end; at += CLMP_PIECE)
-        clmp_fill(losses + losses_at + pool * pixels, marked, at, min(at + CLMP_PIECE, end), get_local_id(0), &window,
-                  set);
+        clmp_fill(losses, marked, at, min(at + CLMP_PIECE, end), get_local_id(0), &window, list, set);
+#endif
+#if CLMP_BIN_GROUP == 1
+    if (round == 2)
+        *kept = own_list.complete ? own_list.count : CLMP_NOT_KEPT;
 #endif
 }

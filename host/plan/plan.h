@@ -49,6 +49,7 @@ struct clmp_workspace_layout {
     size_t terms;
     size_t trees;     /* where they are not in local memory */
     size_t sets;      /* of bins; of the sort one a pool */
+    size_t lists;     /* of keys, where clmp_plan_keeps_lists() */
     size_t counts;    /* of labels, where they are counted */
     size_t normalise; /* normalised plans only */
     size_t size;
@@ -89,6 +90,24 @@ struct clmp_plan {
 /* Whether work-groups share sets of bins: then each round has sets of its own, as a step clears all of them at once. */
 static inline bool clmp_plan_shares_sets(const clmp_plan *plan) {
     return plan->tuning.bin_sets < plan->tuning.chunks;
+}
+
+/* Pixels that a work-group of the search sorts into bins: whole vectors of whole work-groups, so that only the last one
+ * has a rest. */
+static inline uint64_t clmp_plan_bin_run(const clmp_plan *plan) {
+    const clmp_tuning *tuning = &plan->tuning;
+    const uint64_t unit = (uint64_t)tuning->chunks * tuning->vector_width * tuning->bin_group;
+    return (plan->pool_pixels + unit - 1) / unit * tuning->vector_width * tuning->bin_group;
+}
+
+/* Whether round two of the search leaves a list of what is in its windows to round three, and how many keys of a
+ * work-group it has room for: an eighth of the pixels. */
+static inline bool clmp_plan_keeps_lists(const clmp_plan *plan) {
+    return plan->tuning.bin_group == 1 && plan->params.weighting != CLMP_WEIGHTING_UNIFORM;
+}
+static inline uint32_t clmp_plan_list_room(const clmp_plan *plan) {
+    const uint64_t most = (uint64_t)1 << 24, room = (clmp_plan_bin_run(plan) / 8 + 32 + 15) / 16 * 16;
+    return clmp_plan_keeps_lists(plan) ? (uint32_t)(room < most ? room : most) : 0;
 }
 
 /* Whether the device has local memory for what reads the bins; else that is in the workspace. */

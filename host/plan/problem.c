@@ -28,8 +28,8 @@ static int fraction_bits(uint64_t pixels) {
 #define MOST_BY_TERMS 11.25
 
 /*
- * ((1 + d)^q - 1) / d, d from -1/8 to 0, by CLMP_POWER_TERMS terms: its series, from which the higher powers are taken in the
- * form of Chebyshev polynomials, one after the other.  + - * / only, so that all hosts get the same.
+ * ((1 + d)^q - 1) / d, d from -1/8 to 0, by CLMP_POWER_TERMS terms: its series, from which the higher powers are taken
+ * in the form of Chebyshev polynomials, one after the other.  + - * / only, so that all hosts get the same.
  */
 static void make_terms(double q, float *term) {
     enum { series_terms = 16 };
@@ -42,7 +42,8 @@ static void make_terms(double q, float *term) {
     }
     for (int n = 2; n < series_terms; ++n)
         for (int k = 0; k <= n; ++k) /* T_n = 2 (2 z + 1) T_(n-1) - T_(n-2): integers */
-            chebyshev[n][k] = 2.0 * chebyshev[n - 1][k] + (k > 0 ? 4.0 * chebyshev[n - 1][k - 1] : 0.0) - chebyshev[n - 2][k];
+            chebyshev[n][k] =
+                2.0 * chebyshev[n - 1][k] + (k > 0 ? 4.0 * chebyshev[n - 1][k - 1] : 0.0) - chebyshev[n - 2][k];
     for (int n = series_terms - 1; n >= CLMP_POWER_TERMS; --n) {
         const double most = a[n] / chebyshev[n][n];
         for (int k = 0; k <= n; ++k)

@@ -49,7 +49,7 @@ static const struct tuning_row {
     {"oclgrind", NULL, 0, 1, 256, 16, 4, UINT32_MAX, LOCAL_BINS, CACHED, 1, 33},
     /* by type.  CPUs: runtimes vectorise within a work-item, two registers of AVX2 are best; a core fills bins alone,
      * without atomics, and its caches hold what the gradient reads twice. */
-    {NULL, NULL, CL_DEVICE_TYPE_CPU, 16, 64, 1, 4, UINT32_MAX, LOCAL_BINS, STREAMED, 2, UINT32_MAX},
+    {NULL, NULL, CL_DEVICE_TYPE_CPU, 16, 64, 1, 2, UINT32_MAX, LOCAL_BINS, STREAMED, 2, UINT32_MAX},
     /* by vendor: predicted, not measured (bench/README.md).  7 work-groups have room for their bins on a compute unit
      */
     {NULL, "nvidia", CL_DEVICE_TYPE_GPU, 1, 256, 256, 4, 1, LOCAL_BINS, CACHED, 1, 33},

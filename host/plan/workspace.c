@@ -32,5 +32,8 @@ bool clmp_plan_lay_out(struct clmp_plan *plan) {
     const bool by_search = plan->sort == NULL;
     const uint64_t sets = by_search ? plan->tuning.bin_sets * (clmp_plan_shares_sets(plan) ? CLMP_ROUNDS : 1) : 1;
     fits = fits && clmp_plan_take(&layout->size, pools * sets, CLMP_BINS * sizeof(clmp_bin), &layout->sets);
+    if (by_search && clmp_plan_keeps_lists(plan))
+        fits = fits && clmp_plan_take(&layout->size, pools * plan->tuning.chunks,
+                                      (CLMP_LIST_HEAD + clmp_plan_list_room(plan)) * sizeof(float), &layout->lists);
     return fits && (by_search || clmp_sort_lay_out(plan));
 }

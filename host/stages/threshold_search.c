@@ -19,19 +19,17 @@ clmp_status clmp_search_begin(struct clmp_step *step) {
 clmp_status clmp_search_fill(struct clmp_step *step, uint32_t round) {
     const clmp_plan *plan = step->plan;
     const clmp_tuning *tuning = &plan->tuning;
-    /* whole vectors of whole work-groups, so that only the last run has a rest */
-    const uint64_t unit = (uint64_t)tuning->vector_width * tuning->bin_group;
-    const uint64_t run = (plan->pool_pixels + tuning->chunks * unit - 1) / (tuning->chunks * unit) * unit;
-
     struct clmp_arguments fill = clmp_arguments_begin(step, CLMP_KERNEL_FILL);
     clmp_argument_losses(&fill, step);
     clmp_argument_ulong(&fill, plan->pool_pixels);
-    clmp_argument_ulong(&fill, run);
+    clmp_argument_ulong(&fill, clmp_plan_bin_run(plan));
     clmp_argument_uint(&fill, round);
     clmp_argument_mem(&fill, plan->problem);
     clmp_argument_workspace(&fill, step);
     clmp_argument_offset(&fill, step, plan->layout.pools);
     clmp_argument_offset(&fill, step, clmp_search_sets(plan, round));
     clmp_argument_uint(&fill, tuning->bin_sets);
+    clmp_argument_offset(&fill, step, plan->layout.lists);
+    clmp_argument_uint(&fill, clmp_plan_list_room(plan));
     return clmp_launch(step, &fill, (uint64_t)tuning->chunks * tuning->bin_group, plan->pools, tuning->bin_group);
 }

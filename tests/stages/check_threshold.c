@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double norms[] = {1.0, 1.01, 1.3, 1.7, 2.0, 4.0, 100.0, INFINITY, 1.0001, 1.002, 1.0000001, 1e6};
+static const double norms[] = {1.0, 1.01, 1.1, 1.3, 1.7, 2.0, 4.0, 100.0, INFINITY, 1.0001, 1.002, 1.0000001, 1e6};
 static const double supports[] = {1e-6, 0.01, 0.25, 0.5, 1.0};
 enum {
     NORMS = sizeof norms / sizeof *norms,
@@ -365,6 +365,40 @@ START_TEST(many_small_images_are_accurate) {
 }
 END_TEST
 
+/* ------------------------------------------------------------------------------------- how a work-group fills its bins
+ */
+
+static const enum losses_kind list_kinds[] = {LOSSES_LOG_NORMAL, LOSSES_TIES, LOSSES_EQUAL, LOSSES_CLOSE,
+                                              LOSSES_UNCLEAN};
+enum { LIST_KINDS = sizeof list_kinds / sizeof *list_kinds };
+
+static void check_filled(struct problem *problem, const clmp_tuning *tuning) {
+    if (can_tune(tuning)) {
+        const struct run run = {.solver = CLMP_SOLVER_SEARCH, .tuning = *tuning};
+        struct outputs *want = run_reference(problem), *got = run_device(problem, &run);
+        assert_same_bits(problem, got, want);
+        outputs_free(want);
+        outputs_free(got);
+    }
+    problem_free(problem);
+}
+
+/* Few losses in the windows of a round, and more than there is room for in a list; vectors of every width. */
+START_TEST(lists_of_losses_change_no_bit) {
+    static const uint32_t widths[] = {1, 2, 4, 8, 16};
+    struct problem *problem = losses_of_kind(2003, list_kinds[_i % LIST_KINDS], (uint64_t)_i);
+    problem->in.params.p = _i / LIST_KINDS % 2 ? 1.01 : 1.7;
+    check_filled(problem, &(clmp_tuning){.vector_width = widths[_i / LIST_KINDS % 5], .bin_group = 1, .chunks = 3});
+}
+END_TEST
+
+/* A work-group empties its bins after each 2^19 pixels. */
+START_TEST(more_pixels_than_bins_hold_change_no_bit) {
+    struct problem *problem = losses_of_kind((1 << 20) + 4321, list_kinds[_i % LIST_KINDS], (uint64_t)_i);
+    check_filled(problem, &(clmp_tuning){.chunks = 1, .bin_group = _i / LIST_KINDS ? 0 : 1});
+}
+END_TEST
+
 int main(void) {
     bool small = test_small();
     Suite *suite = suite_create("threshold");
@@ -397,6 +431,10 @@ int main(void) {
     tcase_add_loop_test(tcase, loss_lies_between_the_mean_and_the_mean_of_the_hardest, 0, POINTS);
     tcase_add_loop_test(tcase, powers_of_two_scale_alpha_and_loss_exactly, 0, POINTS);
     tcase_add_loop_test(tcase, permutation_changes_no_bit, 0, 3 * LOSSES_KINDS);
+    tcase = add_case(suite, "filling", "full device");
+    tcase_add_loop_test(tcase, lists_of_losses_change_no_bit, 0, 5 * LIST_KINDS);
+    tcase = add_case(suite, "pieces", "full");
+    tcase_add_loop_test(tcase, more_pixels_than_bins_hold_change_no_bit, 0, 2 * LIST_KINDS);
     tcase = add_case(suite, "many losses", "slow");
     tcase_add_loop_test(tcase, every_p_and_support_is_accurate_on_many_losses, 0, 2 * POINTS);
     return test_main(suite);

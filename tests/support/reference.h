@@ -39,6 +39,9 @@ double reference_minus_log(double x);
 
 void reference_bits(const struct reference_input *in, const struct bits_output *out);
 
+/* What reference_bits() takes for (l / u)^q of a loss l of a pool of `pixels`, as a key; u = key | tops. */
+double reference_power(double p, uint32_t key, uint32_t tops, uint64_t pixels);
+
 struct exact_result {
     long double loss, alpha, tau;
     uint64_t support, valid, ignored, invalid_labels, nonfinite, pixels;

@@ -265,6 +265,11 @@ static bool is_loss(uint32_t key) {
     return key == 0 || key >= 0x00800000u;
 }
 
+double reference_power(double p, uint32_t key, uint32_t tops, uint64_t pixels) {
+    const clmp_problem problem = clmp_problem_make(p, 1.0, pixels);
+    return ldexp((double)clmp_power_in_octave(key, tops, problem.powers), -problem.powers.fraction_bits);
+}
+
 static void fill_bins(const uint32_t *keys, uint64_t pixels, uint32_t round, const clmp_problem *problem,
                       const clmp_pool *pool, clmp_bin *bins) {
     const uint32_t parent = CLMP_PARENT(round), child = CLMP_CHILD(round), window_bins = CLMP_WINDOW_BINS(round);
