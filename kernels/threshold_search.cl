@@ -225,21 +225,17 @@ CLMP_INLINE void clmp_add_list(clmp_list *list, const clmp_window *window, CLMP_
     list->added = list->count;
 }
 
-/* Rounds two and three: those of the pixels from `begin` to before `end` that are in a window, to the list. */
-CLMP_INLINE void clmp_find(global const float *losses, int marked, ulong begin, ulong end, const clmp_window *window,
-                           clmp_list *list, CLMP_PLACE *bins) {
-    for (ulong first = begin; first < end; first += CLMP_VECTOR) {
+/* Those of the pixels from `first` to before `end` that are in a window, to the list; returns where that is full, or
+ * the end. */
+CLMP_INLINE ulong clmp_find(global const float *losses, int marked, ulong first, ulong end, const clmp_window *window,
+                            clmp_list *list) {
+    for (; first < end && list->count + CLMP_VECTOR <= list->room; first += CLMP_VECTOR) {
         const uint lanes = (uint)min(end - first, (ulong)CLMP_VECTOR);
         /* what fills up the last vector is in no window */
         const UINTV key = clmp_keys(clmp_load(losses + first, lanes, -1.0f), marked);
         const INTV wanted = clmp_wanted(key, window);
         if (!CLMP_ANY(wanted))
-            continue; /* nearly always */
-        if (list->count + CLMP_VECTOR > list->room) {
-            clmp_add_list(list, window, bins);
-            list->count = list->added = 0;
-            list->complete = 0;
-        }
+            continue;                               /* nearly always */
         if (!CLMP_ANY((INTV)(wanted == (INTV)0))) { /* where losses are alike */
             CLMP_VSTORE(AS_FLOATV(key), list->keys + list->count);
             list->count += CLMP_VECTOR;
@@ -257,14 +253,21 @@ CLMP_INLINE void clmp_find(global const float *losses, int marked, ulong begin, 
         }
         list->count = count;
     }
+    return min(first, end);
 }
 
-/* The pixels from `begin` to before `end`, to bins. */
+/* The pixels from `begin` to before `end`, to bins: in rounds two and three a list of them at a time. */
 CLMP_INLINE void clmp_fill(global const float *losses, int marked, ulong begin, ulong end, uint item,
                            const clmp_window *window, clmp_list *list, CLMP_PLACE *bins) {
     if (window->round != 1) {
-        clmp_find(losses, marked, begin, end, window, list, bins);
-        clmp_add_list(list, window, bins);
+        while (begin < end) {
+            if (list->count + CLMP_VECTOR > list->room) {
+                list->count = list->added = 0;
+                list->complete = 0;
+            }
+            begin = clmp_find(losses, marked, begin, end, window, list);
+            clmp_add_list(list, window, bins);
+        }
         return;
     }
 #ifdef CLMP_HELD

@@ -28,17 +28,17 @@ static int fraction_bits(uint64_t pixels) {
 #define MOST_BY_TERMS 11.25
 
 /*
- * ((1 + d)^q - 1) / d, d from -1/8 to 0, by CLMP_POWER_TERMS terms: its series, from which the higher powers are taken
+ * ((1 + d)^q - 1) / d, d from -1/9 to 0, by CLMP_POWER_TERMS terms: its series, from which the higher powers are taken
  * in the form of Chebyshev polynomials, one after the other.  + - * / only, so that all hosts get the same.
  */
 static void make_terms(double q, float *term) {
     enum { series_terms = 16 };
-    double a[series_terms], chebyshev[series_terms][series_terms] = {{1.0}, {1.0, 2.0}}; /* in z = 8 d, from -1 to 0 */
+    double a[series_terms], chebyshev[series_terms][series_terms] = {{1.0}, {1.0, 2.0}}; /* in z = 9 d, from -1 to 0 */
     double coefficient = q, scale = 1.0;
     for (int k = 0; k < series_terms; ++k) {
         a[k] = coefficient * scale;
         coefficient = coefficient * (q - (k + 1)) / (k + 2);
-        scale /= 8.0;
+        scale /= 9.0;
     }
     for (int n = 2; n < series_terms; ++n)
         for (int k = 0; k <= n; ++k) /* T_n = 2 (2 z + 1) T_(n-1) - T_(n-2): integers */
@@ -50,7 +50,7 @@ static void make_terms(double q, float *term) {
             a[k] -= most * chebyshev[n][k];
     }
     scale = 1 << CLMP_POWER_BITS;
-    for (int k = 0; k < CLMP_POWER_TERMS; ++k, scale *= 8.0)
+    for (int k = 0; k < CLMP_POWER_TERMS; ++k, scale *= 9.0)
         term[k] = (float)(a[k] * scale);
 }
 
