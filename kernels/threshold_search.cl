@@ -209,7 +209,8 @@ CLMP_INLINE ulong clmp_fill_blocks(global const float *losses, int marked, ulong
 /*
  * The keys that a round found in its windows, and which of them the bins have.  They are in the workspace: the windows
  * of round three are within those of round two, so that it looks at the list alone, where that had room for all.  They
- * are kept as the floats that they are the bits of, and so are read as losses are.
+ * are kept as the floats that they are the bits of, and so are read as losses are: round three reads and writes one
+ * list, of which a vector is read before anything is written there, and never more written than was read.
  */
 typedef struct clmp_list {
     global float *keys;
@@ -352,8 +353,9 @@ CLMP_CALLED void clmp_fill_piece(global const float *losses, int marked, ulong b
  *           i % set_count
  *   run     pixels of a work-group, a multiple of CLMP_VECTOR * CLMP_BIN_GROUP
  *   lists   (pools, work-groups of a pool, CLMP_LIST_HEAD + list_room) scratch of 32 bits, in work from byte lists_at
- * on: what round two leaves to round three (where CLMP_BIN_GROUP is 1) Grid: (work-groups of a pool * CLMP_BIN_GROUP,
- * pools).
+ *           on: what round two leaves to round three                           (where CLMP_BIN_GROUP is 1)
+ *
+ * Grid: (work-groups of a pool * CLMP_BIN_GROUP, pools).
  */
 kernel __attribute__((reqd_work_group_size(CLMP_BIN_GROUP, 1, 1))) void
 clmp_threshold_fill(global const float *losses, ulong losses_at, int marked, ulong pixels, ulong run, uint round,

@@ -101,7 +101,7 @@ static inline uint64_t clmp_plan_bin_run(const clmp_plan *plan) {
 }
 
 /* Whether round two of the search leaves a list of what is in its windows to round three, and how many keys of a
- * work-group it has room for: an eighth of the pixels. */
+ * work-group it has room for: an eighth of the pixels, in whole cache lines, and always more than one vector. */
 static inline bool clmp_plan_keeps_lists(const clmp_plan *plan) {
     return plan->tuning.bin_group == 1 && plan->params.weighting != CLMP_WEIGHTING_UNIFORM;
 }

@@ -161,8 +161,6 @@ static struct problem *problem_at(int index, struct rng *rng) {
     for (uint64_t i = 0; i < problem->elements && params->logits_type != CLMP_FLOAT32; i++)
         problem->logits[i] = stored_round(params->logits_type, problem->logits[i]);
     if (rng_below(rng, 2)) {
-        problem->class_weights = malloc((size_t)classes * sizeof(float));
-        ck_assert(problem->class_weights);
         for (uint64_t c = 0; c < classes; c++)
             problem->class_weights[c] = c > 0 && rng_below(rng, 4) == 0 ? 0.0f : (float)(0.1 + rng_uniform(rng));
         params->class_weights = problem->class_weights;
