@@ -193,8 +193,7 @@ CLMP_INLINE ulong clmp_fill_blocks(global const float *losses, int marked, ulong
 #pragma unroll 1
         for (uint k = 0; k < CLMP_HELD; ++k) {
             key[k] = clmp_keys(CLMP_VLOAD(losses + begin + k * CLMP_VECTOR), marked);
-            const UINTV l = clmp_mantissa_as_float(key[k]);
-            below[k] = clmp_below_in_octave(l, l | (UINTV)window->tops);
+            below[k] = clmp_below_in_octave(key[k], window->tops);
             CLMP_VSTORE(key[k] >> (UINTV)window->child, bin + k * CLMP_VECTOR);
         }
         if (window->powers.by_terms)

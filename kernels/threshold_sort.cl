@@ -210,7 +210,7 @@ CLMP_GROUP_KERNEL clmp_sort_scatter(global uchar *work, ulong keys_at, ulong cou
 
 /* Mantissa and power of a key, whose bin has the top key | tops. */
 CLMP_FN ulong2 clmp_sort_share(uint key, uint tops, global const clmp_problem *problem) {
-    return (ulong2)((key & 0x007fffffu) | 0x00800000u, clmp_power_in_octave(key, tops, problem->powers));
+    return (ulong2)(clmp_mantissa(key), clmp_power_in_octave(key, tops, problem->powers));
 }
 
 /*

@@ -91,7 +91,7 @@ CLMP_FN void clmp_two_lane_sums(FLOATV a, FLOATV b, CLMP_TILEV *sums) {
 #if CLMP_PARTS == 1
 #define CLMP_EXCHANGE
 #else
-#define CLMP_EXCHANGE , local float(*exchange)[4][CLMP_GROUP]
+#define CLMP_EXCHANGE , local float (*exchange)[4][CLMP_GROUP]
 #endif
 
 CLMP_FN void clmp_store_tiles(CLMP_TILEV v, global float *p, ulong count) {

@@ -8,6 +8,8 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 
+[ $# -gt 0 ] || { echo 'usage: mesa.sh PROGRAM [ARGUMENT...]' >&2; exit 2; }
+
 errors=$(mktemp)
 trap 'rm -f "$errors"' EXIT
 status=0
